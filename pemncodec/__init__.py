@@ -1,0 +1,106 @@
+"""Compact, exact files for networks of random weights and trained masks (PEMN) and for pruned networks.
+
+    pemncodec.save_file(checkpoint, "model.pemn", keep=0.5)
+    state_dict = pemncodec.load_file("model.pemn")
+
+Importing the package loads neither numpy nor torch; that happens when a function needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .api import load, load_file, load_model, load_network, pack, save, save_file
+    from .checkpoints.loading import load_checkpoint
+    from .errors import (
+        CheckpointError,
+        ChecksumError,
+        FormatError,
+        LimitError,
+        MagicError,
+        ManifestError,
+        PayloadError,
+        PemnError,
+        TrailingBytesError,
+        TruncatedError,
+        VersionError,
+    )
+    from .mask import Mask
+    from .network import MaskedNetwork
+    from .prototypes.generator import Generator
+    from .reader import PemnFile
+    from .reader import PemnFile as open
+    from .report import PackReport
+
+_HOMES = {
+    "load": "api",
+    "load_file": "api",
+    "load_model": "api",
+    "load_network": "api",
+    "pack": "api",
+    "save": "api",
+    "save_file": "api",
+    "load_checkpoint": "checkpoints.loading",
+    "Mask": "mask",
+    "MaskedNetwork": "network",
+    "Generator": "prototypes.generator",
+    "PemnFile": "reader",
+    "open": "reader",
+    "PackReport": "report",
+    "CheckpointError": "errors",
+    "ChecksumError": "errors",
+    "FormatError": "errors",
+    "LimitError": "errors",
+    "MagicError": "errors",
+    "ManifestError": "errors",
+    "PayloadError": "errors",
+    "PemnError": "errors",
+    "TrailingBytesError": "errors",
+    "TruncatedError": "errors",
+    "VersionError": "errors",
+}
+
+__all__ = [
+    "CheckpointError",
+    "ChecksumError",
+    "FormatError",
+    "Generator",
+    "LimitError",
+    "MagicError",
+    "ManifestError",
+    "Mask",
+    "MaskedNetwork",
+    "PackReport",
+    "PayloadError",
+    "PemnError",
+    "PemnFile",
+    "TrailingBytesError",
+    "TruncatedError",
+    "VersionError",
+    "load",
+    "load_checkpoint",
+    "load_file",
+    "load_model",
+    "load_network",
+    "open",
+    "pack",
+    "save",
+    "save_file",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), "PemnFile" if name == "open" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

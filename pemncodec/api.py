@@ -1,0 +1,282 @@
+"""The Python interface: save and load, for paths and for bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from . import layouts
+from .assemble import assemble
+from .checkpoints import recognise
+from .checkpoints.options import PackOptions
+from .checkpoints.state import unwrap
+from .container.accounting import Sizes, sizes
+from .container.manifest import DEFAULT_MAX_BYTES
+from .encode import encode
+from .errors import MismatchError, NetworkError
+from .network import MaskedNetwork
+from .output import write_whole
+from .progress import Progress, silent
+from .reader import PemnFile, memory_errors, open_container
+from .report import PackReport
+
+Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
+PathLike = str | os.PathLike[str]
+
+
+def pack(
+    source: Source,
+    *,
+    keep: float | None = None,
+    metadata: dict[str, str] | None = None,
+    progress: Progress = silent,
+) -> tuple[bytes, PackReport]:
+    """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
+
+    Args:
+        source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
+            `model_state_dict` or `model`), or a `MaskedNetwork`.
+        keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1]. It is in no
+            checkpoint with scores, so it must be given for these; it is not used for other layouts.
+        metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
+        progress: called with (done, total, name).
+
+    Returns:
+        The file, and the report.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be packed: unknown or broken layout, no masks without `keep`,
+            a dtype that the format lacks.
+        NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
+    """
+    if isinstance(source, MaskedNetwork):
+        if metadata:
+            raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
+        data = encode(source, progress)
+        rule = source.metadata.get("pemn.mask_rule", "")
+        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
+        report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
+        return data, report
+    draft = recognise(unwrap(source), PackOptions(keep))
+    assembled = assemble(draft, metadata, progress)
+    data = encode(assembled.network, progress)
+    return data, PackReport(
+        layout=draft.layout,
+        mask_rule=draft.mask_rule,
+        keep=draft.keep,
+        layers=len(assembled.network.layers),
+        findings=assembled.findings,
+        notes=draft.notes,
+        dropped=draft.dropped,
+        sizes=_sizes(data),
+    )
+
+
+def save(
+    source: Source,
+    *,
+    keep: float | None = None,
+    metadata: dict[str, str] | None = None,
+    progress: Progress = silent,
+) -> bytes:
+    """The bytes of a `.pemn` file; arguments and errors as `pack`."""
+    return pack(source, keep=keep, metadata=metadata, progress=progress)[0]
+
+
+def save_file(
+    source: Source,
+    path: PathLike,
+    *,
+    keep: float | None = None,
+    metadata: dict[str, str] | None = None,
+    overwrite: bool = True,
+    progress: Progress = silent,
+) -> PackReport:
+    """Write a `.pemn` file, whole or not at all; other arguments and errors as `pack`.
+
+    Args:
+        path: where to write.
+        overwrite: whether an existing file may be replaced.
+
+    Returns:
+        What was recognised and found, and where the bytes are.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False.
+        OutputError: `path` cannot be written.
+    """
+    data, report = pack(source, keep=keep, metadata=metadata, progress=progress)
+    write_whole(path, data, overwrite=overwrite)
+    return report
+
+
+def load(
+    data: bytes | bytearray | memoryview,
+    *,
+    device: str | torch.device = "cpu",
+    layout: str = "dense",
+    task: str | None = None,
+    strip_prefix: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Progress = silent,
+) -> dict[str, torch.Tensor]:
+    """The state_dict in the bytes of a `.pemn` file.
+
+    Args:
+        data: the file.
+        device: where the tensors shall be.
+        layout: `"dense"`: the effective weights. `"masked"`: for every masked layer the filled prototype as
+            `X.weight` (zeros where it was not stored) and 0/1 `X.scores`, from which edge-popup code gets the
+            same mask at the same fraction. `"csr"`, `"coo"`: masked layers as sparse tensors; CSR tensors are
+            2-d, (out, in · kernel) for convolutions and (1, n) for vectors; COO tensors have the layer's shape.
+            Layers in which a zero bit does not stand for zero stay dense.
+        task: which task, where the file holds several.
+        strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
+        max_bytes: refuse to make more than this; the default is 16 GiB.
+        progress: called with (bytes done, bytes in total, name).
+
+    Returns:
+        Tensors by name, in the order of the original state_dict. Tied tensors are one tensor under two names.
+
+    Raises:
+        FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
+        NotFoundError: the task is not in the file, or none was chosen and there are several.
+        UnsupportedTensorError: the installed torch lacks a dtype.
+    """
+    return _load(data, device, layout, task, strip_prefix, max_bytes, progress)
+
+
+def load_file(
+    path: PathLike,
+    *,
+    device: str | torch.device = "cpu",
+    layout: str = "dense",
+    task: str | None = None,
+    strip_prefix: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Progress = silent,
+) -> dict[str, torch.Tensor]:
+    """The state_dict in a `.pemn` file; arguments, result and errors as `load`.
+
+    Raises:
+        FileAccessError: `path` cannot be read.
+    """
+    return _load(path, device, layout, task, strip_prefix, max_bytes, progress)
+
+
+def _load(
+    source: PathLike | bytes | bytearray | memoryview,
+    device: str | torch.device,
+    layout: str,
+    task: str | None,
+    strip_prefix: bool,
+    max_bytes: int,
+    progress: Progress,
+) -> dict[str, torch.Tensor]:
+    layouts.check_layout(layout)
+    tensors: dict[str, torch.Tensor] = {}
+    with PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
+        decoder = file.decoder
+        total = file.decoded_size
+        decoder.check_limit(total, "the file")
+        done = 0
+        loaded: dict[str, list[tuple[str, torch.Tensor]]] = {}
+        for name in file:
+            progress(done, total, name)
+            target = file.alias_of(name)
+            if target is None:
+                parts = [
+                    (key, tensor.to(device))
+                    for key, tensor in layouts.load_entry(decoder, file.index(name), name, layout)
+                ]
+                done += sum(tensor.numel() * tensor.element_size() for _, tensor in parts[:1] if layout == "dense")
+            else:  # the same tensors under other names
+                keys = [name, layouts.scores_name(name)]
+                parts = list(zip(keys, (tensor for _, tensor in loaded[target]), strict=False))
+            loaded[name] = parts
+            for key, tensor in parts:
+                if key in tensors:
+                    raise NetworkError(f"two tensors would be called {key!r} in layout {layout!r}: use 'dense'")
+                tensors[key] = tensor
+        progress(total, total, "")
+    return stripped(tensors) if strip_prefix else tensors
+
+
+PREFIXES = ("module.", "_orig_mod.")
+
+
+def stripped(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the prefix of DataParallel or torch.compile, where every name has it."""
+    for prefix in PREFIXES:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def load_model(
+    model: torch.nn.Module,
+    path: PathLike,
+    strict: bool = True,
+    *,
+    task: str | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Progress = silent,
+) -> torch.nn.modules.module._IncompatibleKeys:
+    """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict)`.
+
+    A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that the
+    model has, and the file has not, is added.
+
+    Returns:
+        Missing and unexpected keys.
+
+    Raises:
+        MismatchError: with `strict`: names differ; always: a shape differs.
+        FormatError, NotFoundError, FileAccessError: as `load_file`.
+    """
+    tensors = load_file(path, task=task, max_bytes=max_bytes, progress=progress)
+    names = list(model.state_dict())
+    bare = stripped(tensors)
+    if len(names) and not set(names) & set(tensors):
+        for prefix in PREFIXES:
+            if all(name.startswith(prefix) for name in names):
+                bare = {prefix + name: tensor for name, tensor in bare.items()}
+        tensors = bare
+    try:
+        return model.load_state_dict(tensors, strict=strict)
+    except RuntimeError as reason:
+        raise MismatchError(f"{os.fspath(path)} does not fit the model: {reason}") from None
+
+
+def load_network(
+    source: PathLike | bytes | bytearray | memoryview,
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Progress = silent,
+) -> MaskedNetwork:
+    """The network of a file as prototypes, masks, layers and tensors; all tasks, nothing filled.
+
+    Raises:
+        FormatError, FileAccessError: as `load_file`.
+    """
+    from .decode import Decoder
+
+    container = open_container(source)
+    try:
+        with memory_errors():
+            decoder = Decoder(container, max_bytes)
+            decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
+            return decoder.network(progress)
+    finally:
+        container.close()
+
+
+def _sizes(data: bytes) -> Sizes:
+    container = open_container(data)
+    try:
+        return sizes(container)
+    finally:
+        container.close()

@@ -1,0 +1,113 @@
+"""`Draft` -> `MaskedNetwork`: find the prototypes, and say every layer in the cheapest way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
+from .errors import NetworkError
+from .mask import Mask
+from .network import (
+    Alias,
+    Entry,
+    GeneratedPrototype,
+    KeptFill,
+    Layer,
+    MaskedNetwork,
+    StoredPrototype,
+    Tensor,
+    TileFill,
+)
+from .progress import Progress, silent
+from .prototypes.describe import describe
+from .prototypes.find import Vector, Weight, find_vectors
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A network, and what was found in it, a line each."""
+
+    network: MaskedNetwork
+    findings: list[str]
+
+
+def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Progress = silent) -> Assembled:
+    """Turn a recognised checkpoint into a network.
+
+    Args:
+        draft: the checkpoint.
+        metadata: string to string, stored beside the `pemn.` keys of spec section 10.
+
+    Raises:
+        NetworkError: metadata with a reserved or empty key.
+    """
+    for key in metadata or {}:
+        if not key or key.startswith("pemn."):
+            raise NetworkError(f"metadata key {key!r} is empty or reserved: choose one that does not begin with 'pemn.'")
+    weights = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
+    progress(0, len(draft.entries), "finding prototypes")
+    views = [Weight(weight.dtype, weight.values, weight.mask) for weight in weights]
+    vectors = find_vectors(views)
+    network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)})
+    fills = {
+        weights[number].name: fill
+        for vector in vectors
+        for number, fill in zip(vector.members, _fills(network, vector, weights), strict=True)
+    }
+    seeds: dict[GeneratedPrototype, int] = {}
+    for index, entry in enumerate(draft.entries):
+        progress(index, len(draft.entries), entry.name)
+        network.entries.append(_entry(network, entry, fills, seeds))
+    progress(len(draft.entries), len(draft.entries), "")
+    findings = describe(vectors, views)
+    findings += [
+        f"{prototype.generator.distribution} values made from seed {prototype.generator.seed}, stream "
+        f"{prototype.generator.stream}: {prototype.length} of them"
+        for prototype in seeds
+    ]
+    return Assembled(network, findings)
+
+
+def _own_metadata(draft: Draft) -> dict[str, str]:
+    own = {"pemn.layout": draft.layout, "pemn.mask_rule": draft.mask_rule}
+    if draft.keep is not None:
+        own["pemn.keep"] = repr(draft.keep)
+    if draft.dropped:
+        own["pemn.dropped"] = json.dumps(draft.dropped, ensure_ascii=False, separators=(",", ":"))
+    return own
+
+
+def _fills(network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight]) -> list[TileFill | KeptFill]:
+    if not vector.shared:
+        members = [weights[number] for number in vector.members]
+        return [KeptFill(weight.dtype, weight.values[weight.mask.to_bool()]) for weight in members]
+    values, presence = vector.values, None
+    if vector.presence is not None:
+        values = np.where(vector.presence, values, np.zeros(1, dtype=values.dtype))
+        presence = Mask.from_bool(vector.presence)
+    network.prototypes.append(StoredPrototype(vector.dtype, values, presence))
+    return [TileFill(len(network.prototypes) - 1, scale=scale) for scale in vector.scales]
+
+
+def _entry(
+    network: MaskedNetwork,
+    entry: DraftEntry,
+    fills: dict[str, TileFill | KeptFill],
+    seeds: dict[GeneratedPrototype, int],
+) -> Entry:
+    if isinstance(entry, PlainTensor):
+        return Tensor(entry.name, entry.dtype, entry.shape, entry.values)
+    if isinstance(entry, TiedTensor):
+        return Alias(entry.name, entry.target)
+    network.masks.append(entry.mask)
+    mask = len(network.masks) - 1
+    if isinstance(entry, MaskedWeight):
+        return Layer(entry.name, entry.shape, mask, fills[entry.name])
+    assert isinstance(entry, SeededWeight)
+    if entry.prototype not in seeds:
+        network.prototypes.append(entry.prototype)
+        seeds[entry.prototype] = len(network.prototypes) - 1
+    return Layer(entry.name, entry.shape, mask, TileFill(seeds[entry.prototype]))

@@ -1,0 +1,61 @@
+"""From scores to masks, exactly as the published code does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import MaskRuleError, UnknownLayoutError
+from ..mask import Mask
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A mask, and whether equal scores straddled the cut (so that another sort could choose differently)."""
+
+    mask: Mask
+    tie: bool
+
+
+def edge_popup(scores: torch.Tensor, keep: float, name: str) -> Derived:
+    """The top `keep` of |scores| (Ramanujan et al., CVPR 2020, `GetSubnet`).
+
+    The flat |scores| are sorted in ascending order and the first int((1 − keep) · n) are dropped. The published
+    sort is not stable; here equal scores are dropped in the order of their positions.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    if not (scores.is_floating_point() or scores.dtype in (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)):
+        raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
+    flat = scores.detach().abs().flatten().cpu()
+    if flat.is_floating_point() and flat.dtype not in (torch.float32, torch.float64):
+        flat = flat.to(torch.float32)  # exact, and numpy can sort it
+    values = flat.numpy()
+    if np.isnan(values).any():
+        raise MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")
+    n = len(values)
+    drop = int((1 - keep) * n)  # in Python floats, as published: k = 0.9, n = 10 gives 0
+    if drop == 0:
+        return Derived(Mask.from_bool(np.ones(n, dtype=np.bool_)), False)
+    cut = np.partition(values, drop - 1)[drop - 1]
+    flags = values > cut
+    equal = np.flatnonzero(values == cut)
+    dropped_equal = drop - int(np.count_nonzero(values < cut))
+    flags[equal[dropped_equal:]] = True
+    return Derived(Mask.from_bool(flags), dropped_equal < len(equal))
+
+
+def explicit(mask: torch.Tensor, name: str) -> Mask:
+    """A mask that is in the file: every element 0 or 1.
+
+    Raises:
+        UnknownLayoutError: another value.
+    """
+    values = mask.detach().cpu()
+    ones = values == 1
+    if not bool((ones | (values == 0)).all()):
+        raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
+    return Mask.from_bool(ones.numpy())

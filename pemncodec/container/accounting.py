@@ -1,0 +1,93 @@
+"""Where the bytes of a file are, from its manifest alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from .container import Container
+from .manifest import AliasRow, KeptRow, Manifest, TensorRow, ValuesRow, numel
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes by part, and what they stand for.
+
+    Attributes:
+        masks: bit-packed or entropy-coded masks.
+        prototypes: values that fill layers.
+        kept: kept values of layers that no prototype fills.
+        tensors: everything that is not masked.
+        rest: header, manifest (seeds included), page table.
+        masked_weights: number of weights under a mask.
+        decoded: bytes of all tensors, decoded dense.
+    """
+
+    masks: int
+    prototypes: int
+    kept: int
+    tensors: int
+    rest: int
+    masked_weights: int
+    decoded: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the file."""
+        return self.masks + self.prototypes + self.kept + self.tensors + self.rest
+
+    @property
+    def bits_per_masked_weight(self) -> float:
+        """Masks, prototypes and kept values together, in bits a masked weight; 0 without any."""
+        if not self.masked_weights:
+            return 0.0
+        return 8 * (self.masks + self.prototypes + self.kept) / self.masked_weights
+
+    def parts(self) -> list[tuple[str, int]]:
+        """(name, bytes) of each part, in the order of the report."""
+        return [
+            ("masks", self.masks),
+            ("prototypes", self.prototypes),
+            ("kept values", self.kept),
+            ("other tensors", self.tensors),
+            ("everything else", self.rest),
+        ]
+
+    def as_dict(self) -> dict[str, float]:
+        """For JSON."""
+        return {**asdict(self), "total": self.total, "bits_per_masked_weight": self.bits_per_masked_weight}
+
+
+def sizes(container: Container) -> Sizes:
+    """The sizes of an opened file. A block counts for the use with most of its elements."""
+    manifest = container.manifest
+    by_use = {"prototypes": 0, "kept": 0, "tensors": 0}
+    for row, use in zip(manifest.blocks, _uses(manifest), strict=True):
+        by_use[use] += row.size
+    masks = sum(row.size for row in manifest.masks)
+    layers = [row for row in manifest.entries if not isinstance(row, AliasRow | TensorRow)]
+    decoded = sum(
+        numel(row.shape) * manifest.entry_dtype(index).itemsize
+        for index, row in enumerate(manifest.entries)
+        if not isinstance(row, AliasRow)
+    )
+    return Sizes(
+        masks=masks,
+        **by_use,
+        rest=container.header.file_size - masks - sum(by_use.values()),
+        masked_weights=sum(numel(row.shape) for row in layers),
+        decoded=decoded,
+    )
+
+
+def _uses(manifest: Manifest) -> list[str]:
+    elements = [{"prototypes": 0, "kept": 0, "tensors": 0} for _ in manifest.blocks]
+    for prototype in manifest.prototypes:
+        if isinstance(prototype, ValuesRow):
+            elements[prototype.block]["prototypes"] += manifest.stored_values(prototype)
+    for row in manifest.entries:
+        if isinstance(row, KeptRow):
+            elements[row.block]["kept"] += manifest.masks[row.mask].ones
+        elif isinstance(row, TensorRow):
+            elements[row.block]["tensors"] += numel(row.shape)
+    # empty blocks are those of empty tensors
+    return [max(counts, key=lambda use: counts[use]) if any(counts.values()) else "tensors" for counts in elements]

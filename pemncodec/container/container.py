@@ -1,0 +1,114 @@
+"""A whole container: header, manifest, page table and sections <-> bytes (spec sections 2 and 3)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from ..errors import ChecksumError, ManifestError
+from . import frames
+from .header import PAGE, SIZE, Header, read_header
+from .manifest import Manifest
+from .source import Source
+from .tables import read_manifest, write_manifest
+from .validation import validate
+
+
+class Container:
+    """An opened file: its manifest, and its sections on demand.
+
+    Opening reads header, manifest and page table, and validates them; a page of the payload is
+    checked against its CRC-32 when it is first read.
+
+    Attributes:
+        header: sizes of the parts.
+        manifest: the tables.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Open `source`.
+
+        Raises:
+            FormatError: of the class that spec section 9 gives.
+        """
+        self._source = source
+        self.header = read_header(source.read(0, min(SIZE, source.size)), source.size)
+        stored = source.read(SIZE, self.header.payload_offset - SIZE)
+        if zlib.crc32(stored) != self.header.manifest_crc:
+            raise ChecksumError("the manifest is damaged (its CRC-32 does not agree): fetch the file again")
+        self._page_table = struct.unpack(f"<{self.header.pages}I", stored[self.header.manifest_size :])
+        data = stored[: self.header.manifest_size]
+        if self.header.manifest_size != self.header.manifest_length:
+            data = frames.decompress(data, self.header.manifest_length, "the manifest", ManifestError)
+        self.manifest: Manifest = read_manifest(data)
+        validate(self.manifest, self.header.payload_size)
+        sizes = [row.size for row in self.manifest.masks] + [row.size for row in self.manifest.blocks]
+        self._offsets = [0, *accumulate(sizes)]
+        self._checked = [False] * self.header.pages
+
+    def mask_payload(self, index: int) -> bytes:
+        """The stored bytes of a mask."""
+        return self._section(index)
+
+    def block_payload(self, index: int) -> bytes:
+        """The stored bytes of a block."""
+        return self._section(len(self.manifest.masks) + index)
+
+    def check_pages(self) -> Iterator[int]:
+        """Check every page that was not read yet; yields the bytes checked so far."""
+        for page in range(self.header.pages):
+            if not self._checked[page]:
+                start = page * PAGE
+                stop = min(start + PAGE, self.header.payload_size)
+                self._check(page, self._source.read(self.header.payload_offset + start, stop - start))
+            yield min((page + 1) * PAGE, self.header.payload_size)
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._source.close()
+
+    def _section(self, index: int) -> bytes:
+        start, stop = self._offsets[index], self._offsets[index + 1]
+        if start == stop:
+            return b""
+        pages = range(start // PAGE, -(-stop // PAGE))
+        if all(self._checked[page] for page in pages):
+            return self._source.read(self.header.payload_offset + start, stop - start)
+        first = pages.start * PAGE
+        last = min(pages.stop * PAGE, self.header.payload_size)
+        data = memoryview(self._source.read(self.header.payload_offset + first, last - first))
+        for page in pages:
+            if not self._checked[page]:
+                offset = page * PAGE - first
+                self._check(page, data[offset : offset + PAGE])
+        return bytes(data[start - first : stop - first])
+
+    def _check(self, page: int, data: bytes | memoryview) -> None:
+        if zlib.crc32(data) != self._page_table[page]:
+            where = self.header.payload_offset + page * PAGE
+            raise ChecksumError(
+                f"the file is damaged between byte {where} and {where + len(data)} (CRC-32 of page {page} does "
+                "not agree): fetch it again"
+            )
+        self._checked[page] = True
+
+
+def write_container(manifest: Manifest, sections: Sequence[bytes | memoryview]) -> bytes:
+    """The bytes of a file.
+
+    Args:
+        manifest: its tables; the sizes in them are those of `sections`.
+        sections: the masks, then the blocks, as stored.
+    """
+    payload = b"".join(sections)
+    validate(manifest, len(payload))
+    data = write_manifest(manifest)
+    compressed = frames.compress(data)
+    stored = compressed if len(compressed) < len(data) else data
+    view = memoryview(payload)
+    pages = [zlib.crc32(view[start : start + PAGE]) for start in range(0, len(payload), PAGE)]
+    front = stored + struct.pack(f"<{len(pages)}I", *pages)
+    header = Header(len(stored), len(data), len(payload), zlib.crc32(front))
+    return header.write() + front + payload

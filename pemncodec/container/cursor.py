@@ -1,0 +1,105 @@
+"""Reading and writing the primitive fields of spec section 1, every short read with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import FormatError, ManifestError
+
+MAX_VARINT_BYTES = 9
+
+
+class Cursor:
+    """Reads fields from `data`, from front to back.
+
+    Args:
+        data: the bytes to read.
+        error: raised for a field that is cut off or malformed.
+    """
+
+    def __init__(self, data: bytes | memoryview, error: type[FormatError] = ManifestError) -> None:
+        self._data = memoryview(data)
+        self._error = error
+        self.position = 0
+
+    @property
+    def remaining(self) -> int:
+        """Bytes not read yet."""
+        return len(self._data) - self.position
+
+    def fail(self, message: str) -> FormatError:
+        """The error for a broken rule; raise what is returned."""
+        return self._error(message)
+
+    def take(self, count: int, what: str) -> bytes:
+        """The next `count` bytes."""
+        if count > self.remaining:
+            raise self.fail(f"{what} needs {count} bytes, and {self.remaining} are left")
+        start = self.position
+        self.position += count
+        return bytes(self._data[start : self.position])
+
+    def fixed(self, size: int, what: str) -> int:
+        """An unsigned little-endian integer of `size` bytes."""
+        return int.from_bytes(self.take(size, what), "little")
+
+    def varint(self, what: str, most: int | None = None) -> int:
+        """A minimal LEB128 integer, at most `most`."""
+        value = shift = 0
+        while True:
+            byte = self.fixed(1, what)
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+            if shift == 7 * MAX_VARINT_BYTES:
+                raise self.fail(f"{what} is an integer of more than {MAX_VARINT_BYTES} bytes")
+        if byte == 0 and shift > 7:
+            raise self.fail(f"{what} is an integer with needless bytes")
+        if most is not None and value > most:
+            raise self.fail(f"{what} is {value}, and at most {most} is allowed")
+        return value
+
+    def varints(self, count: int, what: str, most: int | None = None) -> list[int]:
+        """A column of `count` integers."""
+        if count > self.remaining:  # each takes a byte at least: refuse before making a list
+            raise self.fail(f"{what}: {count} values announced, and {self.remaining} bytes are left")
+        return [self.varint(what, most) for _ in range(count)]
+
+    def text(self, what: str, most: int | None = None) -> str:
+        """A string: length and UTF-8."""
+        return decode_utf8(self.take(self.varint(f"length of {what}", most), what), what, self._error)
+
+    def end(self, what: str) -> None:
+        """Nothing may be left."""
+        if self.remaining:
+            raise self.fail(f"{self.remaining} bytes are left over after {what}")
+
+
+def decode_utf8(data: bytes, what: str, error: type[FormatError]) -> str:
+    """UTF-8, or `error`."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise error(f"{what} is not UTF-8: {data[:40]!r}") from None
+
+
+def varint(value: int) -> bytes:
+    """LEB128 of `value`."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def varints(values: Sequence[int]) -> bytes:
+    """A column of integers."""
+    return b"".join(map(varint, values))
+
+
+def text(value: str) -> bytes:
+    """Length and UTF-8."""
+    data = value.encode("utf-8")
+    return varint(len(data)) + data

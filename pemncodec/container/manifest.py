@@ -1,0 +1,203 @@
+"""The manifest in memory: what a file says about itself before any payload is read (spec section 4)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..dtypes import FLOAT32, DType
+
+# Ids of spec sections 5 and 6. A minor version may add to them; none ever changes its meaning.
+MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
+MASK_CODERS = range(5)
+BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE = range(4)
+BLOCK_CODERS = range(4)
+
+# Ids of spec section 4.5.
+PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
+GENERATOR_PHILOX = 1
+DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
+
+# Ids of spec section 4.6.
+ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
+ZERO_ZERO, ZERO_NEGATED, ZERO_SECOND = range(3)
+ZERO_NAMES: tuple[str, ...] = ("zero", "negated", "second")
+
+# Limits of spec section 4.
+MAX_ELEMENTS = 1 << 48
+MAX_ROWS = 1 << 18
+MAX_TASKS = 65_535
+MAX_NAME = 1_024
+MAX_ALL_NAMES = 1 << 25
+MAX_DIMS = 32
+# What a decoder makes unless it is told otherwise (section 4.7).
+DEFAULT_MAX_BYTES = 16 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class MaskRow:
+    """A mask: `length` bits of which `ones` are one, in `size` bytes of payload."""
+
+    coder: int
+    length: int
+    ones: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A block of elements of one dtype in `size` bytes of payload."""
+
+    dtype: DType
+    coder: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesRow:
+    """A prototype whose values are stored: all of them, or those at the ones of mask `presence`."""
+
+    length: int
+    block: int
+    presence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorRow:
+    """A prototype that is made from a seed (spec section 8). `scale_bits`: float32 bit pattern."""
+
+    length: int
+    distribution: int
+    seed: int
+    stream: int
+    scale_bits: int
+    patches: tuple[tuple[int, int], ...]
+    digest: int
+
+
+PrototypeRow = ValuesRow | GeneratorRow
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRow:
+    """A tensor that is stored as it is."""
+
+    name: str
+    task: int
+    shape: tuple[int, ...]
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A layer whose kept values are stored in order."""
+
+    name: str
+    task: int
+    shape: tuple[int, ...]
+    mask: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class TiledRow:
+    """A layer that a prototype fills. `scale_bits`: float32 bit pattern, or None for no scale."""
+
+    name: str
+    task: int
+    shape: tuple[int, ...]
+    mask: int
+    prototype: int
+    phase: int
+    zero: int
+    scale_bits: int | None
+    second: int | None
+    second_phase: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """A tied tensor: another name for entry number `target`."""
+
+    name: str
+    task: int
+    target: int
+
+
+EntryRow = TensorRow | KeptRow | TiledRow | AliasRow
+
+
+@dataclass(slots=True)
+class Manifest:
+    """All tables of a file. `metadata` is in ascending order of its keys."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
+    masks: tuple[MaskRow, ...] = ()
+    blocks: tuple[BlockRow, ...] = ()
+    prototypes: tuple[PrototypeRow, ...] = ()
+    entries: tuple[EntryRow, ...] = ()
+
+    def prototype_dtype(self, index: int) -> DType:
+        """Element type of a prototype: its block's, or float32 where it is generated."""
+        row = self.prototypes[index]
+        return self.blocks[row.block].dtype if isinstance(row, ValuesRow) else FLOAT32
+
+    def resolve(self, index: int) -> TensorRow | KeptRow | TiledRow:
+        """The entry itself, or what it is an alias of."""
+        row = self.entries[index]
+        if isinstance(row, AliasRow):
+            row = self.entries[row.target]
+            assert not isinstance(row, AliasRow)  # validate() made sure
+        return row
+
+    def entry_dtype(self, index: int) -> DType:
+        """Element type of an entry."""
+        row = self.resolve(index)
+        return self.prototype_dtype(row.prototype) if isinstance(row, TiledRow) else self.blocks[row.block].dtype
+
+    def entries_of(self, task: int | None) -> Iterator[int]:
+        """Indices of the entries that make up one task (0 where the file has no tasks; None: all of them)."""
+        return (index for index, row in enumerate(self.entries) if task is None or row.task in (0, task))
+
+    def decoded_bytes(self, task: int | None) -> int:
+        """What decoding will make, as spec section 4.7 counts it."""
+        prototypes = sum(
+            row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes)
+        )
+        entries = sum(
+            numel(row.shape) * self.entry_dtype(index).itemsize
+            for index in self.entries_of(task)
+            if not isinstance(row := self.entries[index], AliasRow)
+        )
+        return prototypes + entries
+
+    def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
+        """How blocks are shared out (spec section 4.4).
+
+        Returns:
+            elements of every block; first element of every stored prototype; first element of every
+            tensor and kept layer, by entry index.
+        """
+        counts = [0] * len(self.blocks)
+        of_prototypes: dict[int, int] = {}
+        of_entries: dict[int, int] = {}
+        for index, prototype in enumerate(self.prototypes):
+            if isinstance(prototype, ValuesRow):
+                of_prototypes[index] = counts[prototype.block]
+                counts[prototype.block] += self.stored_values(prototype)
+        for index, row in enumerate(self.entries):
+            if isinstance(row, TensorRow | KeptRow):
+                of_entries[index] = counts[row.block]
+                counts[row.block] += self.masks[row.mask].ones if isinstance(row, KeptRow) else numel(row.shape)
+        return counts, of_prototypes, of_entries
+
+    def stored_values(self, row: ValuesRow) -> int:
+        """Number of elements that a stored prototype takes of its block."""
+        return row.length if row.presence is None else self.masks[row.presence].ones
+
+
+def numel(shape: tuple[int, ...]) -> int:
+    """Number of elements of a tensor of this shape."""
+    return math.prod(shape)

@@ -1,0 +1,151 @@
+"""`validate`: every rule that ties the tables of a manifest together, before any payload is read.
+
+Spec sections 4.2 to 4.6. What one field alone must obey is checked where it is read (`tables.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+from ..dtypes import FLOAT32
+from ..errors import ManifestError
+from .manifest import (
+    MAX_ELEMENTS,
+    ZERO_NEGATED,
+    AliasRow,
+    EntryRow,
+    KeptRow,
+    Manifest,
+    TensorRow,
+    TiledRow,
+    ValuesRow,
+    numel,
+)
+
+
+def validate(manifest: Manifest, payload_size: int) -> None:
+    """Check the manifest as a whole.
+
+    Args:
+        payload_size: bytes of the payload, from the header.
+
+    Raises:
+        ManifestError: the first rule that is broken.
+    """
+    _validate_tasks(manifest)
+    _validate_prototypes(manifest)
+    for index, row in enumerate(manifest.entries):
+        _validate_entry(manifest, index, row)
+    _validate_names(manifest)
+    _validate_uses(manifest)
+    total = sum(row.size for row in manifest.masks) + sum(row.size for row in manifest.blocks)
+    if total != payload_size:
+        raise ManifestError(f"masks and blocks add up to {total} bytes, and the payload has {payload_size}")
+
+
+def _validate_tasks(manifest: Manifest) -> None:
+    if "" in manifest.tasks or len(set(manifest.tasks)) < len(manifest.tasks):
+        raise ManifestError("a task name is empty or appears twice")
+
+
+def _validate_prototypes(manifest: Manifest) -> None:
+    for index, row in enumerate(manifest.prototypes):
+        if not isinstance(row, ValuesRow):
+            continue
+        if row.block >= len(manifest.blocks):
+            raise ManifestError(f"prototype {index} is in block {row.block} of {len(manifest.blocks)}")
+        if not manifest.blocks[row.block].dtype.maskable:
+            raise ManifestError(f"prototype {index} has dtype {manifest.blocks[row.block].dtype}: not maskable")
+        if row.presence is not None:
+            if row.presence >= len(manifest.masks):
+                raise ManifestError(f"prototype {index} refers to mask {row.presence} of {len(manifest.masks)}")
+            bits = manifest.masks[row.presence].length
+            if bits != row.length:
+                raise ManifestError(f"prototype {index} has {row.length} elements and a presence mask of {bits} bits")
+
+
+def _validate_entry(manifest: Manifest, index: int, row: EntryRow) -> None:
+    where = f"entry {row.name!r}"
+    if row.task > len(manifest.tasks):
+        raise ManifestError(f"{where} belongs to task {row.task} of {len(manifest.tasks)}")
+    if isinstance(row, AliasRow):
+        _validate_alias(manifest, index, row)
+        return
+    if math.prod(dim for dim in row.shape if dim) > MAX_ELEMENTS:
+        raise ManifestError(f"{where} has the shape {row.shape}: too many elements")
+    if isinstance(row, TiledRow):
+        _validate_tiled(manifest, row, where)
+        return
+    if row.block >= len(manifest.blocks):
+        raise ManifestError(f"{where} is in block {row.block} of {len(manifest.blocks)}")
+    if isinstance(row, KeptRow):
+        bits = _mask_length(manifest, row.mask, where)
+        if bits != numel(row.shape):
+            raise ManifestError(f"{where} has {numel(row.shape)} elements and a mask of {bits} bits")
+        if not manifest.blocks[row.block].dtype.maskable:
+            raise ManifestError(f"{where} has dtype {manifest.blocks[row.block].dtype}: not maskable")
+
+
+def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
+    where = f"alias {row.name!r}"
+    if row.target >= index:
+        raise ManifestError(f"{where} stands for entry {row.target}, which does not come before it")
+    target = manifest.entries[row.target]
+    if isinstance(target, AliasRow):
+        raise ManifestError(f"{where} stands for {target.name!r}, which is an alias itself")
+    if target.task not in (0, row.task):
+        raise ManifestError(f"{where} stands for {target.name!r} of another task")
+
+
+def _mask_length(manifest: Manifest, mask: int, where: str) -> int:
+    if mask >= len(manifest.masks):
+        raise ManifestError(f"{where} refers to mask {mask} of {len(manifest.masks)}")
+    return manifest.masks[mask].length
+
+
+def _validate_tiled(manifest: Manifest, row: TiledRow, where: str) -> None:
+    bits = _mask_length(manifest, row.mask, where)
+    if bits > numel(row.shape):
+        raise ManifestError(f"{where} has {numel(row.shape)} elements and a mask of {bits} bits")
+    for prototype, phase in ((row.prototype, row.phase), (row.second, row.second_phase)):
+        if prototype is None:
+            continue
+        if prototype >= len(manifest.prototypes):
+            raise ManifestError(f"{where} refers to prototype {prototype} of {len(manifest.prototypes)}")
+        if phase >= manifest.prototypes[prototype].length:
+            raise ManifestError(
+                f"{where} has phase {phase} in a prototype of {manifest.prototypes[prototype].length} elements"
+            )
+    dtype = manifest.prototype_dtype(row.prototype)
+    if row.second is not None and manifest.prototype_dtype(row.second) != dtype:
+        raise ManifestError(f"{where}: its two prototypes have different dtypes")
+    if row.zero == ZERO_NEGATED and not dtype.has_sign_bit:
+        raise ManifestError(f"{where}: dtype {dtype} cannot be negated by its highest bit")
+    if row.scale_bits is not None and dtype != FLOAT32:
+        raise ManifestError(f"{where}: dtype {dtype} cannot be scaled")
+
+
+def _validate_names(manifest: Manifest) -> None:
+    common = {row.name for row in manifest.entries if row.task == 0}
+    seen: set[tuple[str, int]] = set()
+    for row in manifest.entries:
+        if (row.name, row.task) in seen or (row.task and row.name in common):
+            raise ManifestError(f"the name {row.name!r} appears twice")
+        seen.add((row.name, row.task))
+
+
+def _validate_uses(manifest: Manifest) -> None:
+    used_prototypes: set[int] = set()
+    used_blocks = {row.block for row in manifest.prototypes if isinstance(row, ValuesRow)}
+    for row in manifest.entries:
+        if isinstance(row, TensorRow | KeptRow):
+            used_blocks.add(row.block)
+        elif isinstance(row, TiledRow):
+            used_prototypes.update(index for index in (row.prototype, row.second) if index is not None)
+    if len(used_blocks) < len(manifest.blocks):
+        raise ManifestError("a block is used by nothing")
+    if len(used_prototypes) < len(manifest.prototypes):
+        raise ManifestError("a prototype is used by no layer")
+    counts, _, _ = manifest.block_users()
+    if counts and max(counts) > MAX_ELEMENTS:
+        raise ManifestError("a block has too many elements")

@@ -1,0 +1,81 @@
+"""`Draft`: what a checkpoint says, before the sharing in its weights has been found. numpy only.
+
+Recognisers (`checkpoints/`) write it; `assemble` turns it into a `MaskedNetwork`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .dtypes import DType
+from .mask import Mask
+from .network import GeneratedPrototype
+from .words import Words
+
+
+@dataclass(frozen=True)
+class PlainTensor:
+    """A tensor without a mask. `values`: words."""
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    values: Words
+
+
+@dataclass(frozen=True)
+class MaskedWeight:
+    """A weight tensor and its mask.
+
+    Attributes:
+        values: all elements before masking, as words.
+        mask: one bit for every element.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    values: Words
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class SeededWeight:
+    """A weight tensor that a known generator fills from phase 0, and its mask."""
+
+    name: str
+    shape: tuple[int, ...]
+    prototype: GeneratedPrototype
+    mask: Mask
+
+
+@dataclass(frozen=True)
+class TiedTensor:
+    """A second name for `target`, which comes before it."""
+
+    name: str
+    target: str
+
+
+DraftEntry = PlainTensor | MaskedWeight | SeededWeight | TiedTensor
+
+
+@dataclass
+class Draft:
+    """A recognised checkpoint.
+
+    Attributes:
+        layout: which layout it is, as `pemn pack` prints it.
+        mask_rule: `"edge-popup"`, `"explicit"` or `"nonzero"`.
+        keep: the fraction kept that the rule was given, or None.
+        entries: all tensors, in the order of the state_dict.
+        dropped: what is in the checkpoint and not in `entries`.
+        notes: what the user should know.
+    """
+
+    layout: str
+    mask_rule: str
+    keep: float | None = None
+    entries: list[DraftEntry] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

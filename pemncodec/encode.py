@@ -1,0 +1,252 @@
+"""`MaskedNetwork` -> bytes: number what is shared, group small arrays, code each the smallest way.
+
+The result is a function of the network alone (spec section 11): everything is numbered in the order of
+first use, and ties go to the lowest id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import fill
+from .bits import Packed
+from .container.container import write_container
+from .container.manifest import (
+    DISTRIBUTIONS,
+    ZERO_NAMES,
+    AliasRow,
+    BlockRow,
+    EntryRow,
+    GeneratorRow,
+    KeptRow,
+    Manifest,
+    MaskRow,
+    PrototypeRow,
+    TensorRow,
+    TiledRow,
+    ValuesRow,
+)
+from .dtypes import DType
+from .fill import Tile
+from .masks import encode_mask
+from .network import (
+    Alias,
+    Entry,
+    GeneratedPrototype,
+    KeptFill,
+    Layer,
+    MaskedNetwork,
+    StoredPrototype,
+    Tensor,
+    TileFill,
+)
+from .progress import Progress, silent
+from .tensors import encode_block
+from .words import Words
+
+# Arrays below this are grouped; a group is at most this large, so that reading one tensor decodes little else.
+GROUP_BYTES = 1 << 16
+# What a block of its own costs in the manifest.
+_ROW_BYTES = 4
+
+_DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
+
+
+def encode(network: MaskedNetwork, progress: Progress = silent) -> bytes:
+    """The bytes of a `.pemn` file.
+
+    Raises:
+        NetworkError: the network contradicts itself or does not fit the format.
+    """
+    network.validate()
+    return _Encoder(network, progress).run()
+
+
+@dataclass
+class _Group:
+    """Arrays that may share a block. `users`: keys of `_Encoder.blocks_of`, in file order."""
+
+    dtype: DType
+    users: list[tuple[str, int]] = field(default_factory=list)
+    arrays: list[Words] = field(default_factory=list)
+    size: int = 0
+
+
+class _Encoder:
+    def __init__(self, network: MaskedNetwork, progress: Progress) -> None:
+        self.network = network
+        self.progress = progress
+        self.tiles: dict[tuple[int, int | None], Tile] = {}
+        self.mask_rows: list[MaskRow] = []
+        self.mask_payloads: list[bytes] = []
+        self.mask_indices: dict[tuple[int, bytes], int] = {}
+        self.block_rows: list[BlockRow] = []
+        self.block_payloads: list[bytes] = []
+        self.blocks_of: dict[tuple[str, int], int] = {}
+
+    def run(self) -> bytes:
+        network = self.network
+        layers = [(index, entry) for index, entry in enumerate(network.entries) if isinstance(entry, Layer)]
+        order = self._prototype_order([layer for _, layer in layers])
+        self._encode_blocks(order)
+        # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled.
+        prototype_rows = [self._prototype_row(index) for index in order]
+        masks: dict[int, int] = {}
+        total = sum(layer.numel for _, layer in layers)
+        done = 0
+        for kind in (KeptFill, TileFill):
+            for index, layer in layers:
+                if isinstance(layer.fill, kind):
+                    self.progress(done, total, layer.name)
+                    masks[index] = self._add_mask(*self._stored_mask(layer))
+                    done += layer.numel
+        self.progress(done, total, "")
+        rows = [self._entry_row(index, entry, masks, order) for index, entry in enumerate(network.entries)]
+        manifest = Manifest(
+            metadata=dict(sorted(network.metadata.items(), key=lambda pair: pair[0].encode())),
+            tasks=tuple(network.tasks),
+            masks=tuple(self.mask_rows),
+            blocks=tuple(self.block_rows),
+            prototypes=tuple(prototype_rows),
+            entries=tuple(rows),
+        )
+        return write_container(manifest, [*self.mask_payloads, *self.block_payloads])
+
+    @staticmethod
+    def _prototype_order(layers: Sequence[Layer]) -> list[int]:
+        order: list[int] = []
+        for layer in layers:
+            if isinstance(layer.fill, TileFill):
+                for index in (layer.fill.prototype, layer.fill.second):
+                    if index is not None and index not in order:
+                        order.append(index)
+        return order
+
+    # --- masks ------------------------------------------------------------------------------------------------
+
+    def _tile(self, index: int, scale_bits: int | None) -> Tile:
+        key = index, scale_bits
+        if key not in self.tiles:
+            values = self.network.prototype_values(index)
+            self.tiles[key] = Tile(values if scale_bits is None else fill.scaled(values, scale_bits))
+        return self.tiles[key]
+
+    def _stored_mask(self, layer: Layer) -> tuple[Packed, int]:
+        """The bits at the positions that are not idle (spec section 7)."""
+        mask = self.network.masks[layer.mask]
+        if isinstance(layer.fill, KeptFill):
+            return mask.packed, mask.length
+        tile = self._tile(layer.fill.prototype, layer.fill.scale_bits)
+        second = None
+        if layer.fill.second is not None:
+            second = self._tile(layer.fill.second, layer.fill.scale_bits), layer.fill.second_phase
+        elif not tile.has_zero():
+            return mask.packed, mask.length
+        where = fill.active(layer.numel, tile, layer.fill.phase, second)
+        return fill.gather(mask.packed, where), int(np.count_nonzero(where))
+
+    def _add_mask(self, packed: Packed, length: int) -> int:
+        key = length, hashlib.blake2b(packed).digest()
+        if key not in self.mask_indices:
+            row, payload = encode_mask(packed, length)
+            self.mask_indices[key] = len(self.mask_rows)
+            self.mask_rows.append(row)
+            self.mask_payloads.append(payload)
+        return self.mask_indices[key]
+
+    # --- blocks -----------------------------------------------------------------------------------------------
+
+    def _encode_blocks(self, order: Sequence[int]) -> None:
+        for group in self._groups(order):
+            merged = encode_block(np.concatenate(group.arrays), group.dtype)
+            coded = [(merged, group.users)]
+            if len(group.arrays) > 1:
+                apart = [encode_block(words, group.dtype) for words in group.arrays]
+                if sum(row.size + _ROW_BYTES for row, _ in apart) < merged[0].size + _ROW_BYTES:
+                    coded = [(block, [user]) for block, user in zip(apart, group.users, strict=True)]
+            for (row, payload), users in coded:
+                for user in users:
+                    self.blocks_of[user] = len(self.block_rows)
+                self.block_rows.append(row)
+                self.block_payloads.append(payload)
+
+    def _groups(self, order: Sequence[int]) -> list[_Group]:
+        """Arrays of one role, dtype and task, small ones together (spec section 4.4 gives their order)."""
+        groups: list[_Group] = []
+        still_open: dict[tuple[str, str, int], _Group] = {}
+        for user, dtype, task, words in self._arrays(order):
+            key = user[0], dtype.name, task
+            group = still_open.get(key)
+            if words.nbytes >= GROUP_BYTES or group is None or group.size + words.nbytes > GROUP_BYTES:
+                group = _Group(dtype)
+                groups.append(group)
+                if words.nbytes < GROUP_BYTES:
+                    still_open[key] = group
+            group.users.append(user)
+            group.arrays.append(words)
+            group.size += words.nbytes
+        return groups
+
+    def _arrays(self, order: Sequence[int]) -> list[tuple[tuple[str, int], DType, int, Words]]:
+        arrays: list[tuple[tuple[str, int], DType, int, Words]] = []
+        for index in order:
+            prototype = self.network.prototypes[index]
+            if isinstance(prototype, StoredPrototype):
+                values = prototype.values
+                if prototype.presence is not None:
+                    values = values[prototype.presence.to_bool()]
+                arrays.append((("prototype", index), prototype.dtype, 0, values))
+        for index, entry in enumerate(self.network.entries):
+            if isinstance(entry, Tensor):
+                arrays.append((("tensor", index), entry.dtype, entry.task, entry.values))
+            elif isinstance(entry, Layer) and isinstance(entry.fill, KeptFill):
+                arrays.append((("kept", index), entry.fill.dtype, entry.task, entry.fill.values))
+        return arrays
+
+    # --- rows -------------------------------------------------------------------------------------------------
+
+    def _prototype_row(self, index: int) -> PrototypeRow:
+        prototype = self.network.prototypes[index]
+        if isinstance(prototype, GeneratedPrototype):
+            generator = prototype.generator
+            return GeneratorRow(
+                length=generator.length,
+                distribution=_DISTRIBUTION_IDS[generator.distribution],
+                seed=generator.seed,
+                stream=generator.stream,
+                scale_bits=int(np.float32(generator.scale).view(np.uint32)),
+                patches=generator.patches,
+                digest=generator.digest(),
+            )
+        presence = None
+        if prototype.presence is not None:
+            presence = self._add_mask(prototype.presence.packed, prototype.presence.length)
+        return ValuesRow(prototype.length, self.blocks_of["prototype", index], presence)
+
+    def _entry_row(self, index: int, entry: Entry, masks: dict[int, int], order: list[int]) -> EntryRow:
+        if isinstance(entry, Tensor):
+            return TensorRow(entry.name, entry.task, entry.shape, self.blocks_of["tensor", index])
+        if isinstance(entry, Alias):
+            # by identity: entries compare their arrays otherwise
+            target = self.network.resolve(entry)
+            position = next(i for i, other in enumerate(self.network.entries) if other is target)
+            return AliasRow(entry.name, entry.task, position)
+        if isinstance(entry.fill, KeptFill):
+            return KeptRow(entry.name, entry.task, entry.shape, masks[index], self.blocks_of["kept", index])
+        tiled = entry.fill
+        return TiledRow(
+            name=entry.name,
+            task=entry.task,
+            shape=entry.shape,
+            mask=masks[index],
+            prototype=order.index(tiled.prototype),
+            phase=tiled.phase,
+            zero=ZERO_NAMES.index(tiled.zero),
+            scale_bits=tiled.scale_bits,
+            second=None if tiled.second is None else order.index(tiled.second),
+            second_phase=tiled.second_phase,
+        )

@@ -1,0 +1,128 @@
+"""Every error that pemncodec raises on purpose, under one base: `PemnError`.
+
+Errors about a `.pemn` file carry the error class of spec section 9 as `kind`, so that two decoders can be
+compared. Messages say what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class PemnError(Exception):
+    """Base of all errors of this package."""
+
+
+# --- a .pemn file that cannot be decoded (spec section 9) ---------------------------------------------
+
+
+class FormatError(PemnError):
+    """A `.pemn` file breaks the format."""
+
+    kind: str = ""
+
+
+class MagicError(FormatError):
+    """The file does not begin like a `.pemn` file."""
+
+    kind = "magic"
+
+
+class VersionError(FormatError):
+    """The file was written for a newer version of the format."""
+
+    kind = "version"
+
+
+class TruncatedError(FormatError):
+    """The file ends before what its header announces."""
+
+    kind = "truncated"
+
+
+class TrailingBytesError(FormatError):
+    """The file goes on after what its header announces."""
+
+    kind = "trailing"
+
+
+class ChecksumError(FormatError):
+    """A CRC-32 does not agree: the file was damaged on its way."""
+
+    kind = "checksum"
+
+
+class ManifestError(FormatError):
+    """Header or manifest break a rule of the format (spec sections 3 and 4)."""
+
+    kind = "manifest"
+
+
+class PayloadError(FormatError):
+    """A mask, block or prototype does not decode to what the manifest says (spec sections 5 to 8)."""
+
+    kind = "payload"
+
+
+class LimitError(FormatError):
+    """The file decodes to more bytes than the caller allowed, or than the machine has."""
+
+    kind = "limit"
+
+
+# --- a network in memory that the format cannot say -----------------------------------------------------
+
+
+class NetworkError(PemnError):
+    """A `MaskedNetwork` contradicts itself, or holds something that the format cannot express."""
+
+
+# --- a checkpoint that cannot be packed -----------------------------------------------------------------
+
+
+class CheckpointError(PemnError):
+    """A checkpoint cannot be read or packed."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """The file is no checkpoint that we can read: damaged, incomplete, or something else altogether."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """Reading the checkpoint would run code that it carries."""
+
+
+class UnknownLayoutError(CheckpointError):
+    """The tensors of the checkpoint contradict the layout that their names announce."""
+
+
+class MaskRuleError(CheckpointError):
+    """The masks do not follow from the checkpoint and the options given (no `keep`, or a bad one)."""
+
+
+class UnsupportedTensorError(CheckpointError):
+    """A tensor has a dtype or a layout that the format cannot hold."""
+
+
+# --- files, and what a caller asked for -------------------------------------------------------------------------------
+
+
+class FileAccessError(PemnError):
+    """A file cannot be opened or read."""
+
+
+class NotFoundError(PemnError, KeyError):
+    """A tensor or task of that name is not in the file."""
+
+    def __str__(self) -> str:  # KeyError would show the repr of the message
+        return str(self.args[0]) if self.args else ""
+
+
+class OutputExistsError(PemnError):
+    """The output file exists already and was not to be overwritten."""
+
+
+class OutputError(PemnError):
+    """The output cannot be written, or its format cannot hold what it should."""
+
+
+class MismatchError(PemnError):
+    """A file was compared with a checkpoint and does not hold the same network."""

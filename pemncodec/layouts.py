@@ -1,0 +1,109 @@
+"""The layouts in which a file can be loaded: torch tensors from decoded layers."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from . import bits, torch_tensors
+from .container.manifest import KeptRow, TensorRow, TiledRow, ZERO_SECOND, ZERO_ZERO
+from .decode import Decoder
+from .errors import NetworkError, OutputError, UnsupportedTensorError
+from .words import word_type
+
+LAYOUTS = ("dense", "masked", "csr", "coo")
+
+
+def check_layout(layout: str) -> None:
+    """Raise NetworkError for an unknown layout."""
+    if layout not in LAYOUTS:
+        raise NetworkError(f"layout {layout!r} is unknown: choose {', '.join(LAYOUTS)}")
+
+
+def load_entry(decoder: Decoder, index: int, name: str, layout: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors that an entry becomes: one, or for `masked` layers two (weight and scores).
+
+    Args:
+        decoder: of an opened file.
+        index: of the entry; an alias gives what it stands for.
+        name: under which the tensors are returned.
+        layout: one of `LAYOUTS`.
+
+    Raises:
+        FormatError: the file cannot be decoded.
+        OutputError: the layout cannot say what the layer is.
+        UnsupportedTensorError: the installed torch lacks the dtype, or sparse tensors of it.
+    """
+    row = decoder.manifest.resolve(index)
+    sparse = layout in ("csr", "coo") and row.shape != () and not (isinstance(row, TiledRow) and row.zero != ZERO_ZERO)
+    if isinstance(row, TensorRow) or layout == "dense" or (layout != "masked" and not sparse):
+        yield name, torch_tensors.to_tensor(decoder.words(index), decoder.dtype(index), row.shape)
+    elif layout == "masked":
+        yield from _masked(decoder, index, row, name)
+    else:
+        yield name, _sparse(decoder, index, row, layout, name)
+
+
+def scores_name(weight: str) -> str:
+    """`X.scores` for `X.weight`; for any other tensor its name and `_scores`."""
+    if weight == "weight" or weight.endswith(".weight"):
+        return weight[: -len("weight")] + "scores"
+    return weight + "_scores"
+
+
+def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    dtype = decoder.dtype(index)
+    if isinstance(row, TiledRow) and row.zero == ZERO_SECOND:
+        raise OutputError(f"layer {name!r} chooses between two values, which weight and scores cannot say: use 'dense'")
+    filled = decoder.filled(index) if isinstance(row, TiledRow) else decoder.words(index)
+    flags = bits.unpack(decoder.parts(index).packed, math.prod(row.shape))
+    scores = flags.astype(np.float32)
+    if isinstance(row, TiledRow) and decoder.tile(row.prototype, row.scale_bits).has_zero():
+        # A mask has no bit where the prototype is zero. A score between the others leaves it to the original code,
+        # whose top k then still holds every kept weight. Elements that are not stored are kept by no layer.
+        idle = filled == 0
+        unstored = decoder.unstored(index)
+        if unstored is not None:
+            idle &= unstored == 0
+        scores[idle] = 0.5
+    yield name, torch_tensors.to_tensor(filled, dtype, row.shape)
+    kind = torch_tensors.torch_dtype(dtype) if dtype.kind == "float" and dtype.itemsize >= 2 else torch.float32
+    yield scores_name(name), torch.from_numpy(scores).reshape(row.shape).to(kind)
+
+
+def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, name: str) -> torch.Tensor:
+    """Explicit elements are those that the mask keeps, also where their value is zero."""
+    dtype = decoder.dtype(index)
+    flags = bits.unpack(decoder.parts(index).packed, math.prod(row.shape))
+    positions = np.flatnonzero(flags)
+    if isinstance(row, KeptRow):
+        kept = decoder.parts(index).values
+    else:
+        kept = decoder.words(index)[positions]
+    values = torch_tensors.to_tensor(np.array(kept, dtype=word_type(dtype)), dtype, (len(positions),))
+    try:
+        with warnings.catch_warnings():  # torch calls CSR beta once a process
+            warnings.simplefilter("ignore", UserWarning)
+            if layout == "coo":
+                indices = torch.from_numpy(np.stack(np.unravel_index(positions, row.shape)).astype(np.int64))
+                return torch.sparse_coo_tensor(indices, values, row.shape, is_coalesced=True, check_invariants=False)
+            rows, columns = csr_shape(row.shape)
+            starts = np.searchsorted(positions, np.arange(rows + 1, dtype=np.int64) * columns)
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(starts.astype(np.int64)),
+                torch.from_numpy(positions % columns if columns else positions),
+                values,
+                (rows, columns),
+                check_invariants=False,
+            )
+    except (RuntimeError, NotImplementedError) as reason:
+        raise UnsupportedTensorError(f"torch has no sparse tensors for {name!r} ({dtype}): {reason}") from None
+
+
+def csr_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The two dimensions of a CSR tensor: (out, everything else) for layers, (1, n) for vectors."""
+    return (1, shape[0]) if len(shape) == 1 else (shape[0], math.prod(shape[1:]))

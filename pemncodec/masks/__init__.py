@@ -1,0 +1,62 @@
+"""Mask coders: bits <-> bytes, one coder a file (spec section 5).
+
+Each module has `encode(packed, length, ones) -> bytes | None` (None: not worth trying) and
+`decode(payload, length, ones) -> packed`, where `packed` are bits in bytes (`pemncodec.bits`).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from .. import bits
+from ..bits import Packed
+from ..container.manifest import (
+    MASK_CONSTANT,
+    MASK_GAPS_OF_ONES,
+    MASK_GAPS_OF_ZEROS,
+    MASK_RAW,
+    MASK_ZSTD,
+    MaskRow,
+)
+from ..errors import PayloadError
+from . import constant, gaps_of_ones, gaps_of_zeros, raw, zstd
+
+CODERS: dict[int, ModuleType] = {
+    MASK_CONSTANT: constant,
+    MASK_RAW: raw,
+    MASK_ZSTD: zstd,
+    MASK_GAPS_OF_ONES: gaps_of_ones,
+    MASK_GAPS_OF_ZEROS: gaps_of_zeros,
+}
+
+
+def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, bytes]:
+    """The smallest coding of a mask; the lowest id on a tie."""
+    ones = bits.count_ones(packed)
+    best: tuple[int, bytes] | None = None
+    for coder, module in CODERS.items():
+        payload = module.encode(packed, length, ones)
+        if payload is not None and (best is None or len(payload) < len(best[1])):
+            best = coder, payload
+        if best is not None and not best[1]:
+            break
+    assert best is not None  # raw always applies
+    return MaskRow(best[0], length, ones, len(best[1])), best[1]
+
+
+def decode_mask(row: MaskRow, payload: bytes, index: int) -> Packed:
+    """The bits of mask `index`.
+
+    Raises:
+        PayloadError: the payload does not give `row.length` bits with `row.ones` ones.
+    """
+    try:
+        packed: Packed = CODERS[row.coder].decode(payload, row.length, row.ones)
+    except PayloadError as reason:
+        raise PayloadError(f"mask {index}: {reason}") from None
+    if not bits.padding_is_zero(packed, row.length):
+        raise PayloadError(f"mask {index}: the padding after its {row.length} bits is not zero")
+    ones = bits.count_ones(packed)
+    if ones != row.ones:
+        raise PayloadError(f"mask {index}: {ones} of its bits are one, and the manifest says {row.ones}")
+    return packed

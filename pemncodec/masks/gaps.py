@@ -1,0 +1,48 @@
+"""Gap bytes: the distances between positions (spec section 5). Shared by coders 3 and 4.
+
+A gap is so many bytes 255 and one byte below. zstd over these comes within 2 % of the order-0 entropy below a
+density of 0.1, where Huffman over packed bits loses up to 20 %.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bits import Packed
+from ..container import frames
+from ..errors import PayloadError
+
+# Above this density the gaps were never the smallest on any mask that was measured.
+MAX_DENSITY = 0.2
+
+
+def encode_positions(positions: NDArray[np.int64]) -> bytes:
+    """zstd of the gap bytes of ascending positions."""
+    gaps = np.diff(positions, prepend=np.int64(-1)) - 1
+    ends = np.cumsum(gaps // 255 + 1)
+    stream = np.full(int(ends[-1]) if len(ends) else 0, 255, dtype=np.uint8)
+    stream[ends - 1] = (gaps % 255).astype(np.uint8)
+    return frames.compress(stream.tobytes())
+
+
+def decode_positions(payload: bytes, length: int, count: int) -> NDArray[np.int64]:
+    """The ascending positions, `count` of them, each below `length`."""
+    size = frames.content_size(payload, "gaps", PayloadError)
+    if size > count + length // 255:
+        raise PayloadError(f"{size} gap bytes for {count} positions in {length} bits are too many")
+    stream = np.frombuffer(frames.decompress(payload, size, "gaps", PayloadError), dtype=np.uint8)
+    if size and stream[-1] == 255:
+        raise PayloadError("the last gap is cut off")
+    last = stream < 255
+    positions: NDArray[np.int64] = (np.cumsum(stream, dtype=np.int64) + np.cumsum(last, dtype=np.int64))[last] - 1
+    if len(positions) != count:
+        raise PayloadError(f"the gaps give {len(positions)} positions, and the manifest says {count}")
+    if count and positions[-1] >= length:
+        raise PayloadError(f"the gaps lead to position {positions[-1]} of {length}")
+    return positions
+
+
+def set_positions(packed: Packed, positions: NDArray[np.int64]) -> None:
+    """Set the bits at these positions of `packed`."""
+    np.bitwise_or.at(packed, positions >> 3, (1 << (positions & 7)).astype(np.uint8))

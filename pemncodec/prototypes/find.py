@@ -1,0 +1,181 @@
+"""Find the prototypes of a network from its values alone, and say each layer in the cheapest way.
+
+The published code fills every layer from one short vector and then saves each layer by itself
+(one-layer, max-layer padding, random-vector padding; Bai et al., NeurIPS 2022, section 3). Here the
+sharing is found again: layers are compared as bits, from the largest to the smallest, so that a layer
+is a repetition, a prefix or a scaled copy of a vector that is known already, or begins a new one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dtypes import FLOAT32, DType
+from ..mask import Mask
+from ..words import Words
+from . import periods
+
+_KEY_LENGTH = 16
+_MAX_TRIED = 64
+# What a prototype, its block and its presence mask cost beside their payload.
+_OVERHEAD = 16
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What the finder looks at: the values of a layer before masking, and its mask."""
+
+    dtype: DType
+    values: Words
+    mask: Mask
+
+
+@dataclass
+class Vector:
+    """A vector that fills one or more layers.
+
+    Attributes:
+        values: one period, as words.
+        members: indices of the layers.
+        scales: the float32 factor of each, or None.
+        presence: the elements that some layer keeps, where only these are worth storing.
+        shared: True: store it as a prototype. False: store the kept values of each layer instead.
+    """
+
+    dtype: DType
+    values: Words
+    members: list[int] = field(default_factory=list)
+    scales: list[float | None] = field(default_factory=list)
+    presence: NDArray[np.bool_] | None = None
+    shared: bool = True
+
+
+def find_vectors(weights: Sequence[Weight]) -> list[Vector]:
+    """Group the layers by the vector that fills them, largest first, and decide how to store each.
+
+    Every layer is a member of exactly one vector.
+    """
+    index = _Index()
+    for number in sorted(range(len(weights)), key=lambda i: (-len(weights[i].values), i)):
+        weight = weights[number]
+        found = index.match(weight)
+        if found is None:
+            period = periods.minimal_period(weight.values)
+            index.add(Vector(weight.dtype, weight.values[:period], [number], [None]))
+        else:
+            found[0].members.append(number)
+            found[0].scales.append(found[1])
+    for vector in index.vectors:
+        _decide(vector, weights)
+    return index.vectors
+
+
+class _Index:
+    """Known vectors by their first elements."""
+
+    def __init__(self) -> None:
+        self.vectors: list[Vector] = []
+        self._by_head: dict[tuple[str, bytes], list[Vector]] = defaultdict(list)
+        self._by_signs: dict[bytes, list[Vector]] = defaultdict(list)
+
+    def add(self, vector: Vector) -> None:
+        self.vectors.append(vector)
+        head = periods.extend(vector.values, _KEY_LENGTH)
+        for count in range(1, _KEY_LENGTH + 1):  # layers shorter than the key are prefixes, too
+            self._by_head[vector.dtype.name, head[:count].tobytes()].append(vector)
+        if vector.dtype == FLOAT32:
+            self._by_signs[_signs(head)].append(vector)
+
+    def match(self, weight: Weight) -> tuple[Vector, float | None] | None:
+        values = weight.values
+        if not len(values):
+            return None
+        key = weight.dtype.name, values[:_KEY_LENGTH].tobytes()
+        for vector in self._by_head[key][:_MAX_TRIED]:
+            if periods.is_tile_of(values, vector.values):
+                return vector, None
+        if weight.dtype != FLOAT32 or len(values) < _KEY_LENGTH:
+            return None
+        for vector in self._by_signs[_signs(values[:_KEY_LENGTH])][:_MAX_TRIED]:
+            scale = periods.scale_between(periods.extend(vector.values, len(values)), values)
+            if scale is not None:
+                return vector, scale
+            if self._rebase(vector, values):
+                return vector, None
+        return None
+
+    @staticmethod
+    def _rebase(vector: Vector, values: Words) -> bool:
+        """Whether the known vector is itself a scaled copy of `values`: then these become the vector."""
+        if len(values) < len(vector.values) or any(scale is not None for scale in vector.scales):
+            return False
+        length = len(vector.values)
+        scale = periods.scale_between(values[:length], vector.values)
+        if scale is None or not periods.is_tile_of(values, values[:length]):
+            return False
+        vector.values = values[:length]
+        vector.scales = [scale] * len(vector.members)
+        return True
+
+
+def _signs(head: Words) -> bytes:
+    return np.packbits(head.view(np.int32) < 0).tobytes()
+
+
+def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
+    """Shared prototype or kept values, whichever is smaller by estimate; and which elements to store."""
+    length = len(vector.values)
+    members = [weights[number] for number in vector.members]
+    if not length:
+        vector.shared = False
+        return
+    if len(members) == 1 and length == len(members[0].values):
+        vector.shared = length == 1 and members[0].mask.count() == 1
+        return
+    used = np.zeros(length, dtype=np.bool_)
+    for weight in members:
+        used |= _folded(weight.mask, length)
+    stored = int(np.count_nonzero(used))
+    element_bits = _element_bits(vector.values)
+    whole = length * element_bits
+    idle = sum(len(weight.values) - _count_used(used, len(weight.values)) for weight in members)
+    partial = stored * element_bits + length * _entropy(stored / length) + 8 * _OVERHEAD - idle
+    if partial < whole:
+        vector.presence = used
+    kept = sum(weight.mask.count() * _element_bits(weight.values) for weight in members)
+    vector.shared = min(whole, partial) + 8 * _OVERHEAD < kept
+
+
+def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:
+    """Which elements of a prototype of this length the layer keeps somewhere."""
+    flags = mask.to_bool()
+    padded = np.zeros(-(-len(flags) // length) * length, dtype=np.bool_)
+    padded[: len(flags)] = flags
+    folded: NDArray[np.bool_] = padded.reshape(-1, length).any(axis=0)
+    return folded
+
+
+def _count_used(used: NDArray[np.bool_], count: int) -> int:
+    rounds, rest = divmod(count, len(used))
+    return rounds * int(np.count_nonzero(used)) + int(np.count_nonzero(used[:rest]))
+
+
+def _element_bits(values: Words) -> float:
+    """Estimated bits an element: an index into the distinct values where these are few."""
+    plain = 8.0 * values.itemsize
+    sample = values[: 1 << 17]
+    distinct = len(np.unique(sample))
+    if distinct > len(sample) // 2 or not len(values):
+        return plain
+    distinct = len(np.unique(values))
+    return min(plain, math.ceil(math.log2(distinct)) + plain * distinct / len(values))
+
+
+def _entropy(p: float) -> float:
+    return 0.0 if p in (0.0, 1.0) else -p * math.log2(p) - (1 - p) * math.log2(1 - p)

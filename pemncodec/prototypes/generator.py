@@ -1,0 +1,90 @@
+"""Prototypes that are made from a seed (spec section 8)."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import NetworkError
+from . import distributions, philox
+
+_CHUNK = 1 << 18  # elements made at a time: the temporary arrays stay in cache
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A vector of float32 values, as its recipe.
+
+    Attributes:
+        distribution: `"sign"` (±scale), `"uniform"` on (−scale, scale) or `"normal"` with standard
+            deviation `scale`.
+        length: number of elements.
+        seed: key of Philox4x32-10, 64 bits.
+        stream: which of the 2^64 sequences of the seed.
+        scale: a float32, finite and above 0.
+        patches: (index, float32 bit pattern) pairs in ascending order: elements that differ.
+    """
+
+    distribution: str
+    length: int
+    seed: int
+    stream: int = 0
+    scale: float = 1.0
+    patches: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.distribution not in distributions.FUNCTIONS:
+            raise NetworkError(
+                f"distribution {self.distribution!r} is unknown: choose {', '.join(distributions.FUNCTIONS)}"
+            )
+        if self.length < 1 or not 0 <= self.seed < 1 << 64 or not 0 <= self.stream < 1 << 64:
+            raise NetworkError("a generator needs length ≥ 1, and seed and stream in 0 … 2^64 − 1")
+        with np.errstate(over="ignore", under="ignore"):
+            scale = np.float32(self.scale)
+        if not (np.isfinite(scale) and scale > 0):
+            raise NetworkError(f"scale {self.scale} is not a float32 above 0")
+        object.__setattr__(self, "scale", float(scale))
+        indices = [index for index, _ in self.patches]
+        if indices != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < self.length):
+            raise NetworkError("patches must be in ascending order and inside the prototype")
+
+    def range(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Elements start … stop − 1."""
+        values = np.empty(stop - start, dtype=np.float32)
+        for begin in range(start, stop, _CHUNK):
+            end = min(begin + _CHUNK, stop)
+            values[begin - start : end - start] = self._draw(philox.words(begin, end, self.stream, self.seed))
+        bits = values.view(np.uint32)
+        for index, pattern in self.patches:
+            if start <= index < stop:
+                bits[index - start] = pattern
+        return values
+
+    def values(self) -> NDArray[np.float32]:
+        """All elements, shape (length,)."""
+        return self.range(0, self.length)
+
+    def elements(self, indices: ArrayLike) -> NDArray[np.float32]:
+        """The elements at `indices` (integers, shape (n,)), each made by itself."""
+        where = np.asarray(indices, dtype=np.uint64).reshape(-1)
+        values = self._draw(philox.words_at(where, self.stream, self.seed))
+        bits = values.view(np.uint32)
+        for index, pattern in self.patches:
+            bits[where == np.uint64(index)] = pattern
+        return values
+
+    def digest(self) -> int:
+        """CRC-32 of all elements as little-endian float32: what the file stores beside the recipe."""
+        return digest(self.values())
+
+    def _draw(self, words: NDArray[np.uint32]) -> NDArray[np.float32]:
+        with np.errstate(over="ignore", under="ignore"):
+            return distributions.FUNCTIONS[self.distribution](words, np.float32(self.scale))
+
+
+def digest(values: NDArray[np.float32]) -> int:
+    """CRC-32 of float32 values in little-endian bytes."""
+    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)))

@@ -1,0 +1,228 @@
+"""`PemnFile`: a file opened lazily. Nothing is decoded but what is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from .container.container import Container
+from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
+from .container.source import FileSource, MemorySource, Source
+from .errors import FileAccessError, LimitError, NotFoundError, PemnError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from .decode import Decoder
+    from .mask import Mask
+
+def open_container(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Container:
+    """Open a path or bytes; header and manifest are read and validated.
+
+    Raises:
+        FormatError: as spec section 9 says.
+        FileAccessError: the path cannot be opened.
+    """
+    stream: Source
+    if isinstance(source, bytes | bytearray | memoryview):
+        stream = MemorySource(source)
+    else:
+        try:
+            stream = FileSource(source)
+        except OSError as reason:
+            raise FileAccessError(f"{os.fspath(source)} cannot be read: {reason.strerror}") from None
+    try:
+        return Container(stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+class PemnFile:
+    """A `.pemn` file whose tensors are decoded one at a time.
+
+    Use it as a context manager, or call `close`.
+
+    Args:
+        source: a path, or the bytes of a file.
+        task: which task, where the file holds several.
+        max_bytes: refuse to decode a tensor (or a prototype that it needs) of more bytes.
+
+    Raises:
+        FormatError: the file is damaged or breaks the format (spec section 9).
+        NotFoundError: the task is not in the file, or none was chosen and there are several.
+
+    Example:
+        >>> with pemncodec.open("model.pemn") as file:
+        ...     weight = file.get_tensor("layer1.0.conv1.weight")
+    """
+
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+        *,
+        task: str | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
+        self._container = open_container(source)
+        self._decoder: Decoder | None = None
+        self._max_bytes = max_bytes
+        try:
+            self._task = _task_number(self._container, task)
+        except PemnError:
+            self.close()
+            raise
+        entries = self._container.manifest.entries
+        self._indices = {entries[index].name: index for index in self._container.manifest.entries_of(self._task)}
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """String to string, as it was packed."""
+        return dict(self._container.manifest.metadata)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Names of the tasks; empty for a file with one network."""
+        return list(self._container.manifest.tasks)
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of the file."""
+        return self._container.header.file_size
+
+    @property
+    def decoded_size(self) -> int:
+        """Bytes that decoding everything makes: tensors and prototypes (spec section 4.7)."""
+        return self._container.manifest.decoded_bytes(self._task)
+
+    def keys(self) -> list[str]:
+        """Names of the tensors, in the order of the state_dict."""
+        return list(self._indices)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of a tensor."""
+        return self._container.manifest.resolve(self._index(name)).shape
+
+    def dtype(self, name: str) -> str:
+        """Element type of a tensor, by PyTorch's name without `torch.`: `"float32"`."""
+        return self._container.manifest.entry_dtype(self._index(name)).name
+
+    def alias_of(self, name: str) -> str | None:
+        """The tensor that a tied tensor shares its memory with, or None."""
+        row = self._container.manifest.entries[self._index(name)]
+        return self._container.manifest.entries[row.target].name if isinstance(row, AliasRow) else None
+
+    def is_masked(self, name: str) -> bool:
+        """Whether a tensor is a masked layer."""
+        return not isinstance(self._container.manifest.resolve(self._index(name)), TensorRow)
+
+    def get_tensor(self, name: str, *, device: str | torch.device = "cpu") -> torch.Tensor:
+        """One tensor, dense.
+
+        Raises:
+            NotFoundError: there is no tensor of that name.
+            FormatError: its bytes are damaged, or more than `max_bytes` would be made.
+        """
+        from .layouts import load_entry
+
+        index = self._index(name)
+        with memory_errors():
+            ((_, tensor),) = load_entry(self.decoder, index, name, "dense")
+        return tensor.to(device)
+
+    def get_numpy(self, name: str) -> NDArray[np.generic]:
+        """One tensor as a numpy array, without torch; types that numpy lacks come as unsigned integers."""
+        from .words import to_numpy
+
+        index = self._index(name)
+        with memory_errors():
+            return to_numpy(self.decoder.words(index), self.decoder.dtype(index), self.decoder.shape(index))
+
+    def get_mask(self, name: str) -> Mask:
+        """The mask of a masked layer.
+
+        Raises:
+            NotFoundError: there is no masked layer of that name.
+        """
+        from .mask import Mask
+
+        if not self.is_masked(name):
+            raise NotFoundError(f"{name!r} has no mask: it is stored as it is")
+        index = self._index(name)
+        with memory_errors():
+            packed = self.decoder.parts(index).packed
+        return Mask(packed, numel(self.shape(name)))
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes the sections; made when it is first needed, because it needs numpy."""
+        if self._decoder is None:
+            from .decode import Decoder
+
+            self._decoder = Decoder(self._container, self._max_bytes)
+        return self._decoder
+
+    @property
+    def task(self) -> int:
+        """Number of the chosen task; 0 where the file has none."""
+        return self._task
+
+    def index(self, name: str) -> int:
+        """Number of an entry in the manifest.
+
+        Raises:
+            NotFoundError: there is no tensor of that name.
+        """
+        return self._index(name)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _index(self, name: str) -> int:
+        try:
+            return self._indices[name]
+        except KeyError:
+            raise NotFoundError(f"there is no tensor {name!r} in the file; keys() lists what is there") from None
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._indices)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._indices
+
+    def __enter__(self) -> PemnFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _task_number(container: Container, task: str | None) -> int:
+    tasks = container.manifest.tasks
+    if task is None:
+        if tasks:
+            raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {', '.join(map(repr, tasks[:20]))}")
+        return 0
+    if task not in tasks:
+        raise NotFoundError(f"there is no task {task!r} in the file; it has {', '.join(map(repr, tasks[:20])) or 'none'}")
+    return tasks.index(task) + 1
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn a MemoryError into a LimitError."""
+    try:
+        yield
+    except MemoryError:
+        raise LimitError("the file decodes to more than the memory of this machine: set a lower max_bytes") from None

@@ -1,0 +1,32 @@
+"""What packing did: recognised, found, dropped, and where the bytes went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .container.accounting import Sizes
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """The result of packing.
+
+    Attributes:
+        layout: the layout that was recognised.
+        mask_rule: how the masks were derived.
+        keep: the fraction kept that the rule was given, or None.
+        layers: number of masked layers.
+        findings: which prototypes were found, a line each; the strategy of the network first.
+        notes: what the user should know (ties at the cut, −0.0, nothing masked).
+        dropped: what is in the checkpoint and not in the file.
+        sizes: bytes of the file, by part.
+    """
+
+    layout: str
+    mask_rule: str
+    keep: float | None
+    layers: int
+    findings: list[str]
+    notes: list[str]
+    dropped: list[str]
+    sizes: Sizes = field(repr=False)

@@ -1,0 +1,18 @@
+"""Coder 0: the elements as they are (spec section 6)."""
+
+from __future__ import annotations
+
+from .. import words as w
+from ..dtypes import DType
+from ..errors import PayloadError
+from ..words import Words
+
+
+def encode(words: Words, dtype: DType) -> bytes | None:
+    return w.to_bytes(words)
+
+
+def decode(payload: bytes, dtype: DType, count: int) -> Words:
+    if len(payload) != count * dtype.itemsize:
+        raise PayloadError(f"{count} raw elements of {dtype} in {len(payload)} bytes")
+    return w.from_bytes(payload, dtype)

@@ -1,0 +1,17 @@
+"""Coder 1: zstd over the elements as they are (spec section 6). Wins on repeated vectors and integers."""
+
+from __future__ import annotations
+
+from .. import words as w
+from ..container import frames
+from ..dtypes import DType
+from ..errors import PayloadError
+from ..words import Words
+
+
+def encode(words: Words, dtype: DType) -> bytes | None:
+    return frames.compress(w.to_bytes(words)) if len(words) else None
+
+
+def decode(payload: bytes, dtype: DType, count: int) -> Words:
+    return w.from_bytes(frames.decompress(payload, count * dtype.itemsize, "elements", PayloadError), dtype)
