@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .network import MaskedNetwork
     from .prototypes.generator import Generator
     from .reader import PemnFile
-    from .reader import PemnFile as open
+    from .reader import PemnFile as open  # noqa: N813
     from .report import PackReport
 
 _HOMES = {

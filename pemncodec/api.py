@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -20,8 +20,11 @@ from .errors import MismatchError, NetworkError
 from .network import MaskedNetwork
 from .output import write_whole
 from .progress import Progress, silent
-from .reader import PemnFile, memory_errors, open_container
+from .reader import PathOrBytes, PemnFile, memory_errors, open_container
 from .report import PackReport
+
+if TYPE_CHECKING:
+    from torch.nn.modules.module import _IncompatibleKeys
 
 Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 PathLike = str | os.PathLike[str]
@@ -168,7 +171,7 @@ def load_file(
 
 
 def _load(
-    source: PathLike | bytes | bytearray | memoryview,
+    source: PathOrBytes,
     device: str | torch.device,
     layout: str,
     task: str | None,
@@ -224,11 +227,11 @@ def load_model(
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     progress: Progress = silent,
-) -> torch.nn.modules.module._IncompatibleKeys:
+) -> _IncompatibleKeys:
     """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict)`.
 
-    A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that the
-    model has, and the file has not, is added.
+    A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that
+    the model has, and the file has not, is added.
 
     Returns:
         Missing and unexpected keys.
@@ -246,13 +249,13 @@ def load_model(
                 bare = {prefix + name: tensor for name, tensor in bare.items()}
         tensors = bare
     try:
-        return model.load_state_dict(tensors, strict=strict)
+        return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict))
     except RuntimeError as reason:
         raise MismatchError(f"{os.fspath(path)} does not fit the model: {reason}") from None
 
 
 def load_network(
-    source: PathLike | bytes | bytearray | memoryview,
+    source: PathOrBytes,
     *,
     max_bytes: int = DEFAULT_MAX_BYTES,
     progress: Progress = silent,

@@ -46,7 +46,9 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     """
     for key in metadata or {}:
         if not key or key.startswith("pemn."):
-            raise NetworkError(f"metadata key {key!r} is empty or reserved: choose one that does not begin with 'pemn.'")
+            raise NetworkError(
+                f"metadata key {key!r} is empty or reserved: choose one that does not begin with 'pemn.'"
+            )
     weights = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask) for weight in weights]

@@ -89,7 +89,8 @@ class Decoder:
         """
         if count > self.max_bytes:
             raise LimitError(
-                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you trust the file"
+                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you "
+                "trust the file"
             )
 
     # --- sections ---------------------------------------------------------------------------------------------
@@ -297,4 +298,3 @@ def _generate(row: GeneratorRow, index: int) -> Words:
             f"{row.digest:08x}"
         )
     return values.view(np.uint32)
-

@@ -150,7 +150,7 @@ class _Encoder:
         return fill.gather(mask.packed, where), int(np.count_nonzero(where))
 
     def _add_mask(self, packed: Packed, length: int) -> int:
-        key = length, hashlib.blake2b(packed).digest()
+        key = length, hashlib.blake2b(packed.data).digest()
         if key not in self.mask_indices:
             row, payload = encode_mask(packed, length)
             self.mask_indices[key] = len(self.mask_rows)

@@ -137,9 +137,7 @@ def scatter(out: Words, packed: Packed, kept: Words) -> None:
         done += count
 
 
-def active(
-    count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None
-) -> NDArray[np.bool_]:
+def active(count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None) -> NDArray[np.bool_]:
     """Which positions have a bit in the mask: those where one and zero differ (spec section 7).
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from . import bits, torch_tensors
-from .container.manifest import KeptRow, TensorRow, TiledRow, ZERO_SECOND, ZERO_ZERO
+from .container.manifest import ZERO_SECOND, ZERO_ZERO, KeptRow, TensorRow, TiledRow
 from .decode import Decoder
 from .errors import NetworkError, OutputError, UnsupportedTensorError
 from .words import word_type
@@ -80,10 +80,7 @@ def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, 
     dtype = decoder.dtype(index)
     flags = bits.unpack(decoder.parts(index).packed, math.prod(row.shape))
     positions = np.flatnonzero(flags)
-    if isinstance(row, KeptRow):
-        kept = decoder.parts(index).values
-    else:
-        kept = decoder.words(index)[positions]
+    kept = decoder.parts(index).values if isinstance(row, KeptRow) else decoder.words(index)[positions]
     values = torch_tensors.to_tensor(np.array(kept, dtype=word_type(dtype)), dtype, (len(positions),))
     try:
         with warnings.catch_warnings():  # torch calls CSR beta once a process

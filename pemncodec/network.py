@@ -262,4 +262,3 @@ class MaskedNetwork:
     def _tile(self, index: int, scale_bits: int | None) -> fill.Tile:
         values = self.prototype_values(index)
         return fill.Tile(values if scale_bits is None else fill.scaled(values, scale_bits))
-

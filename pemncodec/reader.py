@@ -12,6 +12,7 @@ from .container.container import Container
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
 from .container.source import FileSource, MemorySource, Source
 from .errors import FileAccessError, LimitError, NotFoundError, PemnError
+from .progress import Progress, silent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from .decode import Decoder
     from .mask import Mask
 
-def open_container(source: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Container:
+PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+
+def open_container(source: PathOrBytes) -> Container:
     """Open a path or bytes; header and manifest are read and validated.
 
     Raises:
@@ -64,7 +68,7 @@ class PemnFile:
 
     def __init__(
         self,
-        source: str | os.PathLike[str] | bytes | bytearray | memoryview,
+        source: PathOrBytes,
         *,
         task: str | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
@@ -215,8 +219,46 @@ def _task_number(container: Container, task: str | None) -> int:
             raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {', '.join(map(repr, tasks[:20]))}")
         return 0
     if task not in tasks:
-        raise NotFoundError(f"there is no task {task!r} in the file; it has {', '.join(map(repr, tasks[:20])) or 'none'}")
+        raise NotFoundError(
+            f"there is no task {task!r} in the file; it has {', '.join(map(repr, tasks[:20])) or 'none'}"
+        )
     return tasks.index(task) + 1
+
+
+def verify_file(
+    source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, progress: Progress = silent
+) -> tuple[int, float | None]:
+    """Check every page, and decode every entry of every task, one at a time.
+
+    Returns:
+        The number of entries, and the fraction kept that the metadata names, if any.
+
+    Raises:
+        FormatError: as spec section 9 says.
+    """
+    from .decode import Decoder
+
+    container = open_container(source)
+    try:
+        decoder = Decoder(container, max_bytes)
+        decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
+        size = container.header.payload_size
+        for done in container.check_pages():
+            progress(done, 2 * size, "checksums")
+        entries = container.manifest.entries
+        with memory_errors():
+            for index, row in enumerate(entries):
+                progress(len(entries) + index, 2 * len(entries), row.name)
+                if not isinstance(row, AliasRow):
+                    decoder.words(index)
+        progress(1, 1, "")
+        try:
+            keep = float(container.manifest.metadata["pemn.keep"])
+        except (KeyError, ValueError):
+            keep = None
+        return len(entries), keep
+    finally:
+        container.close()
 
 
 @contextmanager

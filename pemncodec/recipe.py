@@ -37,7 +37,15 @@ class Recipe:
         generator = self.generator
         (scale,) = struct.unpack("<I", struct.pack("<f", generator.scale))
         (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
-        fields = (VERSION, _IDS[generator.distribution], generator.length, generator.seed, generator.stream, scale, keep)
+        fields = (
+            VERSION,
+            _IDS[generator.distribution],
+            generator.length,
+            generator.seed,
+            generator.stream,
+            scale,
+            keep,
+        )
         return list(_SIGNED.unpack(_UNSIGNED.pack(*fields)))
 
     @classmethod

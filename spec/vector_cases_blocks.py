@@ -27,8 +27,9 @@ from vector_writer import Block, File, Mask, Values, alias, kept, mask, tensor, 
 # --- section 6: blocks --------------------------------------------------------------------------------------
 
 
-@valid("blocks by coder 1: frames made by hand, at a low level and with a checksum; constant data")
+@valid
 def block_zstd() -> Valid:
+    """Blocks by coder 1: frames made by hand, at a low level and with a checksum; constant data."""
     data = np.arange(40, dtype="<i8").tobytes()
     flags = bytes([1, 0, 0, 1, 1])
     return blobs(
@@ -39,8 +40,9 @@ def block_zstd() -> Valid:
     )
 
 
-@valid("every plane method in elements of 1, 2, 4, 8 and 16 bytes, constant planes also by methods 0 and 1")
+@valid
 def block_planes() -> Valid:
+    """Every plane method in elements of 1, 2, 4, 8 and 16 bytes, constant planes also by methods 0 and 1."""
     one_byte = bytes(range(9))
     two = np.array([0x0101, 0x0102, 0x01FF], dtype="<u2").tobytes()
     four = np.array([0x3F800000, 0x3F8000FF, 0x3F80AA00], dtype="<u4").tobytes()
@@ -61,12 +63,14 @@ def block_planes() -> Valid:
 def palette_row(
     dtype: D, numbers: Sequence[int], indices: Sequence[int], method: int
 ) -> tuple[D, int, bytes, bytes]:
+    """A block by coder 3 of these values and indices, and its elements."""
     values = [number.to_bytes(SIZES[dtype], "little") for number in numbers]
     return dtype, PALETTE, palette(values, indices, method), b"".join(values[i] for i in indices)
 
 
-@valid("palettes of few values by every method; K = 1; K a power of two; values that no index uses")
+@valid
 def block_palette() -> Valid:
+    """Palettes of few values by every method; K = 1; K a power of two; values that no index uses."""
     five = [0, 3, 0x80, 0x8000, 0xFFFF]
     order = [4, 0, 1, 2, 3, 3, 1, 0, 4, 4, 2]
     return blobs(
@@ -82,20 +86,23 @@ def block_palette() -> Valid:
     )
 
 
-@valid("palettes of 257 and 300 values: indices of 9 bits or of two bytes")
+@valid
 def palette_over_256() -> Valid:
+    """Palettes of 257 and 300 values: indices of 9 bits or of two bytes."""
     order = [299, 0, 256, 255, 1, 128, 298]
     rows = [palette_row(D.UINT16, [3 * i + 1 for i in range(300)], order, method) for method in range(3)]
     return blobs(*rows, palette_row(D.INT16, [255 * i for i in range(257)], [256, 255, 0], 2))
 
 
-@valid("a palette of 65,536 values, of which three are used")
+@valid
 def palette_65536() -> Valid:
+    """A palette of 65,536 values, of which three are used."""
     return blobs(palette_row(D.UINT16, range(65536), [65535, 0, 0x1234], 0))
 
 
-@valid("palettes of 8 and 16 bytes: ascending as little-endian integers, not as byte strings")
+@valid
 def palette_wide() -> Valid:
+    """Palettes of 8 and 16 bytes: ascending as little-endian integers, not as byte strings."""
     numbers = [5, 1 << 8, 1 << 63 | 2, 255 << 56]
     wide = [255, 1 << 64, 1 << 120, (1 << 127) + 1]
     return blobs(
@@ -104,8 +111,9 @@ def palette_wide() -> Valid:
     )
 
 
-@valid("blocks of no elements by every coder and method")
+@valid
 def blocks_of_nothing() -> Valid:
+    """Blocks of no elements by every coder and method."""
     two = [b"\x01\x00", b"\x02\x00"]
     rows = [(RAW, b""), (ZSTD, frame(b"")), (ZSTD, zstd(b"", checksum=True)), (PLANES, b"\x00\x02\x09")]
     rows += [(PLANES, planes(b"", 2, [1, 0])), (PALETTE, palette(two[:1], [], 0))]
@@ -113,8 +121,9 @@ def blocks_of_nothing() -> Valid:
     return blobs(*((D.UINT16, coder, payload, b"") for coder, payload in rows))
 
 
-@valid("a block used by prototypes, a kept layer and tensors, whose order in it is not that of the entries")
+@valid
 def block_of_many_users() -> Valid:
+    """A block used by prototypes, a kept layer and tensors, whose order in it is not that of the entries."""
     block = np.array([100, 101, 102, 110, 111, 1, 2, 201, 202, 203, 3], dtype="<i2")
     file = File(masks=[mask("0101"), mask("10011"), mask("111011"), mask("10111")])
     file.blocks = [Block(D.INT16, RAW, block.tobytes()), Block(D.INT8, RAW, b"\x2a")]
@@ -134,8 +143,9 @@ def block_of_many_users() -> Valid:
     )
 
 
-@valid("what a sensible writer never does: equal blocks and masks unmerged, unsorted, constants at length")
+@valid
 def wasteful() -> Valid:
+    """What a sensible writer never does: equal blocks and masks unmerged, unsorted, constants at length."""
     same = b"\x01\x00\x00\x00" * 3
     file = File(masks=[mask("111"), mask("111", GAPS_OF_ONES), mask("000", GAPS_OF_ZEROS)])
     file.masks += [Mask(CONSTANT, 3, 3), mask("111", ZSTD_MASK)]

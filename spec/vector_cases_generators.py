@@ -30,27 +30,29 @@ def show(*made: tuple[Generator, Array]) -> Valid:
     return build.done()
 
 
-@valid("signed constants; 37 elements need ten counters")
+@valid
 def generator_signed() -> Valid:
+    """Signed constants; 37 elements need ten counters."""
     return show(generated(1, 42, 0, 0x3D4CCCCD, 37), generated(1, 0, 0, 0x00000001, 9))
 
 
-@valid(
-    "uniform numbers; scales 1, 1/3, the largest, and ones with subnormal products and products that are 0"
-)
+@valid
 def generator_uniform() -> Valid:
+    """Uniform numbers; scales 1, 1/3, the largest, and ones with products subnormal and 0."""
     scales = (ONE, 0x3EAAAAAB, 0x7F7FFFFF, 0x00812345, 0x00000003, 0x00000001)
     return show(*(generated(2, 7, i, scale, 60) for i, scale in enumerate(scales)))
 
 
-@valid("normal numbers; scales 1, 0.02, and ones with subnormal products and products that are 0")
+@valid
 def generator_normal() -> Valid:
+    """Normal numbers; scales 1, 0.02, and ones with subnormal products and products that are 0."""
     scales = (ONE, 0x3CA3D70A, 0x00812345, 0x00000003, 0x00000001)
     return show(*(generated(3, 1, i, scale, 60) for i, scale in enumerate(scales)))
 
 
-@valid("seed and stream above 2^32; 1,030 elements")
+@valid
 def generator_wide() -> Valid:
+    """Seed and stream above 2^32; 1,030 elements."""
     seed, stream = 0xFEDCBA9876543210, 0x8000000000000001
     rows = [generated(kind, seed, stream, ONE, 30) for kind in (1, 2, 3)]
     rows += [generated(3, 2**64 - 1, 2**64 - 1, ONE, 9), generated(3, 1 << 32, 1 << 63, ONE, 9)]
@@ -71,24 +73,23 @@ TAILS = (
 MIDDLES = (0x508D64F99, 0x50BE0E7B2, 0x50DAB4030, 0x50FA6800E)
 
 
-@valid(
-    "both ends of the normal table: x mod 2^31 of 0 (the largest number there is), of 2^31 - 2 and near them"
-)
+@valid
 def generator_normal_ends() -> Valid:
+    """Both ends of the normal table: x mod 2^31 of 0 (the largest number), of 2^31 - 2 and near them."""
     return show(*(generated(3, TAIL_SEED, stream, ONE, 4) for stream in TAILS + MIDDLES))
 
 
-@valid(
-    "patches: at the first and last element, side by side, of +0.0, NaN and infinity; all elements patched"
-)
+@valid
 def generator_patches() -> Valid:
+    """Patches: at the first and last element, side by side, of +0.0, NaN, infinity; all patched."""
     some = {0: 0, 1: 0x7FC12345, 200: 0x7F800000, 201: MINUS, 499: ONE}
     rows = [generated(kind, 9, 9, HALF, 500, some) for kind in (1, 2, 3)]
     return show(*rows, generated(3, 9, 9, HALF, 3, {0: 1, 1: 2, 2: 3}))
 
 
-@valid("layers over a generated prototype: phase, scaled, negated, and second to a prototype of values")
+@valid
 def generator_layers() -> Valid:
+    """Layers over a generated prototype: phase, scaled, negated, and second to a prototype of values."""
     build = Builder()
     generator, made = generated(3, 3, 4, ONE, 10, {4: 0})
     values = u4(ONE, 0, TWO)
@@ -107,8 +108,9 @@ def generator_layers() -> Valid:
 # --- sections 4.2 and 4.6: aliases and tasks ----------------------------------------------------------------
 
 
-@valid("aliases of a tensor, a kept and a tiled layer, two of the same target")
+@valid
 def aliases() -> Valid:
+    """Aliases of a tensor, a kept and a tiled layer, two of the same target."""
     file = File(masks=[mask("011"), mask("10101")])
     file.blocks = [Block(D.INT8, RAW, bytes([9, 8, 1, 2, 3, 4]))]
     file.prototypes = [Values(2, 0)]
@@ -121,8 +123,9 @@ def aliases() -> Valid:
     return one(file, t, expect("t2", D.INT8, (2,), t.data), k, w, *again)
 
 
-@valid("two tasks: own masks over one prototype, own tensors, same names, aliases within a task")
+@valid
 def tasks() -> Valid:
+    """Two tasks: own masks over one prototype, own tensors, same names, aliases within a task."""
     file = File(
         tasks=["französisch", "de"], masks=[mask("0101"), mask("001101"), mask("110011"), mask("111111")]
     )
@@ -158,19 +161,22 @@ def tasks() -> Valid:
     return Valid(file, {"französisch": french, "de": german})
 
 
-@valid("one task and nothing but an entry of every task")
+@valid
 def tasks_single() -> Valid:
+    """One task and nothing but an entry of every task."""
     file = File(tasks=["only"], blocks=[Block(D.BOOL, RAW, b"\x01")], entries=[tensor("flag", ())])
     return Valid(file, {"only": [expect("flag", D.BOOL, (), b"\x01")]})
 
 
-@valid("tasks without any entry; a task name of 1,024 bytes")
+@valid
 def tasks_empty() -> Valid:
+    """Tasks without any entry; a task name of 1,024 bytes."""
     return Valid(File(tasks=["a", "b" * 1024]), {"a": [], "b" * 1024: []})
 
 
-@valid("tasks of which one has no entries of its own and one has nothing in common with the other")
+@valid
 def tasks_apart() -> Valid:
+    """Tasks of which one has no entries of its own and one has nothing in common with the other."""
     file = File(tasks=["none", "x", "y"], blocks=[Block(D.UINT8, RAW, bytes([1, 2]))])
     file.entries = [tensor("a", (), task=2), tensor("a", (1,), task=3)]
     x, y = expect("a", D.UINT8, (), b"\x01"), expect("a", D.UINT8, (1,), b"\x02")

@@ -55,10 +55,12 @@ def put(table: str, index: int, **fields: Any) -> Edit:
 
 
 def add(table: str, *rows: object) -> Edit:
+    """Append rows to a table."""
     return lambda file: getattr(file, table).extend(rows)
 
 
 def replace(table: str, *rows: object) -> Edit:
+    """Replace all rows of a table."""
     return lambda file: setattr(file, table, list(rows))
 
 
@@ -74,7 +76,7 @@ def whole(**fields: Any) -> Edit:
 
 def of(base: str, *edits: Edit) -> File:
     """The file of a valid vector, edited."""
-    file = VALID[base][1]().file
+    file = VALID[base]().file
     for edit in edits:
         edit(file)
     return file
@@ -86,6 +88,8 @@ def built(base: str, edit: Callable[[bytes], bytes]) -> bytes:
 
 
 def flip(position: int) -> Callable[[bytes], bytes]:
+    """Damage one byte; no checksum is made to agree."""
+
     def edit(content: bytes) -> bytes:
         out = bytearray(content)
         out[position] ^= 0x10
@@ -95,6 +99,7 @@ def flip(position: int) -> Callable[[bytes], bytes]:
 
 
 def header(base: str, **fields: int) -> File:
+    """The file of a valid vector with other fields in its header."""
     return of(base, whole(header=fields))
 
 
@@ -163,7 +168,7 @@ def section_3() -> Iterator[Row]:
         "manifest_size_zero",
         MANIFEST,
         "3: manifest_size 0",
-        of("empty_network", whole(store=lambda plain: b"")),
+        of("empty_network", whole(store=lambda _: b"")),
     )
     yield Row(
         "manifest_size_above_length",

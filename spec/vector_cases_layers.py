@@ -18,6 +18,7 @@ ONE, TWO, HALF, MINUS = 0x3F800000, 0x40000000, 0x3F000000, 0x80000000
 
 
 def u4(*values: int) -> Array:
+    """Bit patterns of float32."""
     return np.array(values, dtype="<u4")
 
 
@@ -83,14 +84,16 @@ class Builder:
         self.expected.append(expect(name, self.dtype, shape, full))
 
     def done(self) -> Valid:
+        """The case, when all layers are there."""
         return one(self.file, *self.expected)
 
 
 # --- section 7: kept and tiled layers -----------------------------------------------------------------------
 
 
-@valid("kept layers; one keeps values +0.0 and -0.0, one is 0-d, one has no elements; two share a mask")
+@valid
 def kept_layers() -> Valid:
+    """Kept layers; one keeps values +0.0 and -0.0, one is 0-d, one has no elements; two share a mask."""
     values = u4(ONE, 0, MINUS, TWO)
     file = File(masks=[mask("10110010"), mask("1"), mask("")])
     file.blocks.append(Block(D.FLOAT32, RAW, values.tobytes() * 2 + u4(HALF).tobytes()))
@@ -105,8 +108,9 @@ def kept_layers() -> Valid:
     )
 
 
-@valid("one tiled layer of one prototype: nothing unusual")
+@valid
 def tile_simple() -> Valid:
+    """One tiled layer of one prototype: nothing unusual."""
     build = Builder()
     values = u4(ONE, TWO, HALF, 0xC0400000)
     build.prototype(values)
@@ -114,8 +118,9 @@ def tile_simple() -> Valid:
     return build.done()
 
 
-@valid("layers over one prototype: phases that are not 0, a longer prototype, 0-d, empty, length 1")
+@valid
 def tile_many() -> Valid:
+    """Layers over one prototype: phases that are not 0, a longer prototype, 0-d, empty, length 1."""
     build = Builder(D.BFLOAT16)
     values = np.array([0x3F80, 0x4000, 0xBF80, 0x7FC0, 0x0001], dtype="<u2")
     build.prototype(values)
@@ -128,8 +133,9 @@ def tile_many() -> Valid:
     return build.done()
 
 
-@valid("masks shared by a partial prototype, kept and tiled layers")
+@valid
 def masks_shared() -> Valid:
+    """Masks shared by a partial prototype, kept and tiled layers."""
     file = File(masks=[mask("0110"), mask("1101")])
     file.blocks = [Block(D.UINT8, RAW, bytes([1, 2, 7, 8, 9, 4, 5, 6, 7]))]
     file.prototypes = [Values(4, 0, presence=0), Values(3, 0)]
@@ -150,8 +156,9 @@ def masks_shared() -> Valid:
     )
 
 
-@valid("prototype elements +0.0 are idle and have no bit in the mask; -0.0 and NaN are not idle")
+@valid
 def idle_zeros() -> Valid:
+    """Prototype elements +0.0 are idle and have no bit in the mask; -0.0 and NaN are not idle."""
     build = Builder()
     values = u4(ONE, 0, MINUS, 0x7FC00000, 0)
     build.prototype(values)
@@ -162,8 +169,9 @@ def idle_zeros() -> Valid:
     return build.done()
 
 
-@valid("partial prototypes: some, none and all elements stored; a stored element may be +0.0")
+@valid
 def partial_prototypes() -> Valid:
+    """Partial prototypes: some, none and all elements stored; a stored element may be +0.0."""
     file = File(masks=[mask("01101"), Mask(CONSTANT, 3, 0), Mask(CONSTANT, 2, 2)])
     file.blocks = [Block(D.FLOAT32, RAW, u4(ONE, 0, TWO, HALF, MINUS).tobytes()), Block(D.FLOAT64, RAW, b"")]
     file.prototypes = [Values(5, 0, presence=0), Values(3, 1, presence=1), Values(2, 0, presence=2)]
@@ -177,8 +185,9 @@ def partial_prototypes() -> Valid:
     return one(file, *expected)
 
 
-@valid("tiled and kept layers of every maskable dtype, one prototype element of each all-zero bits")
+@valid
 def maskable_dtypes() -> Valid:
+    """Tiled and kept layers of every maskable dtype, one prototype element of each all-zero bits."""
     file = File(masks=[mask("110"), mask("1011")])
     expected = []
     maskable = [d for d in D if d not in (D.BOOL, D.COMPLEX128, D.FLOAT8_E8M0FNU, D.FLOAT4_E2M1FN_X2)]
@@ -198,8 +207,9 @@ def maskable_dtypes() -> Valid:
 NEGATED = {D.FLOAT16: "<u2", D.BFLOAT16: "<u2", D.FLOAT32: "<u4", D.FLOAT64: "<u8"}
 
 
-@valid("zero = negated in every dtype that allows it: +0.0 is idle, -0.0 becomes +0.0, NaN changes its sign")
+@valid
 def zero_negated() -> Valid:
+    """Zero = negated in every dtype that allows it: +0.0 is idle, -0.0 becomes +0.0, NaN changes its sign."""
     build = Builder()
     for dtype, code in NEGATED.items():
         build.dtype = dtype
@@ -213,10 +223,9 @@ def zero_negated() -> Valid:
     return build.done()
 
 
-@valid(
-    "zero = second prototype: other length and phase; equal bits are idle (NaN too), +0.0 and -0.0 are not"
-)
+@valid
 def zero_second() -> Valid:
+    """Zero = second prototype: other length and phase; equal bits (NaN too) are idle, +0.0 and -0.0 not."""
     build = Builder()
     first, second = u4(ONE, 0, 0x7FC00001, 0), u4(TWO, MINUS, 0x7FC00001, 0, ONE, 0)
     build.prototype(first)
@@ -230,10 +239,9 @@ def zero_second() -> Valid:
     return build.done()
 
 
-@valid(
-    "zero = second prototype which is the first at the same phase: every position is idle, no bit is stored"
-)
+@valid
 def zero_second_same() -> Valid:
+    """Zero = second prototype which is the first at the same phase: all is idle, no bit is stored."""
     build = Builder(D.INT16)
     values = np.array([5, 0, 0xFFFF], dtype="<u2")
     build.prototype(values)
@@ -242,8 +250,9 @@ def zero_second_same() -> Valid:
     return build.done()
 
 
-@valid("scaled layers: rounding, subnormal products, underflow to +0.0 (idle) and to -0.0 (not idle)")
+@valid
 def scaled() -> Valid:
+    """Scaled layers: rounding, subnormal products, underflow to +0.0 (idle) and to -0.0 (not idle)."""
     build = Builder()
     values = u4(ONE, 0x3FFFFFFF, 0xBF800001, 0x00800001, 0x00000003, 0x80000001, 0, MINUS, 0x3F7FFFFF)
     build.prototype(values)
@@ -252,8 +261,9 @@ def scaled() -> Valid:
     return build.done()
 
 
-@valid("scaled layers with zero = negated and second: idle is decided after scaling")
+@valid
 def scaled_zero() -> Valid:
+    """Scaled layers with zero = negated and second: idle is decided after scaling."""
     build = Builder()
     first, second = u4(ONE, 0x00000001, 0x80000001, 0), u4(0x3F800001, 0x00000002, TWO)
     build.prototype(first)

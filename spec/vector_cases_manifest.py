@@ -5,14 +5,27 @@ Every row is one defect of a file that is valid without it. To add a vector, add
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from vector_cases_generators import generated
 from vector_cases_invalid import BAD_SCALES, LIMIT, MANIFEST, Edit, Row, add, of, put, replace, whole
 from vector_coders import CONSTANT, PLANES, RAW, D, u, zstd
-from vector_writer import KEPT, TENSOR, TILED, Block, Entry, File, Mask, Values, kept, mask, tensor, tiled
+from vector_writer import (
+    KEPT,
+    TENSOR,
+    TILED,
+    Block,
+    Entry,
+    File,
+    Mask,
+    Values,
+    common_prefix,
+    kept,
+    mask,
+    tensor,
+    tiled,
+)
 
 
 def tasks_masks_blocks() -> Iterator[Row]:
@@ -49,6 +62,7 @@ def tasks_masks_blocks() -> Iterator[Row]:
 
 
 def halves() -> list[Entry]:
+    """Two tensors of one block, too large only together."""
     return [tensor("a", (1 << 48,)), tensor("b", (1,))]
 
 
@@ -182,13 +196,14 @@ def counted(count: int, width: int, fill: str = "0", **fields: Any) -> list[Entr
     before = ""
     for i in range(count):
         digits = f"{i:06}"
-        shared = len(os.path.commonprefix([digits, before])) + width - 6 if before else 0
+        shared = common_prefix(digits.encode(), before.encode()) + width - 6 if before else 0
         rows.append(Entry(digits.rjust(width, fill), shared=shared, **fields))
         before = digits
     return rows
 
 
 def compressed(plain: bytes) -> bytes:
+    """The frame that makes a long manifest a small file."""
     return zstd(plain, 19)
 
 

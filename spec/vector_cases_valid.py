@@ -52,17 +52,13 @@ class Valid:
     networks: dict[str, list[Expected]]
 
 
-VALID: dict[str, tuple[str, Callable[[], Valid]]] = {}
+VALID: dict[str, Callable[[], Valid]] = {}
 
 
-def valid(about: str) -> Callable[[Callable[[], Valid]], Callable[[], Valid]]:
-    """Register a function as the vector of its name."""
-
-    def register(make: Callable[[], Valid]) -> Callable[[], Valid]:
-        VALID[make.__name__] = (about, make)
-        return make
-
-    return register
+def valid(make: Callable[[], Valid]) -> Callable[[], Valid]:
+    """Register a function as the vector of its name; its docstring is what is unusual about it."""
+    VALID[make.__name__] = make
+    return make
 
 
 def expect(name: str, dtype: D, shape: Sequence[int], data: bytes | Array) -> Expected:
@@ -84,6 +80,7 @@ def keep(choice: Bits | str, values: Array) -> Array:
 
 
 def counting(count: int, start: int = 1) -> Array:
+    """The bytes start, start + 1, ..."""
     return np.arange(start, start + count).astype("<u1")
 
 
@@ -102,21 +99,24 @@ def blobs(*blocks: tuple[D, int, bytes, bytes]) -> Valid:
 # --- sections 2 to 4.6: file, metadata, names ---------------------------------------------------------------
 
 
-@valid("no entries and no payload: the smallest file")
+@valid
 def empty_network() -> Valid:
+    """No entries and no payload: the smallest file."""
     return one(File())
 
 
-@valid("one tensor, stored raw, and nothing unusual")
+@valid
 def one_tensor() -> Valid:
+    """One tensor, stored raw, and nothing unusual."""
     data = np.array([1.5, -2.0, 3.25], dtype="<f4")
     file = File([("pemn.layout", "plain")], blocks=[Block(D.FLOAT32, RAW, data.tobytes())])
     file.entries.append(tensor("bias", (3,)))
     return one(file, expect("bias", D.FLOAT32, (3,), data))
 
 
-@valid("metadata keys whose order as bytes is not that as UTF-16; an unknown pemn. key; empty and odd values")
+@valid
 def metadata_unicode() -> Valid:
+    """Metadata keys whose order as bytes is not that as UTF-16; an unknown pemn. key; odd values."""
     pairs = [
         ("Z", ""),
         ("a", "line\nbreak and \0"),
@@ -127,21 +127,25 @@ def metadata_unicode() -> Valid:
 
 
 def long_metadata(**options: Any) -> Valid:
+    """A file of nothing but a long value, whose manifest is worth compressing."""
     return one(File([("about", "a" * 500 + " network of no tensors")], **options))
 
 
-@valid("a manifest that would be smaller compressed, stored plain")
+@valid
 def manifest_plain() -> Valid:
+    """A manifest that would be smaller compressed, stored plain."""
     return long_metadata()
 
 
-@valid("a manifest compressed by the zstd library at level 19")
+@valid
 def manifest_zstd() -> Valid:
+    """A manifest compressed by the zstd library at level 19."""
     return long_metadata(store=lambda plain: zstd(plain, 19))
 
 
-@valid("a manifest frame of level 1 with a content checksum")
+@valid
 def manifest_zstd_checksum() -> Valid:
+    """A manifest frame of level 1 with a content checksum."""
     return long_metadata(store=lambda plain: zstd(plain, 1, checksum=True))
 
 
@@ -152,22 +156,23 @@ def run_frame(plain: bytes, **options: Any) -> bytes:
     return frame(plain, **{"blocks": blocks + zstd_block(0, len(tail), tail), **options})
 
 
-@valid("a manifest frame made by hand of raw and RLE blocks")
+@valid
 def manifest_zstd_rle() -> Valid:
+    """A manifest frame made by hand of raw and RLE blocks."""
     return long_metadata(store=run_frame)
 
 
-@valid("names whose front coding splits a character; composed and decomposed letters are different names")
+@valid
 def names_unicode() -> Valid:
+    """Names whose front coding splits a character; composed and decomposed letters are different names."""
     names = ["ü", "ý", "\u6f22", "\u6f23", "\U0001f600", "\U0001f601", "\u00e9", "e\u0301", " ", "\t\ufeff"]
     file = File(blocks=[Block(D.INT8, RAW, bytes(range(10)))], entries=[tensor(name, ()) for name in names])
     return one(file, *(expect(name, D.INT8, (), bytes([i])) for i, name in enumerate(names)))
 
 
-@valid(
-    "front coding that shares less than it could; a name that is the beginning of the one before; 1,024 bytes"
-)
+@valid
 def names_front_coding() -> Valid:
+    """Front coding that shares less than it could; a name that begins the one before; 1,024 bytes."""
     names = ["layer.10.weight", "layer.10.bias", "layer.1", "layer", "é" * 512, "é" * 511 + "xy", "a"]
     file = File(blocks=[Block(D.UINT8, RAW, bytes(range(7)))], entries=[tensor(name, ()) for name in names])
     file.entries[1].shared = 0
@@ -175,8 +180,9 @@ def names_front_coding() -> Valid:
     return one(file, *(expect(name, D.UINT8, (), bytes([i])) for i, name in enumerate(names)))
 
 
-@valid("0-d and empty tensors; dims that are huge beside a 0; 32 dims")
+@valid
 def shapes() -> Valid:
+    """0-d and empty tensors; dims that are huge beside a 0; 32 dims."""
     dims: list[tuple[int, ...]] = [
         (),
         (0,),
@@ -192,8 +198,9 @@ def shapes() -> Valid:
     return one(file, *(expect(f"t{i}", D.INT16, dims[i], data[i]) for i in range(len(dims))))
 
 
-@valid("three elements of every dtype of section 4.8, each dtype in a raw block of its own")
+@valid
 def every_dtype() -> Valid:
+    """Three elements of every dtype of section 4.8, each dtype in a raw block of its own."""
     data = {
         dtype: bytes((17 * int(dtype) + i) % 256 for i in range(3 * size)) for dtype, size in SIZES.items()
     }
@@ -201,8 +208,9 @@ def every_dtype() -> Valid:
     return blobs(*((dtype, RAW, content, content) for dtype, content in data.items()))
 
 
-@valid("NaNs quiet and signalling with payloads, infinities, -0.0 and subnormals")
+@valid
 def special_floats() -> Valid:
+    """NaNs quiet and signalling with payloads, infinities, -0.0 and subnormals."""
     half = np.array([0x7E01, 0xFD55, 0x7C00, 0xFC00, 0x8000, 0x0001, 0x03FF], dtype="<u2").tobytes()
     brain = np.array([0x7FC1, 0xFF81, 0x7F80, 0xFF80, 0x8000, 0x0001, 0x007F], dtype="<u2").tobytes()
     single = np.array([0x7FC00001, 0xFFA5A5A5, 0x7F800001, 0xFF800000, 1 << 31, 1], dtype="<u4").tobytes()
@@ -232,31 +240,36 @@ def mask_file(coder: int, *patterns: str) -> Valid:
     return one(file, *expected)
 
 
-@valid("masks by coder 0: all zeros, all ones, and no bits")
+@valid
 def mask_constant() -> Valid:
+    """Masks by coder 0: all zeros, all ones, and no bits."""
     return mask_file(CONSTANT, "0" * 9, "1" * 13, "")
 
 
 PATTERNS = ("1011001110001011011", "0" * 9, "1" * 16, "", "1" * 3)
 
 
-@valid("masks by coder 1, constant ones and one of no bits among them")
+@valid
 def mask_raw() -> Valid:
+    """Masks by coder 1, constant ones and one of no bits among them."""
     return mask_file(RAW_MASK, *PATTERNS)
 
 
-@valid("masks by coder 2, constant ones and one of no bits among them")
+@valid
 def mask_zstd() -> Valid:
+    """Masks by coder 2, constant ones and one of no bits among them."""
     return mask_file(ZSTD_MASK, *PATTERNS)
 
 
-@valid("masks by coder 3, constant ones and one of no bits among them")
+@valid
 def mask_gaps_of_ones() -> Valid:
+    """Masks by coder 3, constant ones and one of no bits among them."""
     return mask_file(GAPS_OF_ONES, *PATTERNS)
 
 
-@valid("masks by coder 4, constant ones and one of no bits among them")
+@valid
 def mask_gaps_of_zeros() -> Valid:
+    """Masks by coder 4, constant ones and one of no bits among them."""
     return mask_file(GAPS_OF_ZEROS, *PATTERNS)
 
 
@@ -282,18 +295,21 @@ def gap_patterns() -> list[Bits]:
     return [long, np.arange(256) == 255]
 
 
-@valid("coder 3: gaps of 254, 255, 256, 510 and a long tail; as many gap bytes as are allowed")
+@valid
 def gaps_long_ones() -> Valid:
+    """Coder 3: gaps of 254, 255, 256, 510 and a long tail; as many gap bytes as are allowed."""
     return gaps_file(GAPS_OF_ONES, *gap_patterns())
 
 
-@valid("coder 4: gaps of 254, 255, 256, 510 and a long tail; as many gap bytes as are allowed")
+@valid
 def gaps_long_zeros() -> Valid:
+    """Coder 4: gaps of 254, 255, 256, 510 and a long tail; as many gap bytes as are allowed."""
     return gaps_file(GAPS_OF_ZEROS, *(~pattern for pattern in gap_patterns()))
 
 
-@valid("zstd frames of every header shape: content size of 1, 2, 4, 8 bytes, window descriptor, many blocks")
+@valid
 def zstd_frames() -> Valid:
+    """Zstd frames of every header shape: content size of 1, 2, 4, 8 bytes, window descriptor, many blocks."""
     short = np.arange(32) % 3 == 1
     long = np.arange(2400) % 2 == 0
     pieces = (
@@ -316,8 +332,9 @@ def zstd_frames() -> Valid:
     return made
 
 
-@valid("a payload of three pages, the last one short: an incompressible raw mask of 150,000 bytes")
+@valid
 def pages() -> Valid:
+    """A payload of three pages, the last one short: an incompressible raw mask of 150,000 bytes."""
     noise = np.frombuffer(hashlib.shake_256(b"pemn pages").digest(150_000), dtype=np.uint8)
     pattern = np.unpackbits(noise, bitorder="little").astype(np.bool_)
     values = np.array([3, -1, 4, -128, 5, -9, 2], dtype="<i1")
@@ -329,7 +346,8 @@ def pages() -> Valid:
     return one(file, expect("w", D.INT8, (1200, 1000), full))
 
 
-@valid("a payload of exactly one page")
+@valid
 def page_exact() -> Valid:
+    """A payload of exactly one page."""
     data = (np.arange(65536) % 251).astype("<u1").tobytes()
     return blobs((D.UINT8, RAW, data, data))

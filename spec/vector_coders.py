@@ -66,18 +66,22 @@ def u(value: Number) -> bytes:
 
 
 def u8(value: Number) -> bytes:
+    """One byte, or the bytes given instead of it."""
     return value if isinstance(value, bytes) else bytes([value])
 
 
 def f32(value: float | bytes) -> bytes:
+    """A binary32, or its bytes."""
     return value if isinstance(value, bytes) else struct.pack("<f", value)
 
 
 def utf8(value: str | bytes) -> bytes:
+    """The bytes of a text, which need not be valid UTF-8 if given as bytes."""
     return value if isinstance(value, bytes) else value.encode()
 
 
 def string(value: str | bytes) -> bytes:
+    """A `str` of section 1."""
     return u(len(utf8(value))) + utf8(value)
 
 
@@ -87,6 +91,7 @@ def bits(text: str) -> Bits:
 
 
 def pack(values: Bits) -> bytes:
+    """Bits in bytes (section 1)."""
     return np.packbits(values, bitorder="little").tobytes()
 
 
@@ -137,6 +142,7 @@ def frame(
 
 
 def gap_bytes(positions: Iterable[int]) -> bytes:
+    """The gap bytes of ascending positions (section 5)."""
     out = bytearray()
     before = -1
     for position in positions:

@@ -86,6 +86,7 @@ class Generator:
     generator: Number = 1
 
     def row(self) -> bytes:
+        """The row in the table of prototypes."""
         gaps = self.gaps
         if gaps is None:
             order = [-1, *sorted(self.patches)]
@@ -121,10 +122,12 @@ class Entry:
 
 
 def tensor(name: str | bytes, dims: Sequence[Number], block: Number = 0, task: Number = 0) -> Entry:
+    """A tensor of a block."""
     return Entry(name, TENSOR, dims, task, block)
 
 
 def kept(name: str, dims: Sequence[Number], mask: Number, block: Number = 0, task: Number = 0) -> Entry:
+    """A kept layer."""
     return Entry(name, KEPT, dims, task, block, mask)
 
 
@@ -141,10 +144,12 @@ def tiled(
     second: Number = 0,
     second_phase: Number = 0,
 ) -> Entry:
+    """A tiled layer."""
     return Entry(name, TILED, dims, task, 0, mask, prototype, phase, zero, scale, None, second, second_phase)
 
 
 def alias(name: str, target: Number, task: Number = 0) -> Entry:
+    """An alias of an earlier entry."""
     return Entry(name, ALIAS, task=task, target=target)
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import torch_tensors
-from ..draft import Draft, MaskedWeight, PlainTensor
+from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..dtypes import DType
 from ..mask import Mask
 from ..words import Words
@@ -27,7 +26,7 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
     draft = Draft(LAYOUT, "nonzero")
     negative = 0
     for name in state.tensors:
-        entry = state.plain(name)
+        entry: DraftEntry = state.plain(name)
         if isinstance(entry, PlainTensor):
             masked = _masked(entry)
             if masked is not None:

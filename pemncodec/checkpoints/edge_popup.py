@@ -59,8 +59,8 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
         draft.entries.append(MaskedWeight(name, dtype, tuple(tensor.shape), values, derived.mask))
     if ties:
         draft.notes.append(
-            f"equal scores straddle the cut in {len(ties)} layers (first: {ties[0]}): there the published, unstable sort "
-            "may keep others of them"
+            f"equal scores straddle the cut in {len(ties)} layers (first: {ties[0]}): there the published, unstable "
+            "sort may keep others of them"
         )
     return draft
 

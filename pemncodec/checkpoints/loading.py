@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from ..errors import UnreadableCheckpointError, UnsafeCheckpointError
 _GLOBAL = re.compile(r"(?:GLOBAL |Unsupported (?:global|class): ?(?:GLOBAL )?)([\w.]+)")
 
 
-def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> object:
+def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> Any:
     """The object that `torch.save` wrote, or the tensors of a safetensors file; on the CPU.
 
     Args:
@@ -64,7 +65,7 @@ def _is_safetensors(head: bytes, size: int) -> bool:
     return head[8:9] == b"{" and 8 + length <= size
 
 
-def _load_safetensors(path: Path) -> object:
+def _load_safetensors(path: Path) -> Any:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -74,7 +75,7 @@ def _load_safetensors(path: Path) -> object:
         raise UnreadableCheckpointError(f"{path} is a damaged safetensors file: {reason}") from None
 
 
-def _load_torch(path: Path, head: bytes, unsafe: bool) -> object:
+def _load_torch(path: Path, head: bytes, unsafe: bool) -> Any:
     if not (head.startswith((b"PK\x03\x04", b"\x80"))):
         raise UnreadableCheckpointError(
             f"{path} is neither a torch.save file nor safetensors: it begins with {head[:8]!r}"

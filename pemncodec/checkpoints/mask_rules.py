@@ -28,7 +28,9 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str) -> Derived:
     Raises:
         MaskRuleError: a score is NaN, or no number.
     """
-    if not (scores.is_floating_point() or scores.dtype in (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)):
+    if not (
+        scores.is_floating_point() or scores.dtype in (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
+    ):
         raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
     flat = scores.detach().abs().flatten().cpu()
     if flat.is_floating_point() and flat.dtype not in (torch.float32, torch.float64):

@@ -39,7 +39,9 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
                 raise UnknownLayoutError(f"{name!r} is a recipe without scores: there is no {base + _ORIGINAL!r}")
             continue
         base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
-        draft.entries.append(_seeded(state, base, recipes[base], options, draft) if base in recipes else state.plain(name))
+        draft.entries.append(
+            _seeded(state, base, recipes[base], options, draft) if base in recipes else state.plain(name)
+        )
     return draft
 
 

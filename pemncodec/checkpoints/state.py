@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -65,7 +66,7 @@ def unwrap(source: object) -> State:
         return _flat(source.state_dict())
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(
-            f"this is a {type(source).__name__}, not a module, a state_dict or a checkpoint dictionary: pass one of these"
+            f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
         )
     if any(isinstance(value, torch.Tensor) for value in source.values()):
         return _flat(source)
@@ -75,7 +76,8 @@ def unwrap(source: object) -> State:
     if not nested:
         keys = ", ".join(repr(key) for key in list(source)[:6]) or "nothing"
         raise UnknownLayoutError(
-            f"there is no state_dict in the checkpoint: it holds {keys}; expected tensors, or one of {', '.join(WRAPPERS)}"
+            f"there is no state_dict in the checkpoint: it holds {keys}; expected tensors, or one of "
+            f"{', '.join(WRAPPERS)}"
         )
     inner = source[nested[0]]
     if isinstance(inner, torch.nn.Module):
@@ -91,7 +93,7 @@ def _is_state_dict(value: object) -> bool:
     return isinstance(value, Mapping) and any(isinstance(item, torch.Tensor) for item in value.values())
 
 
-def _flat(source: Mapping[object, object]) -> State:
+def _flat(source: Mapping[Any, object]) -> State:
     tensors: dict[str, torch.Tensor] = {}
     dropped: list[str] = []
     for key, value in source.items():

@@ -34,7 +34,8 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
         mask = state.tensors[masks[base]]
         if mask.shape != tensor.shape:
             raise UnknownLayoutError(
-                f"{name!r} has the shape {tuple(tensor.shape)} and {masks[base]!r} {tuple(mask.shape)}: they must be equal"
+                f"{name!r} has the shape {tuple(tensor.shape)} and {masks[base]!r} {tuple(mask.shape)}: they must be "
+                "equal"
             )
         if base in state.tensors:
             raise UnknownLayoutError(f"{base!r} stands beside {name!r}: which of them is the weight is not said")

@@ -92,9 +92,7 @@ def read_header(data: bytes, file_size: int) -> Header:
         )
     if len(data) < SIZE:
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its header: fetch it again")
-    _, _, _, flags, manifest_size, manifest_length, payload_size, manifest_crc, header_crc = _STRUCT.unpack(
-        data[:SIZE]
-    )
+    _, _, _, flags, manifest_size, manifest_length, payload_size, manifest_crc, header_crc = _STRUCT.unpack(data[:SIZE])
     if zlib.crc32(data[: SIZE - 4]) != header_crc:
         raise ChecksumError("the header is damaged (its CRC-32 does not agree): fetch the file again")
     if flags:
@@ -107,9 +105,7 @@ def read_header(data: bytes, file_size: int) -> Header:
         raise ManifestError(f"the manifest is stored in {manifest_size} bytes for {manifest_length}")
     header = Header(manifest_size, manifest_length, payload_size, manifest_crc)
     if file_size < header.file_size:
-        raise TruncatedError(
-            f"the file ends after {file_size} of {header.file_size} bytes: fetch it again"
-        )
+        raise TruncatedError(f"the file ends after {file_size} of {header.file_size} bytes: fetch it again")
     if file_size > header.file_size:
         raise TrailingBytesError(
             f"{file_size - header.file_size} bytes follow after the end of the file at {header.file_size}"

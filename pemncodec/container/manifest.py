@@ -163,9 +163,7 @@ class Manifest:
 
     def decoded_bytes(self, task: int | None) -> int:
         """What decoding will make, as spec section 4.7 counts it."""
-        prototypes = sum(
-            row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes)
-        )
+        prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
         entries = sum(
             numel(row.shape) * self.entry_dtype(index).itemsize
             for index in self.entries_of(task)

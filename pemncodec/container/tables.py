@@ -1,69 +1,33 @@
-"""The tables of the manifest as bytes, each reader beside its writer (spec sections 4.1 to 4.6)."""
+"""The tables of the manifest as bytes, each reader beside its writer (spec sections 4.1 to 4.5)."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ..dtypes import BY_ID
 from ..errors import ManifestError
-from .cursor import Cursor, decode_utf8, text, varint, varints
+from .cursor import Cursor, text, varint, varints
+from .entries import read_entries, write_entries
 from .manifest import (
     BLOCK_CODERS,
     DISTRIBUTIONS,
-    ENTRY_ALIAS,
-    ENTRY_KEPT,
-    ENTRY_TENSOR,
-    ENTRY_TILED,
     GENERATOR_PHILOX,
     MASK_CODERS,
-    MAX_ALL_NAMES,
-    MAX_DIMS,
     MAX_ELEMENTS,
     MAX_NAME,
     MAX_ROWS,
     MAX_TASKS,
     PROTOTYPE_GENERATOR,
     PROTOTYPE_VALUES,
-    ZERO_SECOND,
-    AliasRow,
     BlockRow,
-    EntryRow,
     GeneratorRow,
-    KeptRow,
     Manifest,
     MaskRow,
     PrototypeRow,
-    TensorRow,
-    TiledRow,
     ValuesRow,
 )
-
-
-class MaskReferences:
-    """Mask references of spec section 4.5: 0 is the next mask that was not referred to before."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-
-    def read(self, cursor: Cursor, what: str) -> int:
-        """The mask index that the next reference stands for."""
-        reference = cursor.varint(f"mask of {what}")
-        if reference == 0:
-            self.seen += 1
-            return self.seen - 1
-        if reference > self.seen:
-            raise ManifestError(f"mask of {what}: mask {reference - 1} has not been referred to before")
-        return reference - 1
-
-    def write(self, index: int) -> bytes:
-        """The reference to mask `index`; masks must be numbered in the order of first use."""
-        if index == self.seen:
-            self.seen += 1
-            return varint(0)
-        assert index < self.seen, "masks are numbered in the order of first use"
-        return varint(index + 1)
-
+from .shared_fields import MaskReferences, read_scale
 
 # --- 4.1 metadata, 4.2 tasks ----------------------------------------------------------------------------
 
@@ -172,7 +136,7 @@ def _read_prototype(cursor: Cursor, references: MaskReferences, what: str) -> Pr
         raise ManifestError(f"{what} has the unknown distribution {distribution}")
     seed = cursor.fixed(8, f"seed of {what}")
     stream = cursor.fixed(8, f"stream of {what}")
-    scale_bits = _read_scale(cursor, what)
+    scale_bits = read_scale(cursor, what)
     gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
     indices: list[int] = []
     for gap in gaps:
@@ -183,13 +147,6 @@ def _read_prototype(cursor: Cursor, references: MaskReferences, what: str) -> Pr
     digest = cursor.fixed(4, f"digest of {what}")
     patches = tuple(zip(indices, bits, strict=True))
     return GeneratorRow(length, distribution, seed, stream, scale_bits, patches, digest)
-
-
-def _read_scale(cursor: Cursor, what: str) -> int:
-    bits = cursor.fixed(4, f"scale of {what}")
-    if not 0 < bits < 0x7F800000:
-        raise ManifestError(f"scale of {what} has the bits {bits:#010x}: not a finite number above 0")
-    return bits
 
 
 def write_prototypes(rows: Sequence[PrototypeRow], references: MaskReferences) -> bytes:
@@ -210,144 +167,6 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
         + varints(gaps)
         + b"".join(struct.pack("<I", bits) for _, bits in row.patches)
         + struct.pack("<I", row.digest)
-    )
-
-
-# --- 4.6 entries --------------------------------------------------------------------------------------------
-
-
-def _read_names(cursor: Cursor, count: int) -> list[str]:
-    shared = cursor.varints(count, "shared part of a name", MAX_NAME)
-    lengths = cursor.varints(count, "length of a name", MAX_NAME)
-    names: list[str] = []
-    last = b""
-    total = 0
-    for index in range(count):
-        if shared[index] > len(last):
-            raise ManifestError(f"name {index} shares {shared[index]} bytes with a name of {len(last)}")
-        last = last[: shared[index]] + cursor.take(lengths[index], f"name {index}")
-        total += len(last)
-        if not 1 <= len(last) <= MAX_NAME or b"\0" in last:
-            raise ManifestError(f"name {index} is empty, longer than {MAX_NAME} bytes or contains byte 0")
-        if total > MAX_ALL_NAMES:
-            raise ManifestError(f"all names together are longer than {MAX_ALL_NAMES} bytes")
-        names.append(decode_utf8(last, f"name {index}", ManifestError))
-    return names
-
-
-def _write_names(names: Iterable[str]) -> bytes:
-    shared: list[int] = []
-    suffixes: list[bytes] = []
-    last = b""
-    for name in names:
-        data = name.encode()
-        common = 0
-        while common < min(len(data), len(last)) and data[common] == last[common]:
-            common += 1
-        shared.append(common)
-        suffixes.append(data[common:])
-        last = data
-    return varints(shared) + varints([len(suffix) for suffix in suffixes]) + b"".join(suffixes)
-
-
-def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) -> tuple[EntryRow, ...]:
-    count = cursor.varint("number of entries", MAX_ROWS)
-    names = _read_names(cursor, count)
-    kinds = cursor.take(count, "kinds of entries")
-    for name, kind in zip(names, kinds, strict=True):
-        if kind > ENTRY_ALIAS:
-            raise ManifestError(f"entry {name!r} has the unknown kind {kind}")
-    tasks = cursor.varints(count, "task of an entry") if has_tasks else [0] * count
-    shaped = [index for index in range(count) if kinds[index] != ENTRY_ALIAS]
-    ndims = dict(zip(shaped, cursor.take(len(shaped), "ndim of an entry"), strict=True))
-    for index, ndim in ndims.items():
-        if ndim > MAX_DIMS:
-            raise ManifestError(f"entry {names[index]!r} has {ndim} dimensions, and at most {MAX_DIMS} are allowed")
-    shapes = {index: tuple(cursor.varints(ndim, "a dimension", MAX_ELEMENTS)) for index, ndim in ndims.items()}
-
-    def of_kind(kind: int) -> list[int]:
-        return [index for index in range(count) if kinds[index] == kind]
-
-    rows: dict[int, EntryRow] = {}
-    tensors, kept, tiled, aliases = map(of_kind, (ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS))
-    for index, block in zip(tensors, cursor.varints(len(tensors), "block of a tensor"), strict=True):
-        rows[index] = TensorRow(names[index], tasks[index], shapes[index], block)
-    kept_masks = [references.read(cursor, repr(names[index])) for index in kept]
-    kept_blocks = cursor.varints(len(kept), "block of a kept layer")
-    for index, mask, block in zip(kept, kept_masks, kept_blocks, strict=True):
-        rows[index] = KeptRow(names[index], tasks[index], shapes[index], mask, block)
-    rows.update(_read_tiled(cursor, references, tiled, names, tasks, shapes))
-    for index, target in zip(aliases, cursor.varints(len(aliases), "target of an alias"), strict=True):
-        rows[index] = AliasRow(names[index], tasks[index], target)
-    return tuple(rows[index] for index in range(count))
-
-
-def _read_tiled(
-    cursor: Cursor,
-    references: MaskReferences,
-    tiled: list[int],
-    names: list[str],
-    tasks: list[int],
-    shapes: dict[int, tuple[int, ...]],
-) -> dict[int, EntryRow]:
-    masks = [references.read(cursor, repr(names[index])) for index in tiled]
-    prototypes = cursor.varints(len(tiled), "prototype of a layer")
-    phases = cursor.varints(len(tiled), "phase of a layer")
-    zeros = cursor.take(len(tiled), "zero of a layer")
-    scaled = cursor.take(len(tiled), "scaled of a layer")
-    for index, zero, flag in zip(tiled, zeros, scaled, strict=True):
-        if zero > ZERO_SECOND or flag > 1:
-            raise ManifestError(f"layer {names[index]!r}: zero {zero} or scaled {flag} is unknown")
-    scales = [_read_scale(cursor, repr(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)]
-    with_second = sum(zero == ZERO_SECOND for zero in zeros)
-    seconds = iter(cursor.varints(with_second, "second prototype of a layer"))
-    second_phases = iter(cursor.varints(with_second, "second phase of a layer"))
-    rows: dict[int, EntryRow] = {}
-    for i, index in enumerate(tiled):
-        has_second = zeros[i] == ZERO_SECOND
-        rows[index] = TiledRow(
-            name=names[index],
-            task=tasks[index],
-            shape=shapes[index],
-            mask=masks[i],
-            prototype=prototypes[i],
-            phase=phases[i],
-            zero=zeros[i],
-            scale_bits=scales[i],
-            second=next(seconds) if has_second else None,
-            second_phase=next(second_phases) if has_second else 0,
-        )
-    return rows
-
-
-def write_entries(rows: Sequence[EntryRow], references: MaskReferences, has_tasks: bool) -> bytes:
-    tensors = [row for row in rows if isinstance(row, TensorRow)]
-    kept = [row for row in rows if isinstance(row, KeptRow)]
-    tiled = [row for row in rows if isinstance(row, TiledRow)]
-    aliases = [row for row in rows if isinstance(row, AliasRow)]
-    kinds = {TensorRow: ENTRY_TENSOR, KeptRow: ENTRY_KEPT, TiledRow: ENTRY_TILED, AliasRow: ENTRY_ALIAS}
-    shaped = [row for row in rows if not isinstance(row, AliasRow)]
-    return b"".join(
-        (
-            varint(len(rows)),
-            _write_names(row.name for row in rows),
-            bytes(kinds[type(row)] for row in rows),
-            varints([row.task for row in rows]) if has_tasks else b"",
-            bytes(len(row.shape) for row in shaped),
-            varints([dim for row in shaped for dim in row.shape]),
-            varints([row.block for row in tensors]),
-            b"".join(references.write(row.mask) for row in kept),
-            varints([row.block for row in kept]),
-            b"".join(references.write(row.mask) for row in tiled),
-            varints([row.prototype for row in tiled]),
-            varints([row.phase for row in tiled]),
-            bytes(row.zero for row in tiled),
-            bytes(row.scale_bits is not None for row in tiled),
-            b"".join(struct.pack("<I", row.scale_bits) for row in tiled if row.scale_bits is not None),
-            varints([row.second for row in tiled if row.second is not None]),
-            varints([row.second_phase for row in tiled if row.second is not None]),
-            varints([row.target for row in aliases]),
-        )
     )
 
 

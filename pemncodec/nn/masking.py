@@ -64,16 +64,17 @@ class MaskedFill(nn.Module):
         repeats = -(-scores.numel() // len(self.prototype))
         filled = self.prototype.repeat(repeats)[: scores.numel()].view(scores.shape)
         drop = int((1 - self.keep) * scores.numel())
-        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)
+        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)  # type: ignore[no-untyped-call]
         return weight
 
 
 def mask_network(model: nn.Module, *, ratio: float = 0.01, keep: float = 0.5, seed: int = 0) -> nn.Module:
     """Turn the linear and convolutional weights of `model` into masked random weights, in place.
 
-    One vector of d = int(N · ratio) + 1 normal values, N the size of the largest layer, is tiled over every layer from
-    its first element on. Its standard deviation is Kaiming's for the largest layer (fan-in, gain √2), as in the published
-    code. Scores start as Kaiming uniform, from torch's own generator. Biases and other layers stay as they are.
+    One vector of d = int(N · ratio) + 1 normal values, N the size of the largest layer, is tiled over every layer
+    from its first element on. Its standard deviation is Kaiming's for the largest layer (fan-in, gain √2), as in the
+    published code. Scores start as Kaiming uniform, from torch's own generator. Biases and other layers stay as they
+    are.
 
     Args:
         model: any module; its linear and convolution layers (1-d to 3-d) must hold float32 weights.

@@ -56,5 +56,8 @@ def _one_vector(vector: Vector, weights: Sequence[Weight], distinct: int, layers
     if all(len(weights[number].values) == largest for number in vector.members):
         return f"one-layer: {layers} layers share one set of {largest} values"
     if 2 * distinct <= len(vector.values):
-        return f"random-vector padding, permuted: {distinct} distinct values in {largest}, prefixes of it in {layers} layers"
+        return (
+            f"random-vector padding, permuted: {distinct} distinct values in {largest}, "
+            f"prefixes of it in {layers} layers"
+        )
     return f"max-layer padding: {layers} layers are prefixes of {largest} values"

@@ -25,8 +25,8 @@ def sign(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
 def uniform(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
     """Uniform on (−scale, scale): odd multiples of 2^-24, so never zero."""
     odd = 2 * (words >> np.uint32(8)).astype(np.int32) + (1 - (1 << 24))
-    unit = odd.astype(np.float32) * np.float32(2.0**-24)  # exact: |odd| < 2^24
-    return unit * scale
+    unit: NDArray[np.float32] = odd.astype(np.float32) * np.float32(2.0**-24)  # exact: |odd| < 2^24
+    return np.multiply(unit, scale)
 
 
 def normal(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:

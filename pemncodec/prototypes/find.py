@@ -138,9 +138,9 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
     if len(members) == 1 and length == len(members[0].values):
         vector.shared = length == 1 and members[0].mask.count() == 1
         return
-    used = np.zeros(length, dtype=np.bool_)
+    used: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
     for weight in members:
-        used |= _folded(weight.mask, length)
+        np.logical_or(used, _folded(weight.mask, length), out=used)
     stored = int(np.count_nonzero(used))
     element_bits = _element_bits(vector.values)
     whole = length * element_bits
@@ -157,8 +157,7 @@ def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:
     flags = mask.to_bool()
     padded = np.zeros(-(-len(flags) // length) * length, dtype=np.bool_)
     padded[: len(flags)] = flags
-    folded: NDArray[np.bool_] = padded.reshape(-1, length).any(axis=0)
-    return folded
+    return np.logical_or.reduce(padded.reshape(-1, length), axis=0)
 
 
 def _count_used(used: NDArray[np.bool_], count: int) -> int:

@@ -87,4 +87,4 @@ class Generator:
 
 def digest(values: NDArray[np.float32]) -> int:
     """CRC-32 of float32 values in little-endian bytes."""
-    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)))
+    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)).data)

@@ -6,6 +6,7 @@ Signed constants cost one bit an element this way; a permuted random vector log2
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def _check_ascending(values: Words) -> None:
         ascending = bool((values[1:] > values[:-1]).all())
     else:  # the last word is the most significant
         numbers = [int(row[0]) | int(row[1]) << 64 for row in values]
-        ascending = all(a < b for a, b in zip(numbers, numbers[1:], strict=False))
+        ascending = all(a < b for a, b in pairwise(numbers))
     if not ascending:
         raise PayloadError("the palette is not in ascending order")
 

@@ -1,0 +1,48 @@
+"""Write a state_dict: torch.save, or safetensors by the output's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..errors import OutputError
+from ..output import whole_file
+
+
+def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: bool) -> None:
+    """Write `tensors` to `path`, whole or not at all.
+
+    Raises:
+        OutputError: safetensors cannot hold one of them (sparse, or a dtype), or `path` cannot be written.
+        OutputExistsError: `path` exists and `overwrite` is False.
+    """
+    safetensors = path.suffix == ".safetensors"
+    if safetensors:
+        for name, tensor in tensors.items():
+            if tensor.layout != torch.strided:
+                raise OutputError(f"safetensors has no sparse tensors ({name!r}): name the output .pt, or use 'dense'")
+    with whole_file(path, overwrite=overwrite) as temporary:
+        if safetensors:
+            _save_safetensors(tensors, temporary, path)
+        else:
+            try:
+                torch.save(tensors, temporary)
+            except RuntimeError as reason:  # torch's writer reports a full disk so
+                raise OutputError(f"{path} cannot be written: {reason}") from None
+
+
+def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    # safetensors refuses tensors that share memory: a tied tensor is written under each of its names
+    seen: set[int] = set()
+    separate: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        separate[name] = tensor.clone() if tensor.numel() and tensor.data_ptr() in seen else tensor.contiguous()
+        seen.add(tensor.data_ptr())
+    try:
+        save_file(separate, temporary)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as reason:
+        raise OutputError(f"{path} cannot be written as safetensors: {reason}; name the output .pt") from None

@@ -1,0 +1,148 @@
+"""`pemn inspect`: the manifest, without numpy or torch."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..container import accounting
+from ..container.container import Container
+from ..container.header import MAJOR, MINOR
+from ..container.manifest import (
+    DISTRIBUTIONS,
+    ZERO_NAMES,
+    AliasRow,
+    GeneratorRow,
+    KeptRow,
+    Manifest,
+    TensorRow,
+    TiledRow,
+    numel,
+)
+from ..reader import open_container
+from . import show
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def inspect(file: Path, as_json: bool) -> None:
+    """Show what is in FILE, from its manifest alone: nothing is decoded."""
+    container = open_container(file)
+    try:
+        described = describe(container)
+    finally:
+        container.close()
+    if as_json:
+        click.echo(json.dumps(described, ensure_ascii=False))
+        return
+    click.echo("\n".join(_lines(file, described, accounting.sizes(container))))
+
+
+def describe(container: Container) -> dict[str, Any]:
+    """The manifest as JSON values."""
+    manifest = container.manifest
+    return {
+        "version": f"{MAJOR}.{MINOR}",
+        "sizes": accounting.sizes(container).as_dict(),
+        "metadata": manifest.metadata,
+        "tasks": list(manifest.tasks),
+        "prototypes": [_prototype(manifest, index) for index in range(len(manifest.prototypes))],
+        "tensors": [_entry(manifest, index) for index in range(len(manifest.entries))],
+    }
+
+
+def _float(bits: int) -> float:
+    (value,) = struct.unpack("<f", struct.pack("<I", bits))
+    return float(value)
+
+
+def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
+    row = manifest.prototypes[index]
+    common = {"dtype": manifest.prototype_dtype(index).name, "length": row.length}
+    if isinstance(row, GeneratorRow):
+        return common | {
+            "kind": "generator",
+            "distribution": DISTRIBUTIONS[row.distribution],
+            "seed": row.seed,
+            "stream": row.stream,
+            "scale": _float(row.scale_bits),
+            "patches": len(row.patches),
+        }
+    return common | {"kind": "values", "stored": manifest.stored_values(row)}
+
+
+def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
+    row = manifest.entries[index]
+    out: dict[str, Any] = {
+        "name": row.name,
+        "dtype": manifest.entry_dtype(index).name,
+        "shape": list(manifest.resolve(index).shape),
+    }
+    if row.task:
+        out["task"] = manifest.tasks[row.task - 1]
+    if isinstance(row, AliasRow):
+        return out | {"kind": "alias", "of": manifest.entries[row.target].name}
+    if isinstance(row, TensorRow):
+        return out | {"kind": "tensor"}
+    mask = manifest.masks[row.mask]
+    out |= {"kept": mask.ones, "mask_bits": mask.length, "mask_bytes": mask.size}
+    if isinstance(row, KeptRow):
+        return out | {"kind": "kept"}
+    assert isinstance(row, TiledRow)
+    out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_NAMES[row.zero]}
+    if row.scale_bits is not None:
+        out["scale"] = _float(row.scale_bits)
+    if row.second is not None:
+        out |= {"second": row.second, "second_phase": row.second_phase}
+    return out
+
+
+def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> list[str]:
+    lines = [f"{file}: .pemn {described['version']}, {show.size(sizes.total)}, decodes to {show.size(sizes.decoded)}"]
+    lines += show.parts(sizes.parts())
+    if sizes.masked_weights:
+        lines.append(f"{sizes.masked_weights:,} masked weights, {show.bits_per_weight(sizes)}")
+    lines += [f"{key}: {value}" for key, value in described["metadata"].items()]
+    if described["tasks"]:
+        lines.append(f"tasks: {', '.join(described['tasks'])}")
+    for index, prototype in enumerate(described["prototypes"]):
+        lines.append(f"prototype {index}: {_prototype_text(prototype)}")
+    rows = [_row(tensor) for tensor in described["tensors"]]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    lines += [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
+    ]
+    return lines
+
+
+def _prototype_text(prototype: dict[str, Any]) -> str:
+    if prototype["kind"] == "generator":
+        text = f"{prototype['length']:,} {prototype['distribution']} values from seed {prototype['seed']}"
+        text += f", stream {prototype['stream']}, scale {prototype['scale']:.6g}"
+        return text + (f", {prototype['patches']} patched" if prototype["patches"] else "")
+    stored = "" if prototype["stored"] == prototype["length"] else f", {prototype['stored']:,} of them stored"
+    return f"{prototype['length']:,} values of {prototype['dtype']}{stored}"
+
+
+def _row(tensor: dict[str, Any]) -> list[str]:
+    kind = tensor["kind"]
+    if kind == "alias":
+        detail = f"tied to {tensor['of']}"
+    elif kind == "tensor":
+        detail = "as it is"
+    else:
+        count = max(numel(tuple(tensor["shape"])), 1)
+        filled = "kept values" if kind == "kept" else f"prototype {tensor['prototype']}"
+        detail = f"{100 * tensor['kept'] / count:.2f} % kept, mask {show.size(tensor['mask_bytes'])}, {filled}"
+        if tensor.get("zero", "zero") != "zero":
+            detail += f", zero bit: {tensor['zero']}"
+        if "scale" in tensor:
+            detail += f", scale {tensor['scale']:.6g}"
+    if "task" in tensor:
+        detail += f", task {tensor['task']}"
+    return [tensor["name"], tensor["dtype"], "×".join(map(str, tensor["shape"])) or "scalar", detail]

@@ -1,0 +1,63 @@
+"""`pemn`: its commands, and the one place where an error becomes a line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from .. import __version__
+from ..errors import PemnError
+
+COMMANDS = ("pack", "unpack", "inspect", "verify")
+
+
+class _Lazy(click.Group):
+    """Imports a command when it is used: `inspect` must not wait for torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pemn")
+def cli() -> None:
+    """Compact, exact files for networks of random weights and trained masks, and for pruned networks.
+
+    \b
+    pemn pack model.pt --keep 0.5      model.pt  ->  model.pemn
+    pemn unpack model.pemn             model.pemn  ->  model.pt
+    """
+
+
+def main() -> None:
+    """Run `pemn`; a PemnError is one line on standard error and exit status 1."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as reason:
+        sys.exit(reason.exit_code)
+    except click.ClickException as reason:
+        reason.show()
+        sys.exit(reason.exit_code)
+    except click.Abort:
+        _fail("interrupted; nothing was written")
+    except PemnError as reason:
+        _fail(str(reason))
+    except MemoryError:
+        _fail("there is not enough memory on this machine")
+    except BrokenPipeError:  # `pemn inspect … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(message: str) -> None:
+    click.echo("pemn: " + " ".join(message.split()), err=True)
+    sys.exit(1)

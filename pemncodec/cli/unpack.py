@@ -1,0 +1,66 @@
+"""`pemn unpack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..container.manifest import DEFAULT_MAX_BYTES
+from . import show
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "-o",
+    "--output",
+    "output_option",
+    type=click.Path(path_type=Path),
+    help="Where to write; .safetensors or anything else for torch.save (default: FILE with .pt).",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["dense", "masked", "csr", "coo"]),
+    default="dense",
+    show_default=True,
+    help="Effective weights; filled prototypes and 0/1 scores; or sparse tensors.",
+)
+@click.option("--task", help="Which task, where the file holds several.")
+@click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
+@click.option(
+    "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
+)
+@click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+def unpack(
+    file: Path,
+    output: Path | None,
+    output_option: Path | None,
+    layout: str,
+    task: str | None,
+    strip_prefix: bool,
+    max_bytes: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Unpack FILE into a state_dict that the stock network takes."""
+    from ..output import refuse_existing
+
+    if output is not None and output_option is not None:
+        raise click.UsageError("name the output once: as the second argument, or with --output")
+    target = output_option or output or file.with_suffix(".pt")
+    if not force:
+        refuse_existing(target)
+
+    from ..api import load_file
+    from ..checkpoints.saving import save_state_dict
+
+    with show.progress_bar("unpacking", quiet) as progress:
+        tensors = load_file(
+            file, layout=layout, task=task, strip_prefix=strip_prefix, max_bytes=max_bytes, progress=progress
+        )
+    save_state_dict(tensors, target, overwrite=force)
+    if not quiet:
+        click.echo(f"{target}: {len(tensors)} tensors, {show.size(target.stat().st_size)}")

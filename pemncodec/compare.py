@@ -1,0 +1,91 @@
+"""Whether a file holds the same network as a checkpoint, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from .checkpoints import recognise
+from .checkpoints.options import PackOptions
+from .checkpoints.state import unwrap
+from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
+from .errors import MismatchError
+from .progress import Progress, silent
+from .reader import PathOrBytes, PemnFile
+from .words import Words
+
+
+def compare(
+    file: PathOrBytes,
+    source: torch.nn.Module | Mapping[str, Any],
+    *,
+    keep: float | None = None,
+    task: str | None = None,
+    max_bytes: int | None = None,
+    progress: Progress = silent,
+) -> int:
+    """Decode every tensor and compare its bits with what the checkpoint says.
+
+    The effective weights are computed here from weight and mask alone, without prototypes or fills.
+
+    Args:
+        file: a path, or the bytes of a `.pemn` file.
+        source, keep: as for `pemncodec.pack`.
+
+    Returns:
+        The number of tensors compared.
+
+    Raises:
+        MismatchError: the first tensor that is missing, superfluous or different.
+        FormatError, CheckpointError: one of the two cannot be read.
+    """
+    draft = recognise(unwrap(source), PackOptions(keep))
+    options = {} if max_bytes is None else {"max_bytes": max_bytes}
+    with PemnFile(file, task=task, **options) as opened:
+        _same_names(opened, draft)
+        expected = {entry.name: entry for entry in draft.entries}
+        for number, entry in enumerate(draft.entries):
+            progress(number, len(draft.entries), entry.name)
+            original = expected[entry.target] if isinstance(entry, TiedTensor) else entry
+            _same_tensor(opened, entry.name, original)
+        progress(len(draft.entries), len(draft.entries), "")
+    return len(draft.entries)
+
+
+def _same_names(opened: PemnFile, draft: Draft) -> None:
+    ours, theirs = opened.keys(), [entry.name for entry in draft.entries]
+    missing = [name for name in theirs if name not in opened]
+    extra = sorted(set(ours) - set(theirs))
+    if missing or extra:
+        parts = [f"{len(missing)} tensors are missing (first: {missing[0]!r})"] if missing else []
+        parts += [f"{len(extra)} are not in the checkpoint (first: {extra[0]!r})"] if extra else []
+        raise MismatchError(f"the file holds another network: {', '.join(parts)}")
+    if ours != theirs:
+        raise MismatchError("the file holds the same tensors in another order")
+
+
+def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
+    assert not isinstance(original, TiedTensor)
+    dtype = "float32" if isinstance(original, SeededWeight) else original.dtype.name
+    if (opened.dtype(name), opened.shape(name)) != (dtype, original.shape):
+        raise MismatchError(
+            f"{name!r} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
+            f"{list(original.shape)} in the checkpoint"
+        )
+    differs = int(np.count_nonzero(opened.decoder.words(opened.index(name)) != _effective(original)))
+    if differs:
+        raise MismatchError(f"{differs} elements of {name!r} are not what the checkpoint says")
+
+
+def _effective(original: DraftEntry) -> Words:
+    assert not isinstance(original, TiedTensor)
+    if isinstance(original, PlainTensor):
+        return original.values
+    if isinstance(original, SeededWeight):
+        values: Words = np.resize(original.prototype.generator.values().view(np.uint32), original.mask.length)
+    else:
+        values = original.values
+    return np.where(original.mask.to_bool(), values, np.zeros(1, dtype=values.dtype))

@@ -1,0 +1,803 @@
+"""An independent, educational decoder for `.pemn` files, version 1.0.
+
+Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
+with the `pemncodec` package, so that each can be tested against the other. Usage:
+
+    python decoder.py FILE [--task NAME]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+
+Array = npt.NDArray[Any]
+Word = TypeVar("Word", int, npt.NDArray[Any])
+CHUNK = 1 << 18  # elements worked on at a time, a multiple of 8: intermediate arrays stay small
+
+
+class DecodeError(ValueError):
+    """The file breaks a rule; `kind` is the error class of section 9."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def check(condition: bool | np.bool_, kind: str, message: str) -> None:
+    """Raise DecodeError unless the condition holds."""
+    if not condition:
+        raise DecodeError(kind, message)
+
+
+@dataclass
+class Tensor:
+    """dtype by the name of section 4.8; data: little-endian elements in row-major order."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass
+class Network:
+    """What a file holds, for one task if it has tasks; the tensors are in entry order."""
+
+    metadata: dict[str, str]
+    tasks: list[str]
+    task: str | None
+    tensors: dict[str, Tensor]
+
+
+# 1. Conventions ---------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Reads the types of section 1 from bytes; what is wrong there is an error of class `kind`."""
+
+    def __init__(self, data: bytes, kind: str, where: str) -> None:
+        self.data, self.kind, self.where, self.pos = data, kind, where, 0
+
+    def error(self, message: str) -> DecodeError:
+        """The error with this message and the place."""
+        return DecodeError(self.kind, f"{self.where}, byte {self.pos}: {message}")
+
+    def check(self, condition: bool, message: str) -> None:
+        """Raise that error unless the condition holds."""
+        if not condition:
+            raise self.error(message)
+
+    def left(self) -> int:
+        """The number of bytes not read yet."""
+        return len(self.data) - self.pos
+
+    def take(self, count: int) -> bytes:
+        """Just bytes."""
+        if count > self.left():
+            raise self.error(f"{count} bytes wanted, {self.left()} left")
+        self.pos += count
+        return self.data[self.pos - count : self.pos]
+
+    def fixed(self, width: int) -> int:
+        """`u8`, `u16`, `u32`, `u64`, and the bits of an `f32`."""
+        return int.from_bytes(self.take(width), "little")
+
+    def u8(self) -> int:
+        """`u8`."""
+        return self.take(1)[0]
+
+    def u(self) -> int:
+        """`u`: LEB128."""
+        value = 0
+        for k, byte in enumerate(self.data[self.pos : self.pos + 9]):
+            value |= (byte & 127) << 7 * k
+            if byte < 128:
+                self.check(byte > 0 or k == 0, "LEB128 integer is not minimal")
+                self.pos += k + 1
+                return value
+        raise self.error("LEB128 integer runs past the end, or has more than 9 bytes")
+
+    def string(self) -> str:
+        """`str`."""
+        return self.text(self.take(self.u()))
+
+    def text(self, raw: bytes) -> str:
+        """Bytes that must be UTF-8."""
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self.error(str(error)) from None
+
+
+def unpack(raw: bytes, kind: str, where: str, count: int) -> npt.NDArray[np.bool_]:
+    """`count` bits from "bits in bytes"."""
+    check(len(raw) == -(-count // 8), kind, f"{where}: {len(raw)} bytes do not hold {count} bits")
+    check(count % 8 == 0 or raw[-1] >> count % 8 == 0, kind, f"{where}: an unused bit is 1")
+    return np.unpackbits(np.frombuffer(raw, np.uint8), count=count, bitorder="little").view(np.bool_)
+
+
+def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False) -> bytes:
+    """`zstd(x)`: the content of one frame that declares `size` bytes (with `at_most`: or fewer)."""
+    check(frame[:4] == b"\x28\xb5\x2f\xfd", kind, f"{where}: no Zstandard frame")
+    try:
+        header = zstandard.get_frame_parameters(frame)
+        declared = header.content_size  # 2^64 - 1 if the frame does not declare it
+        good = declared <= size if at_most else declared == size
+        check(good, kind, f"{where}: frame declares {declared} bytes, {size} expected")
+        check(header.dict_id == 0, kind, f"{where}: frame uses a dictionary")
+        # A Zstandard block takes 4 bytes or more and gives 2^17 or fewer: never allocate what cannot come.
+        check(declared <= len(frame) << 15, kind, f"{where}: {len(frame)} bytes cannot hold {declared}")
+        if declared > 0:
+            return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+        # That method does not look at the rest of a frame which declares 0 bytes. This one does not stop at
+        # the declared size, therefore pieces.
+        stream = zstandard.ZstdDecompressor().decompressobj()
+        for start in range(0, len(frame), 64):
+            empty = not stream.eof and not stream.decompress(frame[start : start + 64])
+            check(empty, kind, f"{where}: frame declares 0 bytes, but goes on")
+        check(stream.eof and not stream.unused_data, kind, f"{where}: frame does not end with its bytes")
+        return b""
+    except zstandard.ZstdError as error:
+        raise DecodeError(kind, f"{where}: {error}") from None
+
+
+# 2. The file, 3. Header -------------------------------------------------------------------------------------
+
+MAGIC = b"\x89PEMN\r\n\x1a"
+PAGE = 65536
+
+
+def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
+    """Manifest, page table and payload, after the checks of section 3 in their order."""
+    check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
+    check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
+    check(len(data) >= 10, "truncated", "the file ends before its version")
+    check(data[8] == 1 and data[9] == 0, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0")
+    check(len(data) >= 36, "truncated", "the file ends in the header")
+    header = Reader(data[10:36], "manifest", "header")
+    flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
+    payload_size, manifest_crc, header_crc = header.fixed(8), header.fixed(4), header.fixed(4)
+    check(zlib.crc32(data[:32]) == header_crc, "checksum", "header_crc does not agree")
+    header.check(flags == 0, f"flags are {flags}")
+    check(length <= 1 << 25, "limit", f"header: manifest_length is {length}")
+    check(payload_size <= 1 << 48, "limit", f"header: payload_size is {payload_size}")
+    header.check(1 <= size <= length, f"manifest_size is {size}, manifest_length {length}")
+    table_end = 36 + size + 4 * -(-payload_size // PAGE)
+    end = table_end + payload_size
+    check(len(data) >= end, "truncated", f"the file has {len(data)} of {end} bytes")
+    check(len(data) <= end, "trailing", f"the file has {len(data)} bytes, its content {end}")
+    check(zlib.crc32(data[36:table_end]) == manifest_crc, "checksum", "manifest_crc does not agree")
+    stored = data[36 : 36 + size]
+    plain = stored if size == length else unzstd(stored, "manifest", "manifest", length)
+    manifest = read_manifest(Reader(plain, "manifest", "manifest"), payload_size)
+    return manifest, data[36 + size : table_end], memoryview(data)[table_end:]
+
+
+def check_pages(table: bytes, payload: memoryview) -> None:
+    """Section 3: every page of the payload against the page table."""
+    for page, expected in enumerate(np.frombuffer(table, "<u4").tolist()):
+        found = zlib.crc32(payload[page * PAGE : (page + 1) * PAGE])
+        check(found == expected, "checksum", f"page {page} of the payload does not agree with its CRC-32")
+
+
+# 4. Manifest ------------------------------------------------------------------------------------------------
+
+DTYPES = {
+    1: ("bool", 1), 2: ("uint8", 1), 3: ("int8", 1), 4: ("uint16", 2), 5: ("int16", 2), 6: ("uint32", 4),
+    7: ("int32", 4), 8: ("uint64", 8), 9: ("int64", 8), 10: ("float16", 2), 11: ("bfloat16", 2),
+    12: ("float32", 4), 13: ("float64", 8), 14: ("complex32", 4), 15: ("complex64", 8),
+    16: ("complex128", 16), 17: ("float8_e4m3fn", 1), 18: ("float8_e5m2", 1), 19: ("float8_e4m3fnuz", 1),
+    20: ("float8_e5m2fnuz", 1), 21: ("float8_e8m0fnu", 1), 22: ("float4_e2m1fn_x2", 1),
+}  # fmt: skip
+BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
+TENSOR, KEPT, TILED, ALIAS = range(4)
+MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
+
+
+@dataclass
+class Mask:
+    """A row of 4.3; its bytes are at `offset` of the payload."""
+
+    coder: int = 0
+    length: int = 0
+    ones: int = 0
+    size: int = 0
+    offset: int = 0
+
+
+@dataclass
+class Block:
+    """A row of 4.4; its users have `count` elements."""
+
+    dtype: int = 0
+    coder: int = 0
+    size: int = 0
+    offset: int = 0
+    count: int = 0
+    used: bool = False
+
+
+@dataclass
+class Prototype:
+    """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all)."""
+
+    length: int
+    dtype: int = FLOAT32
+    block: int | None = None
+    mask: int | None = None
+    start: int = 0
+    distribution: int = 0
+    seed: int = 0
+    stream: int = 0
+    scale: int = 0
+    patches: list[int] = field(default_factory=list)
+    bits: bytes = b""
+    digest: int = 0
+    used: bool = False
+
+
+@dataclass
+class Entry:
+    """A row of 4.6; `count` is its number of elements, `start` the first one in the block."""
+
+    name: str
+    kind: int = 0
+    task: int = 0
+    ndim: int = 0
+    shape: tuple[int, ...] = ()
+    count: int = 0
+    dtype: int = 0
+    block: int = 0
+    start: int = 0
+    mask: int | None = None
+    prototype: int = 0
+    phase: int = 0
+    zero: int = 0
+    scaled: int = 0
+    scale: int | None = None
+    second: int = 0
+    second_phase: int = 0
+    target: int = 0
+
+
+@dataclass
+class Manifest:
+    """The six tables, and the number of masks referred to so far."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    tasks: list[str] = field(default_factory=list)
+    masks: list[Mask] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    prototypes: list[Prototype] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    referred: int = 0
+
+    def mask_reference(self, r: Reader) -> int:
+        """Section 4.5: the mask that the next reference means."""
+        reference = r.u()
+        mask = reference - 1 if reference else self.referred
+        r.check(mask < (self.referred if reference else len(self.masks)), f"mask reference {reference}")
+        self.referred = max(self.referred, mask + 1)
+        return mask
+
+    def take_elements(self, r: Reader, index: int, count: int) -> int:
+        """Section 4.4: the next user of a block has `count` elements; where they start."""
+        block = self.blocks[index]
+        start, block.count, block.used = block.count, block.count + count, True
+        r.check(block.count <= MOST_ELEMENTS, f"block {index} has {block.count} elements")
+        return start
+
+
+def read_manifest(r: Reader, payload_size: int) -> Manifest:
+    """Section 4: the six tables, and the rules that need all of them."""
+    manifest = Manifest()
+    read_metadata_and_tasks(r, manifest)
+    read_masks_and_blocks(r, manifest)
+    for _ in range(read_count(r)):
+        manifest.prototypes.append(read_prototype(r, manifest))
+    read_entries(r, manifest)
+    r.check(r.left() == 0, f"{r.left()} bytes left over")
+    for index in range(len(manifest.entries)):
+        check_entry(r, manifest, index)
+    r.where = "manifest"
+    r.check(manifest.referred == len(manifest.masks), f"mask {manifest.referred} is never referred to")
+    r.check(all(block.used for block in manifest.blocks), "a block has no user")
+    r.check(all(row.used for row in manifest.prototypes), "no layer uses a prototype")
+    parts: list[Mask | Block] = [*manifest.masks, *manifest.blocks]
+    end = 0
+    for part in parts:
+        part.offset, end = end, end + part.size
+    r.check(end == payload_size, f"masks and blocks have {end} bytes, the payload {payload_size}")
+    return manifest
+
+
+def read_count(r: Reader, maximum: int = MOST_ROWS) -> int:
+    """The number of rows of a table; a row has at least one byte."""
+    count = r.u()
+    r.check(count <= min(maximum, r.left()), f"table of {count} rows")
+    return count
+
+
+def read_column(rows: Iterable[object], name: str, read: Callable[[], int]) -> None:
+    """One field of all rows."""
+    for row in rows:
+        setattr(row, name, read())
+
+
+def read_metadata_and_tasks(r: Reader, manifest: Manifest) -> None:
+    """Sections 4.1 and 4.2. Strings compare as their UTF-8 does."""
+    previous = ""
+    for _ in range(r.u()):
+        key, value = r.string(), r.string()
+        r.check(key > previous, f"key {key!a} is empty or not above the one before")
+        manifest.metadata[key] = value
+        previous = key
+    for index in range(read_count(r, 65535)):
+        manifest.tasks.append(r.string())
+        r.check(1 <= len(manifest.tasks[-1].encode()) <= 1024, f"length of the name of task {index}")
+    r.check(len(set(manifest.tasks)) == len(manifest.tasks), "two tasks have the same name")
+
+
+def read_masks_and_blocks(r: Reader, manifest: Manifest) -> None:
+    """Sections 4.3 and 4.4."""
+    manifest.masks = [Mask() for _ in range(read_count(r))]
+    read_column(manifest.masks, "coder", r.u8)
+    for name in ("length", "ones", "size"):
+        read_column(manifest.masks, name, r.u)
+    for mask in manifest.masks:
+        r.check(mask.coder <= 4 and mask.ones <= mask.length <= MOST_ELEMENTS, f"not legal: {mask}")
+    manifest.blocks = [Block() for _ in range(read_count(r))]
+    read_column(manifest.blocks, "dtype", r.u8)
+    read_column(manifest.blocks, "coder", r.u8)
+    read_column(manifest.blocks, "size", r.u)
+    for block in manifest.blocks:
+        r.check(block.dtype in DTYPES and block.coder <= 3, f"not legal: {block}")
+
+
+def read_scale(r: Reader) -> int:
+    """The bits of an `f32` that is finite and greater than 0."""
+    scale = r.fixed(4)
+    r.check(0 < scale < 0x7F800000, f"scale {scale:08x} is not finite and greater than 0")
+    return scale
+
+
+def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
+    """Section 4.5."""
+    kind, row = r.u8(), Prototype(r.u())
+    r.check(kind <= 1, f"unknown kind of prototype: {kind}")
+    r.check(1 <= row.length <= MOST_ELEMENTS, f"prototype of {row.length} elements")
+    if kind == 0:
+        row.block, partial, count = r.u(), r.u8(), row.length
+        r.check(row.block < len(manifest.blocks) and partial <= 1, f"block {row.block}, partial {partial}")
+        row.dtype = manifest.blocks[row.block].dtype
+        r.check(row.dtype in MASKABLE, f"prototype in block {row.block}, which is not maskable")
+        if partial:
+            row.mask = manifest.mask_reference(r)
+            mask = manifest.masks[row.mask]
+            r.check(mask.length == row.length, f"prototype of {row.length} elements with {mask}")
+            count = mask.ones
+        row.start = manifest.take_elements(r, row.block, count)
+        return row
+    generator, row.distribution = r.u8(), r.u8()
+    r.check(generator == 1 and 1 <= row.distribution <= 3, f"generator {generator}, {row.distribution}")
+    row.seed, row.stream, row.scale = r.fixed(8), r.fixed(8), read_scale(r)
+    index = -1
+    for _ in range(r.u()):
+        index += r.u() + 1
+        row.patches.append(index)
+    r.check(index < row.length, f"patch of element {index} of {row.length}")
+    row.bits, row.digest = r.take(4 * len(row.patches)), r.fixed(4)
+    return row
+
+
+def read_entries(r: Reader, manifest: Manifest) -> None:
+    """Section 4.6: the columns in their order. Most rules are in `check_entry`."""
+    count = read_count(r)
+    shared, suffixes = [[r.u() for _ in range(count)] for _ in range(2)]
+    name, total = b"", 0
+    for index in range(count):
+        length = shared[index] + suffixes[index]
+        r.check(shared[index] <= len(name) and 1 <= length <= 1024, f"length of the name of entry {index}")
+        name = name[: shared[index]] + r.take(suffixes[index])
+        total += length
+        r.check(0 not in name and total <= 1 << 25, f"byte 0 in {name!r}, or names longer than 2^25 bytes")
+        manifest.entries.append(Entry(r.text(name)))
+    entries = manifest.entries
+    read_column(entries, "kind", r.u8)
+    if manifest.tasks:
+        read_column(entries, "task", r.u)
+    tensors, kept, tiled, aliases = ([entry for entry in entries if entry.kind == k] for k in range(4))
+    own = [entry for entry in entries if entry.kind != ALIAS]
+    read_column(own, "ndim", r.u8)
+    for entry in own:
+        r.check(entry.ndim <= 32, f"{entry.ndim} dimensions")
+        entry.shape = tuple(r.u() for _ in range(entry.ndim))
+    read_column(tensors, "block", r.u)
+    read_column(kept, "mask", lambda: manifest.mask_reference(r))
+    read_column(kept, "block", r.u)
+    read_column(tiled, "mask", lambda: manifest.mask_reference(r))
+    for column in ("prototype", "phase"):
+        read_column(tiled, column, r.u)
+    for column in ("zero", "scaled"):
+        read_column(tiled, column, r.u8)
+    read_column([entry for entry in tiled if entry.scaled], "scale", lambda: read_scale(r))
+    for column in ("second", "second_phase"):
+        read_column([entry for entry in tiled if entry.zero == 2], column, r.u)
+    read_column(aliases, "target", r.u)
+    taken: set[tuple[str, int]] = set()
+    for entry in entries:
+        here = {(entry.name, 0), (entry.name, entry.task)}
+        # -1 stands for any task.
+        clash = here & taken or (entry.task == 0 and (entry.name, -1) in taken)
+        r.check(not clash, f"the name {entry.name!a} is there twice")
+        taken |= {(entry.name, -1), (entry.name, entry.task)}
+
+
+def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
+    """Section 4.6: the rules. Gives the entry its dtype and its part of a block (4.4)."""
+    entry = manifest.entries[index]
+    r.where = f"manifest, entry {index} ({entry.name!a})"
+    r.check(entry.kind <= ALIAS, f"unknown kind {entry.kind}")
+    r.check(entry.task <= len(manifest.tasks), f"no task {entry.task}")
+    if entry.kind == ALIAS:
+        r.check(entry.target < index, f"alias of entry {entry.target}, which is not an earlier one")
+        target = manifest.entries[entry.target]
+        r.check(target.kind != ALIAS, "alias of an alias")
+        r.check(target.task in (0, entry.task), "alias of an entry of another task")
+        return
+    entry.count = prod(entry.shape)
+    r.check(prod(dim for dim in entry.shape if dim) <= MOST_ELEMENTS, f"shape {entry.shape}")
+    mask = None if entry.mask is None else manifest.masks[entry.mask]
+    if entry.kind != TILED:
+        r.check(entry.block < len(manifest.blocks), f"no block {entry.block}")
+        entry.dtype = manifest.blocks[entry.block].dtype
+        if mask is not None:
+            r.check(mask.length == entry.count, f"mask of {mask.length} bits for {entry.count} elements")
+            r.check(entry.dtype in MASKABLE, "this dtype is not maskable")
+        entry.start = manifest.take_elements(r, entry.block, entry.count if mask is None else mask.ones)
+        return
+    r.check(mask is not None and mask.length <= entry.count, "more bits in the mask than elements")
+    r.check(entry.zero <= 2 and entry.scaled <= 1, f"zero {entry.zero}, scaled {entry.scaled}")
+    sources = [(entry.prototype, entry.phase), (entry.second, entry.second_phase)]
+    for source, phase in sources[: 2 if entry.zero == 2 else 1]:
+        r.check(source < len(manifest.prototypes), f"no prototype {source}")
+        prototype = manifest.prototypes[source]
+        r.check(phase < prototype.length, f"phase {phase} in a prototype of {prototype.length} elements")
+        prototype.used = True
+        entry.dtype = entry.dtype or prototype.dtype
+        r.check(prototype.dtype == entry.dtype, "the second prototype has another dtype")
+    r.check(entry.zero != 1 or entry.dtype in NEGATABLE, "this dtype cannot be negated")
+    r.check(not entry.scaled or entry.dtype == FLOAT32, "scaled, but not float32")
+
+
+def check_limit(manifest: Manifest, entries: Sequence[Entry], max_bytes: int) -> None:
+    """Section 4.7. Blocks must pass on their own: with tasks they may hold much more than the entries."""
+    used = {entry.block for entry in entries if entry.kind in (TENSOR, KEPT)}
+    used |= {row.block for row in manifest.prototypes if row.block is not None}
+    own = [entry for entry in entries if entry.kind != ALIAS]
+    for rows in (
+        [(row.count, row.dtype) for row in own] + [(row.length, row.dtype) for row in manifest.prototypes],
+        [(row.count, row.dtype) for row in (manifest.blocks[index] for index in used)],
+    ):
+        total = sum(count * DTYPES[dtype][1] for count, dtype in rows)
+        check(total <= max_bytes, "limit", f"decodes to {total} bytes; the limit is {max_bytes}")
+
+
+# 5. Masks ---------------------------------------------------------------------------------------------------
+
+
+def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
+    """The bits of a mask from its bytes in the payload."""
+    if mask.coder == 0:
+        check(not raw and mask.ones in (0, mask.length), "payload", f"{where}: not constant: {mask}")
+        return np.full(mask.length, mask.ones > 0, np.bool_)
+    if mask.coder >= 3:
+        return decode_gaps(mask, raw, where)
+    if mask.coder == 2:
+        raw = unzstd(raw, "payload", where, -(-mask.length // 8))
+    bits = unpack(raw, "payload", where, mask.length)
+    ones = np.count_nonzero(bits)
+    check(ones == mask.ones, "payload", f"{where}: {ones} ones instead of {mask.ones}")
+    return bits
+
+
+def decode_gaps(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
+    """Coders 3 and 4: a position is the sum of all gap bytes so far plus the number of positions before."""
+    positions = mask.ones if mask.coder == 3 else mask.length - mask.ones
+    content = unzstd(raw, "payload", where, positions + mask.length // 255, at_most=True)
+    check(content[-1:] != b"\xff", "payload", f"{where}: the last gap does not end")
+    gaps = np.frombuffer(content, np.uint8)
+    bits = np.full(mask.length, mask.coder == 4, np.bool_)
+    found = total = 0
+    for start in range(0, len(gaps), CHUNK):
+        part = gaps[start : start + CHUNK]
+        sums = np.cumsum(part, dtype=np.int64) + total
+        ends = np.flatnonzero(part != 255)
+        places = sums[ends] + np.arange(found, found + len(ends))
+        found, total = found + len(ends), int(sums[-1])
+        check(total + found <= mask.length, "payload", f"{where}: a position beyond {mask.length} bits")
+        bits[places] = mask.coder == 3
+    check(found == positions, "payload", f"{where}: {found} positions instead of {positions}")
+    return bits
+
+
+# 6. Blocks --------------------------------------------------------------------------------------------------
+
+
+def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
+    """The bytes of the elements of a block, from its bytes in the payload."""
+    width = DTYPES[block.dtype][1]
+    if block.coder <= 1:
+        raw = raw if block.coder == 0 else unzstd(raw, "payload", where, block.count * width)
+        check(len(raw) == block.count * width, "payload", f"{where}: {len(raw)} bytes for {block}")
+        content = np.frombuffer(raw, np.uint8)
+    else:
+        r = Reader(raw, "payload", where)
+        content = (decode_planes if block.coder == 2 else decode_palette)(r, block.count, width)
+        r.check(r.left() == 0, f"{r.left()} bytes left over")
+    check(block.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
+    return content
+
+
+def decode_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
+    """Coder 2."""
+    content = np.empty((count, width), np.uint8)
+    for j in range(width):
+        method = r.u8()
+        r.check(method <= 2, f"unknown plane method {method}")
+        if method == 2:
+            content[:, j] = r.u8()
+            continue
+        raw = r.take(count if method == 0 else r.u())
+        plane = raw if method == 0 else unzstd(raw, r.kind, f"{r.where}, plane {j}", count)
+        content[:, j] = np.frombuffer(plane, np.uint8)
+    return content.reshape(-1)
+
+
+def decode_palette(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
+    """Coder 3."""
+    size = r.fixed(2) + 1
+    palette = np.frombuffer(r.take(size * width), np.uint8).reshape(size, width)
+    values = [int.from_bytes(row.tobytes(), "little") for row in palette]
+    r.check(all(a < b for a, b in pairwise(values)), "the palette is not strictly ascending")
+    if size == 1:
+        return np.tile(palette[0], count)
+    method, raw = r.u8(), r.take(r.left())
+    r.check(method <= 2, f"unknown palette method {method}")
+    # Whole bytes are a case of w bits each: 8 or 16.
+    w = (size - 1).bit_length() if method < 2 else 8 if size <= 256 else 16
+    packed_size = -(-count * w // 8)
+    if method > 0:
+        raw = unzstd(raw, r.kind, r.where, packed_size)
+    r.check(len(raw) == packed_size, f"{len(raw)} bytes of indices instead of {packed_size}")
+    content = np.empty((count, width), np.uint8)
+    for start in range(0, count, CHUNK):
+        n = min(CHUNK, count - start)
+        bits = unpack(raw[start * w // 8 : -(-(start + n) * w // 8)], r.kind, r.where, n * w).reshape(n, w)
+        indices = np.zeros(n, np.uint16)
+        for k in range(w):
+            indices |= bits[:, k].astype(np.uint16) << k
+        r.check(int(indices.max()) < size, "an index beyond the palette")
+        content[start : start + n] = palette[indices]
+    return content.reshape(-1)
+
+
+# 7. Layers --------------------------------------------------------------------------------------------------
+
+
+def kept_layer(count: int, bits: npt.NDArray[np.bool_], values: Array) -> Array:
+    """The values at the one bits, all-zero bits elsewhere. So is a prototype with partial = 1 (4.5)."""
+    content = np.zeros(count, values.dtype)
+    content[bits] = values
+    return content
+
+
+def tiled_layer(
+    entry: Entry, bits: npt.NDArray[np.bool_], prototype: Array, second: Array, where: str
+) -> Array:
+    """a(i) or b(i), as the mask says where they differ."""
+    if entry.scale is not None:
+        prototype, second = (multiply(row.view("<f4"), entry.scale, where) for row in (prototype, second))
+    content = np.empty(entry.count, prototype.dtype)
+    highest = prototype.dtype.type(1 << 8 * prototype.itemsize - 1)
+    taken = 0
+    for start in range(0, entry.count, CHUNK):
+        i = np.arange(start, min(start + CHUNK, entry.count))
+        a = prototype[(entry.phase + i) % len(prototype)]
+        if entry.zero == 0:
+            b = np.zeros_like(a)
+        elif entry.zero == 1:
+            b = np.where(a == 0, a, a ^ highest)
+        else:
+            b = second[(entry.second_phase + i) % len(second)]
+        active = np.flatnonzero(a != b)
+        part = bits[taken : taken + len(active)]
+        taken += len(active)
+        check(taken <= len(bits), "payload", f"{where}: the mask has only {len(bits)} bits")
+        zeros = active[~part]
+        a[zeros] = b[zeros]
+        content[start : start + len(i)] = a
+    check(taken == len(bits), "payload", f"{where}: the mask has {len(bits)} bits instead of {taken}")
+    return content
+
+
+# 8. Generators ----------------------------------------------------------------------------------------------
+
+
+def philox(counter: Sequence[Word], key: Sequence[int]) -> tuple[Word, Word, Word, Word]:
+    """Section 8.1: Philox4x32-10, of Python integers or of arrays of uint64 that hold 32-bit words."""
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = c0 * 0xD2511F53, c2 * 0xCD9E8D57
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & 0xFFFFFFFF, (p0 >> 32) ^ c3 ^ k1, p0 & 0xFFFFFFFF
+        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
+    return c0, c1, c2, c3
+
+
+def random_words(seed: int, stream: int, indices: Array) -> npt.NDArray[np.int64]:
+    """Section 8.1: x(i) for all i in `indices`."""
+    groups, group = np.unique(indices.astype(np.uint64) // 4, return_inverse=True)
+    low, high = (np.full(len(groups), half, np.uint64) for half in (stream & 0xFFFFFFFF, stream >> 32))
+    result = philox((groups & 0xFFFFFFFF, groups >> 32, low, high), (seed & 0xFFFFFFFF, seed >> 32))
+    words: npt.NDArray[np.int64] = np.stack(result).astype(np.int64)[indices % 4, group]
+    return words
+
+
+@cache
+def normal_table() -> npt.NDArray[np.int64]:
+    """Section 8.3: T[0 … 1024], from the file beside this one."""
+    text = Path(__file__).with_name("normal-table.txt").read_text("ascii")
+    table = np.array([int(number, 16) for number in text.split()], "<u4")
+    if len(table) != 1025 or zlib.crc32(table.tobytes()) != 0xAFA18D14:
+        raise RuntimeError("normal-table.txt is not the table of the specification")
+    return table.astype(np.int64)
+
+
+def multiply(values: Array, scale_bits: int, where: str) -> npt.NDArray[np.uint32]:
+    """Section 8.4: the bits of the products of binary32 values with the scale; they must be finite."""
+    with np.errstate(all="ignore"):
+        products = (values * np.uint32(scale_bits).view(np.float32)).astype("<f4")
+    check(np.isfinite(products).all(), "payload", f"{where}: a product is not finite")
+    return products.view("<u4")
+
+
+def elements(
+    distribution: int, seed: int, stream: int, scale_bits: int, indices: Array
+) -> npt.NDArray[np.uint32]:
+    """Sections 8.2 and 8.3: the elements at these indices, as binary32 bits."""
+    x = random_words(seed, stream, indices)
+    sign = (x & 0x80000000).astype("<u4")
+    if distribution == 1:
+        return sign | np.uint32(scale_bits)
+    if distribution == 2:
+        v = 2 * (x >> 8) + 1 - (1 << 24)
+        return multiply(v.astype(np.float32) * np.float32(2**-24), scale_bits, "generator")
+    table = normal_table()
+    t = 2 * (x & 0x7FFFFFFF) + 1
+    e = 32 - np.frexp(t.astype(np.float64))[1]  # frexp's exponent is the number of bits
+    y = t << e
+    j = 32 * (31 - e) + (y >> 26) % 32
+    z = table[j] - ((table[j] - table[j + 1]) * (y % (1 << 26)) >> 26)
+    return sign | multiply(z.astype(np.float32) * np.float32(2**-28), scale_bits, "generator")
+
+
+def generate(row: Prototype, where: str) -> Array:
+    """Sections 4.5 and 8: all elements of a generated prototype, patched, and checked against the digest."""
+    content = np.empty(row.length, "<u4")
+    for start in range(0, row.length, CHUNK):
+        part = np.arange(start, min(start + CHUNK, row.length))
+        content[part] = elements(row.distribution, row.seed, row.stream, row.scale, part)
+    content[row.patches] = np.frombuffer(row.bits, "<u4")
+    digest = zlib.crc32(content.data)
+    check(digest == row.digest, "payload", f"{where}: digest {digest:08x} instead of {row.digest:08x}")
+    return content
+
+
+# The whole file ---------------------------------------------------------------------------------------------
+
+
+def tasks(data: bytes) -> list[str]:
+    """The names of the tasks, from header and manifest."""
+    return read_file(data)[0].tasks
+
+
+def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30) -> Network:
+    """Decode a file: DecodeError if it is not valid, ValueError if the task is missing or not in it."""
+    manifest, table, payload = read_file(data)
+    if task not in manifest.tasks and (manifest.tasks or task is not None):
+        raise ValueError(f"task {task!a} is not one of the tasks of this file: {manifest.tasks!a}")
+    chosen = 0 if task is None else manifest.tasks.index(task) + 1
+    rows = {index: entry for index, entry in enumerate(manifest.entries) if entry.task in (0, chosen)}
+    check_limit(manifest, list(rows.values()), max_bytes)
+    check_pages(table, payload)
+    try:
+        made = decode_entries(manifest, payload, rows)
+    except MemoryError:
+        raise DecodeError("limit", "decodes to more than the memory of this machine") from None
+    return Network(manifest.metadata, manifest.tasks, task, made)
+
+
+def decode_entries(manifest: Manifest, payload: memoryview, rows: dict[int, Entry]) -> dict[str, Tensor]:
+    """The content of entries (by index), from just those masks, blocks and prototypes that they use."""
+
+    @cache
+    def mask(index: int) -> npt.NDArray[np.bool_]:
+        row = manifest.masks[index]
+        return decode_mask(row, bytes(payload[row.offset : row.offset + row.size]), f"mask {index}")
+
+    @cache
+    def block(index: int) -> npt.NDArray[np.uint8]:
+        row = manifest.blocks[index]
+        return decode_block(row, bytes(payload[row.offset : row.offset + row.size]), f"block {index}")
+
+    def stored(index: int, start: int, count: int, mask_index: int | None) -> Array:
+        """`count` elements, of which a block holds all or those at the one bits of a mask."""
+        width = DTYPES[manifest.blocks[index].dtype][1]
+        bits = None if mask_index is None else mask(mask_index)
+        size = count if bits is None else int(np.count_nonzero(bits))
+        values = block(index)[start * width : (start + size) * width]
+        return values if bits is None else kept_layer(count, bits, values.view(f"<u{width}"))
+
+    @cache
+    def prototype(index: int) -> Array:
+        row = manifest.prototypes[index]
+        if row.block is None:
+            return generate(row, f"prototype {index}")
+        return stored(row.block, row.start, row.length, row.mask).view(f"<u{DTYPES[row.dtype][1]}")
+
+    def tensor(index: int, entry: Entry) -> Tensor:
+        if entry.kind == ALIAS:
+            return made[entry.target]
+        if entry.kind == TILED and entry.mask is not None:
+            first = prototype(entry.prototype)
+            second = prototype(entry.second) if entry.zero == 2 else first
+            where = f"entry {index} ({entry.name!a})"
+            content = tiled_layer(entry, mask(entry.mask), first, second, where)
+        else:
+            content = stored(entry.block, entry.start, entry.count, entry.mask)
+        return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())
+
+    made: dict[int, Tensor] = {}
+    for index, entry in rows.items():
+        made[index] = tensor(index, entry)
+    return {rows[index].name: content for index, content in made.items()}
+
+
+def main() -> int:
+    """Print what a file holds as one JSON object."""
+    parser = argparse.ArgumentParser(description="Decode a .pemn file and print what it holds, as JSON.")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--task", help="the task to decode, if the file has tasks")
+    arguments = parser.parse_args()
+    try:
+        network = decode(arguments.file.read_bytes(), arguments.task)
+    except DecodeError as error:
+        print(f"{error.kind}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    tensors = {
+        name: {"dtype": t.dtype, "shape": t.shape, "sha256": hashlib.sha256(t.data).hexdigest()}
+        for name, t in network.tensors.items()
+    }
+    print(json.dumps({"metadata": network.metadata, "tasks": network.tasks, "tensors": tensors}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

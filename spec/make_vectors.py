@@ -1,0 +1,93 @@
+"""Write the conformance vectors `vectors/valid` and `vectors/invalid` of the `.pemn` format.
+
+    python spec/make_vectors.py [DIRECTORY]
+
+The script is written from `pemn-v1.md` alone and shares no code with any encoder or decoder. Run twice it
+writes the same bytes. Most zstd frames are made by hand, so that few bytes depend on the zstd library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import vector_cases_blocks
+import vector_cases_generators
+import vector_cases_layers
+from vector_cases_damaged import payload_rows
+from vector_cases_invalid import file_rows
+from vector_cases_manifest import manifest_rows
+from vector_cases_valid import VALID, Expected
+from vector_coders import utf8
+from vector_numbers import check_known_answers
+
+# Imported for the cases they register.
+REGISTERED = (vector_cases_blocks, vector_cases_layers, vector_cases_generators)
+
+
+def described(tensor: Expected) -> dict[str, object]:
+    """A tensor as it stands in the description of a valid vector."""
+    row: dict[str, object] = {
+        "name": tensor.name,
+        "dtype": tensor.dtype.name.lower(),
+        "shape": list(tensor.shape),
+    }
+    if len(tensor.data) > 256:
+        return row | {"sha256": hashlib.sha256(tensor.data).hexdigest()}
+    return row | {"data": tensor.data.hex()}
+
+
+def to_json(value: object) -> str:
+    """JSON as it stands in the files."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def fresh(folder: Path) -> Path:
+    """The folder, without vectors that were written before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in [*folder.glob("*.pemn"), *folder.glob("*.json")]:
+        old.unlink()
+    return folder
+
+
+def write_valid(folder: Path) -> None:
+    """Every valid vector with its description."""
+    for name, make in VALID.items():
+        case = make()
+        description = {
+            "about": make.__doc__,
+            "metadata": {utf8(key).decode(): utf8(value).decode() for key, value in case.file.metadata},
+            "tasks": [utf8(task).decode() for task in case.file.tasks],
+            "networks": {task: [described(t) for t in tensors] for task, tensors in case.networks.items()},
+        }
+        (folder / f"{name}.pemn").write_bytes(case.file.build())
+        (folder / f"{name}.json").write_text(to_json(description), encoding="utf-8")
+
+
+def write_invalid(folder: Path) -> None:
+    """Every invalid vector, and one list of their error classes."""
+    expected: dict[str, dict[str, object]] = {}
+    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows()):
+        if row.name in expected:
+            raise ValueError(f"two invalid vectors have the name {row.name}")
+        expected[row.name] = {"class": row.error, "reason": row.reason}
+        expected[row.name] |= {} if row.max_bytes is None else {"max_bytes": row.max_bytes}
+        expected[row.name] |= {} if row.task is None else {"task": row.task}
+        content = row.content if isinstance(row.content, bytes) else row.content.build()
+        (folder / f"{row.name}.pemn").write_bytes(content)
+    (folder / "expected.json").write_text(to_json(expected), encoding="utf-8")
+
+
+def main() -> None:
+    """Write everything anew."""
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
+    check_known_answers()
+    write_valid(fresh(root / "valid"))
+    write_invalid(fresh(root / "invalid"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The invalid vectors for the zstd frames in a payload (sections 1, 5 and 6 of the specification).
+
+Every row is one defect of a frame; the class is `payload` throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from vector_cases_invalid import PAYLOAD, Row
+from vector_coders import (
+    GAPS_OF_ONES,
+    GAPS_OF_ZEROS,
+    PALETTE,
+    PLANES,
+    RAW,
+    ZSTD,
+    ZSTD_MASK,
+    D,
+    frame,
+    palette,
+    u,
+    zstd_block,
+)
+from vector_writer import Block, File, Mask, kept, mask, tensor
+
+SKIPPABLE = b"\x50\x2a\x4d\x18\x02\x00\x00\x00hi"
+
+
+def masked(coder: int, length: int, ones: int, payload: bytes) -> File:
+    """A kept layer with this mask."""
+    file = File(masks=[Mask(coder, length, ones, payload)], blocks=[Block(D.UINT8, RAW, bytes(ones))])
+    file.entries = [kept("k", (length,), 0)]
+    return file
+
+
+def blocked(dtype: D, coder: int, count: int, payload: bytes) -> File:
+    """A tensor in this block."""
+    return File(blocks=[Block(dtype, coder, payload)], entries=[tensor("t", (count,))])
+
+
+# Every way in which the frame of a payload can be wrong, for content of 2 bytes (sections 1, 5 and 6).
+FRAMES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "missing": ("is missing", lambda _: b""),
+    "magic": ("has another magic number", lambda raw: b"\x27" + frame(raw)[1:]),
+    "declares_more": ("declares one byte more than expected, and holds it", lambda raw: frame(raw + b"\0")),
+    "declares_less": ("declares one byte less than expected, and holds no more", lambda raw: frame(raw[:-1])),
+    "declares_nothing": ("no content size", lambda raw: frame(raw, size_field=0, window=0)),
+    "declares_2_48": ("declares 2^48 bytes", lambda raw: frame(raw, declared=1 << 48, size_field=8)),
+    "content_short": ("holds one byte less than it declares", lambda raw: frame(raw[:-1], declared=len(raw))),
+    "content_long": (
+        "holds one byte more than it declares",
+        lambda raw: frame(raw + b"\0", declared=len(raw)),
+    ),
+    "dictionary": ("has a dictionary id", lambda raw: frame(raw, dictionary=b"\x05")),
+    "reserved_bit": ("has the reserved bit of its descriptor set", lambda raw: frame(raw, reserved=1)),
+    "block_type": ("has a block of the reserved type", lambda raw: frame(raw, blocks=zstd_block(3, 2, raw))),
+    "not_last": (
+        "ends without a last block",
+        lambda raw: frame(raw, blocks=zstd_block(0, len(raw), raw, False)),
+    ),
+    "cut": ("ends within its last block", lambda raw: frame(raw)[:-1]),
+    "cut_header": ("ends within its header", lambda raw: frame(raw)[:5]),
+    "trailing": ("is followed by a byte", lambda raw: frame(raw) + b"\0"),
+    "second": ("is followed by an empty frame", lambda raw: frame(raw) + frame(b"")),
+    "split": ("is two frames that hold one byte each", lambda raw: frame(raw[:1]) + frame(raw[1:])),
+    "skippable": ("is followed by a skippable frame", lambda raw: frame(raw) + SKIPPABLE),
+    "skippable_before": ("comes after a skippable frame", lambda raw: SKIPPABLE + frame(raw)),
+}
+
+# The same for content of no bytes, for which a decoder may be tempted not to look.
+EMPTY_FRAMES: dict[str, tuple[str, bytes]] = {
+    "missing": ("is missing", b""),
+    "magic": ("has another magic number", b"\x27" + frame(b"")[1:]),
+    "content_long": ("declares nothing and holds a byte", frame(b"\0", declared=0)),
+    "no_block": ("ends after its header", frame(b"", blocks=b"")),
+    "trailing": ("is followed by a byte", frame(b"") + b"\0"),
+    "second": ("is followed by another", frame(b"") * 2),
+    "declares_more": ("declares and holds a byte", frame(b"\0")),
+}
+
+
+def frames() -> Iterator[Row]:
+    """The frames of masks, blocks, planes and palettes."""
+    for name, (reason, wrap) in FRAMES.items():
+        made = mask("0010110001010000", ZSTD_MASK, wrap)
+        yield Row(
+            f"mask_frame_{name}", PAYLOAD, f"5: the frame {reason}", masked(ZSTD_MASK, 16, 5, made.payload)
+        )
+        yield Row(
+            f"block_frame_{name}",
+            PAYLOAD,
+            f"6: the frame {reason}",
+            blocked(D.INT16, ZSTD, 1, wrap(b"\x05\x01")),
+        )
+        plane = wrap(b"\x05\x01")
+        yield Row(
+            f"plane_frame_{name}",
+            PAYLOAD,
+            f"6: the frame of a plane {reason}",
+            blocked(D.INT8, PLANES, 2, b"\x01" + u(len(plane)) + plane),
+        )
+        for method, indices in ((1, [0, 1, 2, 1, 0]), (2, [2, 1])):
+            payload = palette([b"\x03", b"\x04", b"\x09"], indices, method, wrap)
+            yield Row(
+                f"palette_frame_{method}_{name}",
+                PAYLOAD,
+                f"6: the frame of the indices {reason}",
+                blocked(D.UINT8, PALETTE, len(indices), payload),
+            )
+    for name in (
+        "missing",
+        "magic",
+        "declares_nothing",
+        "declares_2_48",
+        "content_short",
+        "dictionary",
+        "trailing",
+        "second",
+    ):
+        reason, wrap = FRAMES[name]
+        made = mask("0010000001000000", GAPS_OF_ONES, wrap)
+        yield Row(
+            f"gaps_frame_{name}",
+            PAYLOAD,
+            f"5: the frame of the gap bytes {reason}",
+            masked(GAPS_OF_ONES, 16, 2, made.payload),
+        )
+    for name, (reason, payload) in EMPTY_FRAMES.items():
+        yield Row(
+            f"mask_empty_frame_{name}",
+            PAYLOAD,
+            f"5: the frame for a mask of no bits {reason}",
+            masked(ZSTD_MASK, 0, 0, payload),
+        )
+        yield Row(
+            f"gaps_empty_frame_{name}",
+            PAYLOAD,
+            f"5: the frame for no gaps {reason}",
+            masked(GAPS_OF_ZEROS, 8, 8, payload),
+        )
+        yield Row(
+            f"block_empty_frame_{name}",
+            PAYLOAD,
+            f"6: the frame for no elements {reason}",
+            blocked(D.INT16, ZSTD, 0, payload),
+        )
