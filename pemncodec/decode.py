@@ -24,7 +24,7 @@ from .container.manifest import (
     numel,
 )
 from .dtypes import DType
-from .errors import LimitError, PayloadError
+from .errors import LimitError, NetworkError, PayloadError
 from .fill import Tile
 from .mask import Mask
 from .masks import decode_mask
@@ -156,8 +156,11 @@ class Decoder:
         size = numel(row.shape) * self.dtype(index).itemsize
         self.check_limit(size, f"tensor {row.name!r}")
 
-    def words(self, index: int) -> Words:
-        """The dense values of an entry, in a new array (or a read-only view for plain tensors).
+    def words(self, index: int, out: Words | None = None) -> Words:
+        """The dense values of an entry, as words.
+
+        Args:
+            out: where to put a masked layer; a new array by default. A plain tensor comes as a read-only view.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
@@ -167,7 +170,8 @@ class Decoder:
         count = numel(row.shape)
         if isinstance(row, TensorRow):
             return self._values(row.block, self._start(index), count)
-        out = np.empty(count, dtype=word_type(self.dtype(index)))
+        if out is None:
+            out = np.empty(count, dtype=word_type(self.dtype(index)))
         parts = self._parts(row, index)
         if isinstance(row, KeptRow):
             fill.scatter(out, parts.packed, parts.values)
@@ -286,11 +290,10 @@ def _generator(row: GeneratorRow) -> Generator:
 
 
 def _generate(row: GeneratorRow, index: int) -> Words:
-    values = _generator(row).values()
-    patched = np.isfinite(values)
-    patched[[where for where, _ in row.patches]] = True
-    if not patched.all():
-        raise PayloadError(f"prototype {index}: a generated element is not finite")
+    try:
+        values = _generator(row).values()
+    except NetworkError as reason:
+        raise PayloadError(f"prototype {index}: {reason}") from None
     found = digest(values)
     if found != row.digest:
         raise PayloadError(

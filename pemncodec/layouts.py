@@ -40,8 +40,13 @@ def load_entry(decoder: Decoder, index: int, name: str, layout: str) -> Iterator
     """
     row = decoder.manifest.resolve(index)
     sparse = layout in ("csr", "coo") and row.shape != () and not (isinstance(row, TiledRow) and row.zero != ZERO_ZERO)
-    if isinstance(row, TensorRow) or layout == "dense" or (layout != "masked" and not sparse):
+    if isinstance(row, TensorRow):
         yield name, torch_tensors.to_tensor(decoder.words(index), decoder.dtype(index), row.shape)
+    elif layout == "dense" or (layout != "masked" and not sparse):
+        decoder.check_entry(index)
+        tensor, words = torch_tensors.empty(decoder.dtype(index), row.shape)
+        decoder.words(index, words)
+        yield name, tensor
     elif layout == "masked":
         yield from _masked(decoder, index, row, name)
     else:

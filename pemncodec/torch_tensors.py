@@ -76,3 +76,16 @@ def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tenso
     # torch knows few unsigned types; the signed view has the same bits
     kind = np.uint8 if words.itemsize == 1 else np.dtype(f"i{words.itemsize}")
     return torch.from_numpy(words.view(kind)).view(target).reshape(shape)
+
+
+def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:
+    """A new tensor, and its memory as words.
+
+    torch allocates it: numpy asks the system for huge pages, which a fresh process waits for (on Linux, 200 MB
+    were filled in 0.15 s in torch's memory and in 0.4 s in numpy's).
+    """
+    tensor = torch.empty(shape, dtype=torch_dtype(dtype))
+    if not tensor.numel():
+        return tensor, np.empty(0, dtype=f"u{dtype.word_bytes}")
+    flat = tensor.view(-1).view(_INTEGERS[dtype.word_bytes]).numpy()
+    return tensor, flat.view(f"u{dtype.word_bytes}")

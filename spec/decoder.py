@@ -139,6 +139,7 @@ def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False
         good = declared <= size if at_most else declared == size
         check(good, kind, f"{where}: frame declares {declared} bytes, {size} expected")
         check(header.dict_id == 0, kind, f"{where}: frame uses a dictionary")
+        check(header.window_size <= max(1 << 27, declared), kind, f"{where}: frame wants too large a window")
         # A Zstandard block takes 4 bytes or more and gives 2^17 or fewer: never allocate what cannot come.
         check(declared <= len(frame) << 15, kind, f"{where}: {len(frame)} bytes cannot hold {declared}")
         if declared > 0:
@@ -173,7 +174,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     payload_size, manifest_crc, header_crc = header.fixed(8), header.fixed(4), header.fixed(4)
     check(zlib.crc32(data[:32]) == header_crc, "checksum", "header_crc does not agree")
     header.check(flags == 0, f"flags are {flags}")
-    check(length <= 1 << 25, "limit", f"header: manifest_length is {length}")
+    check(length <= 1 << 24, "limit", f"header: manifest_length is {length}")
     check(payload_size <= 1 << 48, "limit", f"header: payload_size is {payload_size}")
     header.check(1 <= size <= length, f"manifest_size is {size}, manifest_length {length}")
     table_end = 36 + size + 4 * -(-payload_size // PAGE)
@@ -485,16 +486,15 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
 
 
 def check_limit(manifest: Manifest, entries: Sequence[Entry], max_bytes: int) -> None:
-    """Section 4.7. Blocks must pass on their own: with tasks they may hold much more than the entries."""
+    """Section 4.7. Each block must pass on its own: with tasks it may hold much more than the entries."""
     used = {entry.block for entry in entries if entry.kind in (TENSOR, KEPT)}
     used |= {row.block for row in manifest.prototypes if row.block is not None}
     own = [entry for entry in entries if entry.kind != ALIAS]
-    for rows in (
-        [(row.count, row.dtype) for row in own] + [(row.length, row.dtype) for row in manifest.prototypes],
-        [(row.count, row.dtype) for row in (manifest.blocks[index] for index in used)],
-    ):
-        total = sum(count * DTYPES[dtype][1] for count, dtype in rows)
-        check(total <= max_bytes, "limit", f"decodes to {total} bytes; the limit is {max_bytes}")
+    parts = [(row.count, row.dtype) for row in own] + [(row.length, row.dtype) for row in manifest.prototypes]
+    total = sum(count * DTYPES[dtype][1] for count, dtype in parts)
+    blocks = [manifest.blocks[index] for index in used]
+    largest = max((row.count * DTYPES[row.dtype][1] for row in blocks), default=0)
+    check(max(total, largest) <= max_bytes, "limit", f"decodes to {total} bytes; the limit is {max_bytes}")
 
 
 # 5. Masks ---------------------------------------------------------------------------------------------------
@@ -606,9 +606,7 @@ def kept_layer(count: int, bits: npt.NDArray[np.bool_], values: Array) -> Array:
     return content
 
 
-def tiled_layer(
-    entry: Entry, bits: npt.NDArray[np.bool_], prototype: Array, second: Array, where: str
-) -> Array:
+def tiled_layer(entry: Entry, bits: npt.NDArray[np.bool_], prototype: Array, second: Array, where: str) -> Array:
     """a(i) or b(i), as the mask says where they differ."""
     if entry.scale is not None:
         prototype, second = (multiply(row.view("<f4"), entry.scale, where) for row in (prototype, second))
@@ -676,9 +674,7 @@ def multiply(values: Array, scale_bits: int, where: str) -> npt.NDArray[np.uint3
     return products.view("<u4")
 
 
-def elements(
-    distribution: int, seed: int, stream: int, scale_bits: int, indices: Array
-) -> npt.NDArray[np.uint32]:
+def elements(distribution: int, seed: int, stream: int, scale_bits: int, indices: Array) -> npt.NDArray[np.uint32]:
     """Sections 8.2 and 8.3: the elements at these indices, as binary32 bits."""
     x = random_words(seed, stream, indices)
     sign = (x & 0x80000000).astype("<u4")
@@ -719,6 +715,8 @@ def tasks(data: bytes) -> list[str]:
 def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30) -> Network:
     """Decode a file: DecodeError if it is not valid, ValueError if the task is missing or not in it."""
     manifest, table, payload = read_file(data)
+    if task is None:  # with tasks: before the caller hears of them, the size of all
+        check_limit(manifest, manifest.entries, max_bytes)
     if task not in manifest.tasks and (manifest.tasks or task is not None):
         raise ValueError(f"task {task!a} is not one of the tasks of this file: {manifest.tasks!a}")
     chosen = 0 if task is None else manifest.tasks.index(task) + 1

@@ -60,9 +60,7 @@ def block_planes() -> Valid:
     )
 
 
-def palette_row(
-    dtype: D, numbers: Sequence[int], indices: Sequence[int], method: int
-) -> tuple[D, int, bytes, bytes]:
+def palette_row(dtype: D, numbers: Sequence[int], indices: Sequence[int], method: int) -> tuple[D, int, bytes, bytes]:
     """A block by coder 3 of these values and indices, and its elements."""
     values = [number.to_bytes(SIZES[dtype], "little") for number in numbers]
     return dtype, PALETTE, palette(values, indices, method), b"".join(values[i] for i in indices)

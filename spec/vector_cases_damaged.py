@@ -46,9 +46,7 @@ def masks() -> Iterator[Row]:
     yield row("raw_empty_long", "a byte for no bits", RAW_MASK, 0, 0, b"\x00")
     for name, coder, wrap in (("raw", RAW_MASK, bytes), ("zstd", ZSTD_MASK, frame)):
         yield row(f"{name}_padding", "an unused bit that is 1", coder, 11, 3, wrap(b"\x07\x08"))
-        yield row(
-            f"{name}_padding_counted", "a one that stands in an unused bit", coder, 11, 4, wrap(b"\x07\x80")
-        )
+        yield row(f"{name}_padding_counted", "a one that stands in an unused bit", coder, 11, 4, wrap(b"\x07\x80"))
         yield row(f"{name}_ones_more", "more ones than the manifest says", coder, 11, 3, wrap(b"\x07\x04"))
         yield row(f"{name}_ones_fewer", "fewer ones than the manifest says", coder, 11, 3, wrap(b"\x03\x00"))
     for name, coder in (("gaps_of_ones", GAPS_OF_ONES), ("gaps_of_zeros", GAPS_OF_ZEROS)):
@@ -66,9 +64,7 @@ def masks() -> Iterator[Row]:
         yield gaps("any", "a position but no ones", 600, 0, gap_bytes([3]))
         yield gaps("open_end", "the last byte is 255", 600, 2, gap_bytes([3, 7]) + b"\xff")
         yield gaps("open_end_only", "the only position is not ended", 600, 1, b"\xff")
-        yield gaps(
-            "too_many_bytes", "more gap bytes than positions + floor(length / 255)", 300, 1, b"\xff\x01\x00"
-        )
+        yield gaps("too_many_bytes", "more gap bytes than positions + floor(length / 255)", 300, 1, b"\xff\x01\x00")
     bomb = frame(b"", declared=1 << 30, size_field=4, blocks=zstd_block(1, 1 << 17, b"\0", False) * 3)
     yield row("gaps_bomb", "a frame that declares 2^30 gap bytes", GAPS_OF_ONES, 300, 1, bomb)
 
@@ -103,12 +99,8 @@ def blocks() -> Iterator[Row]:
     yield planes("left_over_plane", "a third plane", b"\x00abc\x02\x00\x02\x00")
     yield planes("method_0_short", "the bytes of a plane run past the end", b"\x02\x00\x00ab")
     yield planes("method_2_short", "the byte of a constant plane is missing", b"\x00abc\x02")
-    yield planes(
-        "size_short", "the size of a frame is one too small", b"\x02\x00\x01" + u(len(plane) - 1) + plane
-    )
-    yield planes(
-        "size_long", "the size of a frame is one too large", b"\x02\x00\x01" + u(len(plane) + 1) + plane
-    )
+    yield planes("size_short", "the size of a frame is one too small", b"\x02\x00\x01" + u(len(plane) - 1) + plane)
+    yield planes("size_long", "the size of a frame is one too large", b"\x02\x00\x01" + u(len(plane) + 1) + plane)
     yield planes("size_huge", "the size of a frame is 2^62", b"\x02\x00\x01" + u(1 << 62) + plane)
     yield planes("size_missing", "the size of a frame is missing", b"\x02\x00\x01")
     yield planes(
@@ -153,25 +145,17 @@ def blocks() -> Iterator[Row]:
     yield indexed("index_bits_300", "an index of K = 300", palette(many, [0, 300, 0, 1, 0], 0))
     yield indexed("padding", "an unused bit of the indices is 1", palette(three, order, 0)[:-1] + b"\x04")
     yield indexed("padding_zstd", "an unused bit of the indices is 1", palette(three, [*order, 1], 1))
-    yield indexed(
-        "method_3", "unknown method 3", palette(three, order, 0)[:8] + b"\x03" + palette(three, order, 0)[9:]
-    )
+    yield indexed("method_3", "unknown method 3", palette(three, order, 0)[:8] + b"\x03" + palette(three, order, 0)[9:])
     yield indexed("method_255", "unknown method 255", palette(three, order, 0)[:8] + b"\xff")
     yield indexed("left_over", "a byte after the indices", palette(three, order, 0) + b"\0")
     yield indexed("short", "a byte of the indices is missing", palette(three, order, 0)[:-1])
     yield indexed("one_value_left_over", "K = 1 and a method", palette(three[:1], [], 0) + b"\0")
     wide = np.array(order, dtype="<u2").tobytes()
     narrow = bytes(order)
-    yield indexed(
-        "two_bytes", "K = 3 and indices of two bytes", palette(three, order, 2, lambda _: frame(wide))
-    )
-    yield indexed(
-        "one_byte", "K = 300 and indices of one byte", palette(many, order, 2, lambda _: frame(narrow))
-    )
+    yield indexed("two_bytes", "K = 3 and indices of two bytes", palette(three, order, 2, lambda _: frame(wide)))
+    yield indexed("one_byte", "K = 300 and indices of one byte", palette(many, order, 2, lambda _: frame(narrow)))
     shifted = of("tile_simple", put("masks", 0, size=2), put("blocks", 0, size=15))
-    yield Row(
-        "sizes_shifted", PAYLOAD, "5: a raw mask takes the first byte of the block; the sum is right", shifted
-    )
+    yield Row("sizes_shifted", PAYLOAD, "5: a raw mask takes the first byte of the block; the sum is right", shifted)
 
 
 def layers() -> Iterator[Row]:
@@ -284,9 +268,7 @@ def generators() -> Iterator[Row]:
         yield Row(f"digest_{distribution}", PAYLOAD, "8.5: another digest", made(good))
     patched = generated(3, 5, 6, ONE, 20, {3: TWO})[0]
     patched.digest = generated(3, 5, 6, ONE, 20)[0].digest
-    yield Row(
-        "digest_without_patches", PAYLOAD, "8.5: the digest of the elements without patches", made(patched)
-    )
+    yield Row("digest_without_patches", PAYLOAD, "8.5: the digest of the elements without patches", made(patched))
     yield Row("digest_zero", PAYLOAD, "8.5: a digest of 0", made(Generator(20, NORMAL, 5, 6, ONE, {}, 0)))
     overflow = generated(NORMAL, 5, 6, 0x7F7FFFFF, 64)[0]
     yield Row("generator_overflow", PAYLOAD, "8.4: elements that are infinite", made(overflow))

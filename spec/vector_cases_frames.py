@@ -53,6 +53,8 @@ FRAMES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
         lambda raw: frame(raw + b"\0", declared=len(raw)),
     ),
     "dictionary": ("has a dictionary id", lambda raw: frame(raw, dictionary=b"\x05")),
+    "window": ("wants a window of 2^28 bytes", lambda raw: frame(raw, size_field=4, window=18 << 3)),
+    "cannot_hold": ("declares more than its bytes can hold", lambda raw: frame(raw, declared=1 << 24, size_field=4)),
     "reserved_bit": ("has the reserved bit of its descriptor set", lambda raw: frame(raw, reserved=1)),
     "block_type": ("has a block of the reserved type", lambda raw: frame(raw, blocks=zstd_block(3, 2, raw))),
     "not_last": (
@@ -84,9 +86,7 @@ def frames() -> Iterator[Row]:
     """The frames of masks, blocks, planes and palettes."""
     for name, (reason, wrap) in FRAMES.items():
         made = mask("0010110001010000", ZSTD_MASK, wrap)
-        yield Row(
-            f"mask_frame_{name}", PAYLOAD, f"5: the frame {reason}", masked(ZSTD_MASK, 16, 5, made.payload)
-        )
+        yield Row(f"mask_frame_{name}", PAYLOAD, f"5: the frame {reason}", masked(ZSTD_MASK, 16, 5, made.payload))
         yield Row(
             f"block_frame_{name}",
             PAYLOAD,

@@ -126,14 +126,10 @@ def aliases() -> Valid:
 @valid
 def tasks() -> Valid:
     """Two tasks: own masks over one prototype, own tensors, same names, aliases within a task."""
-    file = File(
-        tasks=["französisch", "de"], masks=[mask("0101"), mask("001101"), mask("110011"), mask("111111")]
-    )
+    file = File(tasks=["französisch", "de"], masks=[mask("0101"), mask("001101"), mask("110011"), mask("111111")])
     values = u4(ONE, TWO, HALF)
     head = u4(0x41200000, 0x41A00000)
-    file.blocks = [
-        Block(D.FLOAT32, RAW, b"".join(x.tobytes() for x in (values, u4(5), head, head[:1], u4(6, 7))))
-    ]
+    file.blocks = [Block(D.FLOAT32, RAW, b"".join(x.tobytes() for x in (values, u4(5), head, head[:1], u4(6, 7))))]
     file.prototypes = [Values(3, 0)]
     file.entries = [
         tiled("w", (2, 3), 1, task=2),

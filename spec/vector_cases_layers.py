@@ -214,9 +214,7 @@ def zero_negated() -> Valid:
     for dtype, code in NEGATED.items():
         build.dtype = dtype
         width = np.dtype(code).itemsize * 8
-        values = np.array(
-            [1, 0, 1 << (width - 1), (1 << (width - 1)) - 1, 0x3C00 << (width - 16)], dtype=code
-        )
+        values = np.array([1, 0, 1 << (width - 1), (1 << (width - 1)) - 1, 0x3C00 << (width - 16)], dtype=code)
         index = build.prototype(values)
         a = tile(values, 12, 3)
         build.layer((3, 4), "101100111000", a, negated(a), prototype=index, phase=3, zero=1)

@@ -107,9 +107,7 @@ def prototypes() -> Iterator[Row]:
             )
     for name, raw in BAD_SCALES.items():
         edit = put("prototypes", 0, scale=raw)
-        yield Row(
-            f"generator_scale_{name}", MANIFEST, f"4.5: a scale of {name}", of("generator_patches", edit)
-        )
+        yield Row(f"generator_scale_{name}", MANIFEST, f"4.5: a scale of {name}", of("generator_patches", edit))
     gaps: dict[str, tuple[str, list[int | bytes]]] = {
         "last_at_length": ("a patch at index length", [0, 499]),
         "first_beyond": ("a first patch beyond the length", [500, 0]),
@@ -251,12 +249,8 @@ def entries() -> Iterator[Row]:
         "blocks_of_nothing",
         put("entries", 0, dims=(1 << 48, 0, 2)),
     )
-    yield row(
-        "tensor_block_out_of_range", "a block that is not there", "one_tensor", put("entries", 0, block=1)
-    )
-    yield row(
-        "kept_block_out_of_range", "a block that is not there", "kept_layers", put("entries", 0, block=1)
-    )
+    yield row("tensor_block_out_of_range", "a block that is not there", "one_tensor", put("entries", 0, block=1))
+    yield row("kept_block_out_of_range", "a block that is not there", "kept_layers", put("entries", 0, block=1))
     yield row(
         "kept_dtype",
         "a kept layer of a dtype that is not maskable",
@@ -265,18 +259,14 @@ def entries() -> Iterator[Row]:
     )
     yield row("kept_mask_short", "a mask of one bit too few", "kept_layers", replace_kept("10110010", 9))
     yield row("kept_mask_long", "a mask of one bit too many", "kept_layers", replace_kept("10110010", 7))
-    yield row(
-        "tiled_mask_long", "a mask of more bits than elements", "tile_simple", put("entries", 0, dims=(5,))
-    )
+    yield row("tiled_mask_long", "a mask of more bits than elements", "tile_simple", put("entries", 0, dims=(5,)))
     yield row(
         "prototype_out_of_range",
         "a prototype that is not there",
         "generator_layers",
         put("entries", 0, prototype=2),
     )
-    yield row(
-        "phase_out_of_range", "a phase of the prototype's length", "tile_simple", put("entries", 0, phase=4)
-    )
+    yield row("phase_out_of_range", "a phase of the prototype's length", "tile_simple", put("entries", 0, phase=4))
     yield row("phase_huge", "a phase of 2^62", "tile_simple", put("entries", 0, phase=1 << 62))
     yield row("zero_3", "unknown zero 3", "tile_simple", put("entries", 0, zero=3))
     yield row("scaled_2", "scaled neither 0 nor 1", "tile_simple", put("entries", 0, scaled=2))
@@ -310,9 +300,7 @@ def entries() -> Iterator[Row]:
         "zero_second",
         put("entries", 0, second=2),
     )
-    yield row(
-        "second_dtype", "a second prototype of another dtype", "zero_second", put("blocks", 1, dtype=D.INT32)
-    )
+    yield row("second_dtype", "a second prototype of another dtype", "zero_second", put("blocks", 1, dtype=D.INT32))
     yield row(
         "second_phase_out_of_range",
         "a second phase of its prototype's length",
@@ -323,9 +311,7 @@ def entries() -> Iterator[Row]:
         yield row(f"alias_{name}", f"an alias of entry {target}", "aliases", put("entries", 1, target=target))
     yield row("alias_of_alias", "an alias of an alias", "aliases", put("entries", 5, target=4))
     yield row("alias_across_tasks", "an alias of another task's entry", "tasks", put("entries", 6, target=3))
-    yield row(
-        "alias_common_of_task", "a common alias of a task's entry", "tasks", put("entries", 9, target=3)
-    )
+    yield row("alias_common_of_task", "a common alias of a task's entry", "tasks", put("entries", 9, target=3))
     for base in ("empty_network", "one_tensor"):
         yield Row(
             f"manifest_left_over_{base}",

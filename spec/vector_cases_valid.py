@@ -201,9 +201,7 @@ def shapes() -> Valid:
 @valid
 def every_dtype() -> Valid:
     """Three elements of every dtype of section 4.8, each dtype in a raw block of its own."""
-    data = {
-        dtype: bytes((17 * int(dtype) + i) % 256 for i in range(3 * size)) for dtype, size in SIZES.items()
-    }
+    data = {dtype: bytes((17 * int(dtype) + i) % 256 for i in range(3 * size)) for dtype, size in SIZES.items()}
     data[D.BOOL] = bytes([1, 0, 1])
     return blobs(*((dtype, RAW, content, content) for dtype, content in data.items()))
 
@@ -214,9 +212,7 @@ def special_floats() -> Valid:
     half = np.array([0x7E01, 0xFD55, 0x7C00, 0xFC00, 0x8000, 0x0001, 0x03FF], dtype="<u2").tobytes()
     brain = np.array([0x7FC1, 0xFF81, 0x7F80, 0xFF80, 0x8000, 0x0001, 0x007F], dtype="<u2").tobytes()
     single = np.array([0x7FC00001, 0xFFA5A5A5, 0x7F800001, 0xFF800000, 1 << 31, 1], dtype="<u4").tobytes()
-    double = np.array(
-        [0x7FF0000000000001, 0xFFF8DEADBEEF0001, 1 << 63, 1, 0x7FF << 52], dtype="<u8"
-    ).tobytes()
+    double = np.array([0x7FF0000000000001, 0xFFF8DEADBEEF0001, 1 << 63, 1, 0x7FF << 52], dtype="<u8").tobytes()
     complexes = single + single[4:] + single[:4]
     rows = [(D.FLOAT16, half), (D.BFLOAT16, brain), (D.FLOAT32, single), (D.FLOAT64, double)]
     return blobs(*((dtype, RAW, data, data) for dtype, data in [*rows, (D.COMPLEX64, complexes)]))
@@ -280,10 +276,7 @@ def gaps_file(coder: int, *patterns: Bits) -> Valid:
     file.entries = [tiled(f"w{i}", (len(pattern),), i) for i, pattern in enumerate(patterns)]
     return one(
         file,
-        *(
-            expect(f"w{i}", D.INT8, (len(p),), np.where(p, 5, 0).astype("<i1"))
-            for i, p in enumerate(patterns)
-        ),
+        *(expect(f"w{i}", D.INT8, (len(p),), np.where(p, 5, 0).astype("<i1")) for i, p in enumerate(patterns)),
     )
 
 
@@ -312,9 +305,7 @@ def zstd_frames() -> Valid:
     """Zstd frames of every header shape: content size of 1, 2, 4, 8 bytes, window descriptor, many blocks."""
     short = np.arange(32) % 3 == 1
     long = np.arange(2400) % 2 == 0
-    pieces = (
-        zstd_block(0, 0, b"", False) + zstd_block(1, 200, b"U", False) + zstd_block(0, 99, b"U" * 99, False)
-    )
+    pieces = zstd_block(0, 0, b"", False) + zstd_block(1, 200, b"U", False) + zstd_block(0, 99, b"U" * 99, False)
     frames: list[tuple[Bits, Callable[[bytes], bytes]]] = [
         (short, lambda raw: frame(raw, size_field=1)),
         (long, lambda raw: frame(raw, size_field=2)),
@@ -338,9 +329,7 @@ def pages() -> Valid:
     noise = np.frombuffer(hashlib.shake_256(b"pemn pages").digest(150_000), dtype=np.uint8)
     pattern = np.unpackbits(noise, bitorder="little").astype(np.bool_)
     values = np.array([3, -1, 4, -128, 5, -9, 2], dtype="<i1")
-    file = File(
-        masks=[mask(pattern)], blocks=[Block(D.INT8, RAW, values.tobytes())], prototypes=[Values(7, 0)]
-    )
+    file = File(masks=[mask(pattern)], blocks=[Block(D.INT8, RAW, values.tobytes())], prototypes=[Values(7, 0)])
     file.entries = [tiled("w", (1200, 1000), 0)]
     full = np.where(pattern, values[np.arange(1_200_000) % 7], 0).astype("<i1")
     return one(file, expect("w", D.INT8, (1200, 1000), full))

@@ -126,9 +126,7 @@ def frame(
         size_field = 1 if total < 256 and window is None else 2 if 256 <= total < 65792 else 4
     code = {0: 0, 1: 0, 2: 1, 4: 2, 8: 3}[size_field]
     descriptor = code << 6 | (window is None) << 5 | reserved << 3 | len(dictionary)
-    out = (
-        b"\x28\xb5\x2f\xfd" + bytes([descriptor]) + (b"" if window is None else bytes([window])) + dictionary
-    )
+    out = b"\x28\xb5\x2f\xfd" + bytes([descriptor]) + (b"" if window is None else bytes([window])) + dictionary
     if size_field:
         out += (total - 256 if size_field == 2 else total).to_bytes(size_field, "little")
     if blocks is None:

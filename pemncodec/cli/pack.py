@@ -81,16 +81,16 @@ def _pair(text: str) -> tuple[str, str]:
 def _print(checkpoint: Path, target: Path, report: PackReport, tensors: int) -> None:
     sizes = report.sizes
     rule = report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
-    lines = [f"{checkpoint}: {report.layout}, {report.layers} masked layers, {sizes.masked_weights:,} masked weights"]
+    lines = [f"{checkpoint}: {report.layout}, {report.layers} masked layers of {sizes.masked_weights:,} weights"]
     lines.append(f"mask rule: {rule}")
     lines += [f"found: {line}" for line in report.findings]
     lines += [f"note: {line}" for line in report.notes]
     if report.dropped:
         lines.append(f"left out: {', '.join(report.dropped)}")
-    before = checkpoint.stat().st_size
+    before, dense = checkpoint.stat().st_size, sizes.decoded
     lines.append(
         f"{target}: {show.size(sizes.total)}, {before / sizes.total:.1f} × smaller than the checkpoint "
-        f"({show.size(before)}), {sizes.decoded / sizes.total:.1f} × than its dense tensors ({show.size(sizes.decoded)})"
+        f"({show.size(before)}), {dense / sizes.total:.1f} × than its dense tensors ({show.size(dense)})"
     )
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:

@@ -9,6 +9,10 @@ from ..errors import FormatError
 # Above this the strongest levels take seconds for a gain that was below 0.1 % on masks and planes.
 STRONG_LIMIT = 1 << 20
 
+MAX_WINDOW = 1 << 27
+# A block of 4 bytes holds at most 2^17 (RFC 8878): what declares more cannot be true, and is not allocated.
+MAX_EXPANSION = 1 << 15
+
 
 def compress(data: bytes | memoryview) -> bytes:
     """The smallest of a few zstd levels, deterministic for one version of the library.
@@ -35,6 +39,10 @@ def content_size(frame: bytes, what: str, error: type[FormatError]) -> int:
     size = parameters.content_size
     if size == zstandard.CONTENTSIZE_UNKNOWN or frame[:4] != b"\x28\xb5\x2f\xfd":
         raise error(f"{what}: the zstd frame does not declare its content size")
+    if parameters.window_size > max(MAX_WINDOW, size):
+        raise error(f"{what}: the zstd frame wants a window of {parameters.window_size} bytes")
+    if size > len(frame) * MAX_EXPANSION:
+        raise error(f"{what}: a zstd frame of {len(frame)} bytes cannot hold {size}")
     return int(size)
 
 

@@ -20,7 +20,7 @@ MAGIC = b"\x89PEMN\r\n\x1a"
 MAJOR = 1
 MINOR = 0
 PAGE = 65_536
-MAX_MANIFEST = 1 << 25
+MAX_MANIFEST = 1 << 24
 MAX_PAYLOAD = 1 << 48
 
 _STRUCT = struct.Struct("<8sBBHIIQII")

@@ -26,7 +26,8 @@ def uniform(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]
     """Uniform on (−scale, scale): odd multiples of 2^-24, so never zero."""
     odd = 2 * (words >> np.uint32(8)).astype(np.int32) + (1 - (1 << 24))
     unit: NDArray[np.float32] = odd.astype(np.float32) * np.float32(2.0**-24)  # exact: |odd| < 2^24
-    return np.multiply(unit, scale)
+    values: NDArray[np.float32] = unit * scale
+    return values
 
 
 def normal(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
@@ -40,7 +41,8 @@ def normal(words: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
     upper = table[j]
     z = upper - (((upper - table[j + 1]) * (y & ((1 << 26) - 1))) >> 26)
     magnitude = z.astype(np.float32) * np.float32(2.0**-28) * scale
-    return (magnitude.view(np.uint32) | (words & np.uint32(0x80000000))).view(np.float32)
+    signed: NDArray[np.float32] = (magnitude.view(np.uint32) | (words & np.uint32(0x80000000))).view(np.float32)
+    return signed
 
 
 FUNCTIONS = {"sign": sign, "uniform": uniform, "normal": normal}

@@ -157,7 +157,8 @@ def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:
     flags = mask.to_bool()
     padded = np.zeros(-(-len(flags) // length) * length, dtype=np.bool_)
     padded[: len(flags)] = flags
-    return np.logical_or.reduce(padded.reshape(-1, length), axis=0)
+    folded: NDArray[np.bool_] = np.logical_or.reduce(padded.reshape(-1, length), axis=0)
+    return folded
 
 
 def _count_used(used: NDArray[np.bool_], count: int) -> int:

@@ -82,7 +82,10 @@ class Generator:
 
     def _draw(self, words: NDArray[np.uint32]) -> NDArray[np.float32]:
         with np.errstate(over="ignore", under="ignore"):
-            return distributions.FUNCTIONS[self.distribution](words, np.float32(self.scale))
+            values = distributions.FUNCTIONS[self.distribution](words, np.float32(self.scale))
+        if not np.isfinite(values).all():
+            raise NetworkError(f"scale {self.scale} is too large: a generated element is not finite")
+        return values
 
 
 def digest(values: NDArray[np.float32]) -> int:

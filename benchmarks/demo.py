@@ -1,0 +1,148 @@
+"""Train, pack, inspect, unpack and verify a small masked network, in under a minute on two cores.
+
+A ConvMixer with random-vector padding (PEMN) and edge-popup masks learns the handwritten digits that
+scikit-learn ships. Its state_dict is packed by `pemn`, unpacked, and loaded into the stock network, which
+has to classify the test images exactly as the masked one did.
+
+    python benchmarks/demo.py [FOLDER]
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+import zstandard
+from safetensors.torch import save_file
+from sklearn.datasets import load_digits
+from torch import nn
+
+import pemncodec
+from pemncodec.nn import mask_network
+
+EPOCHS = 12
+WIDTH, DEPTH, KERNEL = 96, 4, 5
+
+
+class Residual(nn.Module):
+    """A module whose input is added to its output."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.fn = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The sum."""
+        return self.fn(x) + x  # type: ignore[no-any-return]
+
+
+def convmixer() -> nn.Module:
+    """A ConvMixer (Trockman and Kolter, 2022) for 8 × 8 images of one channel, with PEMN's biasless layers."""
+    mixers = [
+        nn.Sequential(
+            Residual(
+                nn.Sequential(
+                    nn.Conv2d(WIDTH, WIDTH, KERNEL, groups=WIDTH, padding="same", bias=False),
+                    nn.GELU(),
+                    nn.BatchNorm2d(WIDTH),
+                )
+            ),
+            nn.Conv2d(WIDTH, WIDTH, 1, bias=False),
+            nn.GELU(),
+            nn.BatchNorm2d(WIDTH),
+        )
+        for _ in range(DEPTH)
+    ]
+    stem = [nn.Conv2d(1, WIDTH, 2, stride=2, bias=False), nn.GELU(), nn.BatchNorm2d(WIDTH)]
+    return nn.Sequential(*stem, *mixers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTH, 10, bias=False))
+
+
+def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Images and labels, every fourth for testing."""
+    data = load_digits()
+    images = torch.tensor(data.images, dtype=torch.float32)[:, None] / 8 - 1
+    labels = torch.tensor(data.target)
+    test = torch.arange(len(labels)) % 4 == 0
+    return images[~test], labels[~test], images[test], labels[test]
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, torch.Tensor]:
+    """Percent right, and the logits."""
+    model.eval()
+    logits: torch.Tensor = model(images)
+    return 100 * (logits.argmax(1) == labels).float().mean().item(), logits
+
+
+def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
+    """An ordinary training loop: the masks are parameters like any other."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=1e-4)
+    steps = EPOCHS * -(-len(images) // 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
+    for epoch in range(EPOCHS):
+        model.train()
+        for batch in torch.randperm(len(images)).split(64):  # type: ignore[no-untyped-call]
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
+        print(f"epoch {epoch + 1:2}/{EPOCHS}  loss {loss.item():.3f}", flush=True)
+
+
+def pemn(*arguments: str | Path) -> None:
+    """Run the command, and show it."""
+    command = ["pemn", *map(str, arguments)]
+    print(f"\n$ {' '.join(command)}", flush=True)
+    subprocess.run([sys.executable, "-m", "pemncodec", *command[1:]], check=True)
+
+
+def main() -> None:
+    """The whole story, with its files in a folder `demo`."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    folder.mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    torch.manual_seed(0)
+    train_images, train_labels, test_images, test_labels = digits()
+    model = mask_network(convmixer(), ratio=0.01, keep=0.5, seed=0)
+    train(model, train_images, train_labels)
+    before, logits = accuracy(model, test_images, test_labels)
+    checkpoint, packed, unpacked = folder / "model.pt", folder / "model.pemn", folder / "dense.pt"
+    torch.save(model.state_dict(), checkpoint)
+
+    pemn("pack", checkpoint, packed, "--force")
+    pemn("inspect", packed)
+    pemn("unpack", packed, unpacked, "--force")
+    pemn("verify", packed, "--against", checkpoint)
+
+    stock = convmixer()
+    stock.load_state_dict(torch.load(unpacked, weights_only=True), strict=True)
+    after, stock_logits = accuracy(stock, test_images, test_labels)
+    direct = convmixer()
+    pemncodec.load_model(direct, packed)
+    same = torch.equal(logits, stock_logits) and torch.equal(logits, accuracy(direct, test_images, test_labels)[1])
+
+    dense = pemncodec.load_file(packed)
+    save_file(dense, folder / "dense.safetensors")
+    raw = b"".join(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes() for tensor in dense.values())
+    sizes = [
+        ("pemn", packed.stat().st_size),
+        ("torch.save of the dense weights", unpacked.stat().st_size),
+        ("safetensors of the dense weights", (folder / "dense.safetensors").stat().st_size),
+        ("zstd -19 of the dense weights", len(zstandard.ZstdCompressor(level=19).compress(raw))),
+    ]
+    print(f"\naccuracy of the masked network before packing   {before:.2f} %")
+    print(f"accuracy of the stock network after unpacking   {after:.2f} %")
+    print(f"logits of both {'equal, bit for bit' if same else 'DIFFER'}\n")
+    for name, size in sizes:
+        print(f"{name:<34}{size:>9,} B  {size / sizes[0][1]:6.1f} ×")
+    print(f"\n{time.perf_counter() - start:.0f} s in all; files in {folder}/")
+    if not same or before != after:
+        sys.exit("the unpacked network is not the one that was trained")
+
+
+if __name__ == "__main__":
+    main()
