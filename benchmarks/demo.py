@@ -84,10 +84,10 @@ def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> None:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps)
     for epoch in range(EPOCHS):
         model.train()
-        for batch in torch.randperm(len(images)).split(64):  # type: ignore[no-untyped-call]
+        for batch in torch.randperm(len(images)).split(64):
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(model(images[batch]), labels[batch])
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
         print(f"epoch {epoch + 1:2}/{EPOCHS}  loss {loss.item():.3f}", flush=True)

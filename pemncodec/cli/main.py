@@ -41,7 +41,7 @@ def cli() -> None:
 def main() -> None:
     """Run `pemn`; a PemnError is one line on standard error and exit status 1."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="pemn", standalone_mode=False)
     except click.exceptions.Exit as reason:
         sys.exit(reason.exit_code)
     except click.ClickException as reason:

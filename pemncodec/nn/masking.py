@@ -8,7 +8,7 @@ zero elsewhere (Ramanujan et al., CVPR 2020; Bai et al., NeurIPS 2022, section 3
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -17,6 +17,8 @@ from torch.nn.utils import parametrize
 from ..errors import MaskRuleError, NetworkError
 from ..prototypes.generator import Generator
 from ..recipe import Recipe
+
+M = TypeVar("M", bound=nn.Module)
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -64,11 +66,11 @@ class MaskedFill(nn.Module):
         repeats = -(-scores.numel() // len(self.prototype))
         filled = self.prototype.repeat(repeats)[: scores.numel()].view(scores.shape)
         drop = int((1 - self.keep) * scores.numel())
-        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)  # type: ignore[no-untyped-call]
+        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)
         return weight
 
 
-def mask_network(model: nn.Module, *, ratio: float = 0.01, keep: float = 0.5, seed: int = 0) -> nn.Module:
+def mask_network(model: M, *, ratio: float = 0.01, keep: float = 0.5, seed: int = 0) -> M:
     """Turn the linear and convolutional weights of `model` into masked random weights, in place.
 
     One vector of d = int(N · ratio) + 1 normal values, N the size of the largest layer, is tiled over every layer

@@ -132,11 +132,10 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
     """Shared prototype or kept values, whichever is smaller by estimate; and which elements to store."""
     length = len(vector.values)
     members = [weights[number] for number in vector.members]
-    if not length:
-        vector.shared = False
+    if length == 1:  # a constant: nothing is smaller than the one value
         return
-    if len(members) == 1 and length == len(members[0].values):
-        vector.shared = length == 1 and members[0].mask.count() == 1
+    if not length or (len(members) == 1 and length == len(members[0].values)):
+        vector.shared = False
         return
     used: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
     for weight in members:

@@ -1,0 +1,148 @@
+"""The conformance vectors of the specification, through the package and through the second decoder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import zstandard
+
+import pemncodec
+from pemncodec.errors import FormatError, NotFoundError
+from pemncodec.reader import PemnFile, verify_file
+
+from .networks import MAX_BYTES, SPEC, Content, first_content, second, second_content, second_decode
+
+VECTORS = SPEC / "vectors"
+EXPECTED: dict[str, dict[str, Any]] = json.loads((VECTORS / "invalid" / "expected.json").read_text("utf-8"))
+VALID = sorted(path.stem for path in (VECTORS / "valid").glob("*.json"))
+# The zstd library that compressed the files below, and those files; all other frames were made by hand.
+WRITTEN_WITH = (1, 5, 7)
+BY_LIBRARY = ("manifest_zstd", "manifest_zstd_checksum", "zstd_frames", "block_zstd", "blocks_of_nothing")
+BY_LIBRARY_TOO = ("too_many_", "names_too_many_bytes")
+
+
+def described(rows: list[dict[str, Any]], content: Content, task: str) -> list[tuple[str, str, tuple[int, ...], bytes]]:
+    """The rows of a description; the data of large tensors from `content` if their hash is right."""
+    out = []
+    for row, found in zip(rows, content[task], strict=True):
+        if "sha256" in row:
+            assert hashlib.sha256(found[3]).hexdigest() == row["sha256"], row["name"]
+            data = found[3]
+        else:
+            data = bytes.fromhex(row["data"])
+        out.append((row["name"], row["dtype"], tuple(row["shape"]), data))
+    return out
+
+
+def test_vectors_are_there() -> None:
+    assert len(VALID) >= 50
+    assert len(EXPECTED) >= 350
+    assert {path.stem for path in (VECTORS / "valid").glob("*.pemn")} == set(VALID)
+    assert {path.stem for path in (VECTORS / "invalid").glob("*.pemn")} == set(EXPECTED)
+    classes = {row["class"] for row in EXPECTED.values()}
+    assert classes == {"magic", "version", "truncated", "trailing", "checksum", "manifest", "payload", "limit"}
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_valid(name: str) -> None:
+    data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
+    description = json.loads((VECTORS / "valid" / f"{name}.json").read_text("utf-8"))
+    theirs, ours = second_content(data), first_content(data, description["tasks"])
+    assert set(theirs) == set(ours) == set(description["networks"])
+    for task, rows in description["networks"].items():
+        assert ours[task] == described(rows, ours, task)
+        assert theirs[task] == described(rows, theirs, task)
+        network = second_decode(data, task or None)
+        assert (network.metadata, network.tasks) == (description["metadata"], description["tasks"])
+        with PemnFile(data, task=task or None) as file:
+            assert (file.metadata, file.tasks) == (description["metadata"], description["tasks"])
+    verify_file(data)
+
+
+@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
+@pytest.mark.parametrize("name", VALID)
+def test_valid_as_tensors(name: str) -> None:
+    """The same bits through torch."""
+    data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
+    for task, rows in second_content(data).items():
+        tensors = pemncodec.load(data, task=task or None)
+        assert list(tensors) == [row[0] for row in rows]
+        for name_, dtype, shape, content in rows:
+            tensor = tensors[name_]
+            assert (str(tensor.dtype), tuple(tensor.shape)) == (f"torch.{dtype}", shape)
+            assert tensor.reshape(-1).view(torch.uint8).numpy().tobytes() == content
+
+
+def first_kind(data: bytes, max_bytes: int, task: str | None) -> str:
+    """The class of the error that decoding in order gives."""
+    decode = partial(verify_file, data) if task is None else partial(pemncodec.load, data, task=task)
+    with pytest.raises(FormatError) as caught:
+        decode(max_bytes=max_bytes)
+    assert len(str(caught.value)) > 10
+    return caught.value.kind
+
+
+def second_kind(data: bytes, max_bytes: int, task: str | None) -> str:
+    decode = partial(second_content, data) if task is None else partial(second_decode, data, task)
+    with pytest.raises(second.DecodeError) as caught:
+        decode(max_bytes=max_bytes)
+    return str(caught.value.kind)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_invalid(name: str) -> None:
+    data = (VECTORS / "invalid" / f"{name}.pemn").read_bytes()
+    row = EXPECTED[name]
+    limit, task = row.get("max_bytes", MAX_BYTES), row.get("task")
+    assert first_kind(data, limit, task) == row["class"], row["reason"]
+    assert second_kind(data, limit, task) == row["class"], row["reason"]
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_invalid_from_a_file(name: str, tmp_path: Path) -> None:
+    """From a path, loaded as tensors: what has no tasks is read in full, so nothing may slip through."""
+    path = tmp_path / "file.pemn"
+    shutil.copy(VECTORS / "invalid" / f"{name}.pemn", path)
+    row = EXPECTED[name]
+    with pytest.raises(pemncodec.PemnError) as caught:
+        pemncodec.load_file(path, task=row.get("task"), max_bytes=row.get("max_bytes", MAX_BYTES))
+    if isinstance(caught.value, FormatError):
+        assert caught.value.kind == row["class"]
+    else:  # the caller chose no task: that comes first here, and is no error of the file
+        assert isinstance(caught.value, NotFoundError)
+        assert name in ("max_bytes_all_tasks", "max_bytes_zero")
+        assert "choose one of" in str(caught.value)
+
+
+def test_limits_are_exact() -> None:
+    """One byte more than where the vectors of section 4.7 fail is enough."""
+    rows = {
+        name: row for name, row in EXPECTED.items() if name in ("max_bytes_layer_and_prototype", "max_bytes_tensor")
+    }
+    assert len(rows) == 2
+    for name, row in rows.items():
+        data = (VECTORS / "invalid" / f"{name}.pemn").read_bytes()
+        verify_file(data, max_bytes=row["max_bytes"] + 1)
+        second_content(data, row["max_bytes"] + 1)
+
+
+def test_vectors_are_what_the_script_writes(tmp_path: Path) -> None:
+    copy = tmp_path / "spec"
+    shutil.copytree(SPEC, copy, ignore=shutil.ignore_patterns("vectors", "__pycache__", ".*cache"))
+    subprocess.run([sys.executable, str(copy / "make_vectors.py")], check=True, cwd=tmp_path, timeout=300)
+    written = {path.relative_to(copy) for path in (copy / "vectors").rglob("*") if path.is_file()}
+    kept = {path.relative_to(SPEC) for path in VECTORS.rglob("*") if path.is_file()}
+    assert written == kept
+    same_library = zstandard.ZSTD_VERSION == WRITTEN_WITH
+    for path in sorted(kept):
+        if same_library or not (path.stem in BY_LIBRARY or path.stem.startswith(BY_LIBRARY_TOO)):
+            assert (copy / path).read_bytes() == (SPEC / path).read_bytes(), path
