@@ -66,7 +66,7 @@ class MaskedFill(nn.Module):
         repeats = -(-scores.numel() // len(self.prototype))
         filled = self.prototype.repeat(repeats)[: scores.numel()].view(scores.shape)
         drop = int((1 - self.keep) * scores.numel())
-        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)
+        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)  # type: ignore[no-untyped-call]
         return weight
 
 
