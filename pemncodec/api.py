@@ -64,6 +64,8 @@ def pack(
         report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
         return data, report
     draft = recognise(unwrap(source), PackOptions(keep))
+    if keep is not None and draft.keep is None:
+        draft.notes.append(f"keep {keep:g} was not used: the masks of this layout are in the file itself")
     assembled = assemble(draft, metadata, progress)
     data = encode(assembled.network, progress)
     return data, PackReport(

@@ -130,7 +130,7 @@ def check(dtype: DType, values: Array) -> None:
             assert set(palette) == distinct
             assert palette == sorted(palette, key=lambda value: int.from_bytes(value, "little"))
     row, payload = tensors.encode_block(values, dtype)
-    assert (row.size, row.size) == (len(payload), min(sizes.values()))
+    assert row.size == len(payload) == min(sizes.values())
     assert row.coder == min(coder for coder, size in sizes.items() if size == row.size)
 
 
@@ -142,13 +142,14 @@ def test_every_dtype(dtype: DType, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["int8", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("name", ["int8", "bfloat16", "float32"])
 def test_long(name: str, kind: str) -> None:
     check(BY_NAME[name], make(BY_NAME[name], kind, 70_000))
 
 
-def test_long_complex128() -> None:
-    check(BY_NAME["complex128"], make(BY_NAME["complex128"], "300", 70_000))
+@pytest.mark.parametrize("name", ["complex64", "complex128"])
+def test_long_and_wide(name: str) -> None:
+    check(BY_NAME[name], make(BY_NAME[name], "300", 70_000))
 
 
 def test_more_values_than_a_palette_holds() -> None:

@@ -61,6 +61,8 @@ def test_torch_prune_is_the_product_with_plus_zero() -> None:
     model = pruned_network()
     data, report = pemncodec.pack({"model_state_dict": model.state_dict(), "epoch": 1})
     assert (report.layout, report.mask_rule) == ("torch.nn.utils.prune", "explicit")
+    assert report.notes == []
+    assert "keep 0.3 was not used" in pemncodec.pack(model, keep=0.3)[1].notes[0]
     loaded = pemncodec.load(data)
     for module, name in ((model[0], "weight"), (model[2], "weight"), (model[2], "bias")):
         prune.remove(module, name)

@@ -101,15 +101,34 @@ def test_which_coder_wins() -> None:
     }
 
 
-@pytest.mark.parametrize(("density", "most"), [(0.3, 1.015), (0.02, 1.03), (0.98, 1.03), (0.5, 1.0)])
-def test_size_against_the_entropy(density: float, most: float) -> None:
-    length = 200_000
+def excess(flags: Flags) -> float:
+    """The size of a mask over its order-0 entropy."""
+    p = float(flags.mean())
+    entropy = -len(flags) * (p * math.log2(p) + (1 - p) * math.log2(1 - p)) / 8
+    return len(masks.encode_mask(bits.pack(flags), len(flags))[1]) / entropy
+
+
+@pytest.mark.parametrize(
+    ("length", "density", "most"),
+    [
+        (200_000, 0.3, 1.015),
+        (200_000, 0.5, 1.0001),
+        (200_000, 0.05, 1.02),
+        (200_000, 0.02, 1.035),  # here the frame's table of codes takes 2 %
+        (2_000_000, 0.02, 1.01),
+        (2_000_000, 0.98, 1.01),
+    ],
+)
+def test_size_against_the_entropy(length: int, density: float, most: float) -> None:
     flags = np.random.default_rng(1).random(length) < density
-    p = flags.mean()
-    entropy = -length * (p * math.log2(p) + (1 - p) * math.log2(1 - p)) / 8
-    size = len(masks.encode_mask(bits.pack(flags), length)[1])
-    assert size <= math.ceil(max(most * entropy, length / 8 if density == 0.5 else 0))
-    assert size >= 0.99 * entropy  # less would be a miracle, or bits that are lost
+    assert 0.995 < excess(flags) < most  # less would be a miracle, or bits that are lost
+
+
+@pytest.mark.xfail(
+    strict=True, reason="frames.compress: above 1 MiB only level 3, which is 7 % worse on gaps than level 1"
+)
+def test_size_of_long_gaps() -> None:
+    assert excess(np.random.default_rng(1).random(7_400_000) < 0.15) < 1.03
 
 
 def test_long_noise_is_stored_as_it_is() -> None:
