@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .container.manifest import (
 )
 from .dtypes import DType
 from .errors import LimitError, NetworkError, PayloadError
-from .fill import Tile
+from .fill import ScaledTile, Tile
 from .mask import Mask
 from .masks import decode_mask
 from .network import (
@@ -45,24 +45,6 @@ from .prototypes.generator import Generator, digest
 from .tensors import decode_block
 from .words import Words, word_type
 
-# Blocks of many small tensors are decoded once and kept; large ones belong to one tensor each.
-_CACHED_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class LayerParts:
-    """A masked layer, taken apart: what `masked` and sparse layouts are made of.
-
-    Attributes:
-        packed: the mask, one bit for every element, zero at idle positions.
-        ones: number of ones in it.
-        values: one period of the prototype (scaled), or the kept values, as words.
-    """
-
-    packed: Packed
-    ones: int
-    values: Words
-
 
 class Decoder:
     """Decodes the sections of a container, each when it is asked for.
@@ -77,9 +59,15 @@ class Decoder:
         self.manifest = container.manifest
         self.max_bytes = max_bytes
         self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
+        # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
+        with_block = [*self.manifest.prototypes, *self.manifest.entries]
+        self._block_users = Counter(row.block for row in with_block if isinstance(row, ValuesRow | TensorRow | KeptRow))
+        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
         self._blocks: dict[int, Words] = {}
-        self._prototypes: dict[int, Words] = {}
-        self._tiles: dict[tuple[int, int | None], Tile] = {}
+        self._masks: dict[int, Packed] = {}
+        self._tiles: dict[int, Tile] = {}
+        self._extremes: dict[int, tuple[np.float32, np.float32]] = {}
+        self._unstored: dict[int, Tile] = {}
 
     def check_limit(self, count: int, what: str) -> None:
         """Refuse to make more than `max_bytes`.
@@ -97,18 +85,22 @@ class Decoder:
 
     def mask(self, index: int) -> Packed:
         """The bits of a mask as stored."""
+        if index in self._masks:
+            return self._masks[index]
         row = self.manifest.masks[index]
         self.check_limit(bits.byte_length(row.length), f"mask {index}")
-        return decode_mask(row, self.container.mask_payload(index), index)
+        packed = decode_mask(row, self.container.mask_payload(index), index)
+        if self._mask_users[index] > 1:
+            self._masks[index] = packed
+        return packed
 
     def _block(self, index: int) -> Words:
         if index in self._blocks:
             return self._blocks[index]
         row, count = self.manifest.blocks[index], self._counts[index]
-        size = count * row.dtype.itemsize
-        self.check_limit(size, f"block {index}")
+        self.check_limit(count * row.dtype.itemsize, f"block {index}")
         words = decode_block(row, self.container.block_payload(index), count, index)
-        if size <= _CACHED_BLOCK:
+        if self._block_users[index] > 1:
             self._blocks[index] = words
         return words
 
@@ -118,27 +110,29 @@ class Decoder:
 
     def prototype(self, index: int) -> Words:
         """All elements of a prototype as words; all-zero bits where not stored."""
-        if index not in self._prototypes:
-            row = self.manifest.prototypes[index]
-            self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize, f"prototype {index}")
-            if isinstance(row, GeneratorRow):
-                values = _generate(row, index)
-            else:
-                values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
-                if row.presence is not None:
-                    whole = np.empty(row.length, dtype=values.dtype)
-                    fill.scatter(whole, self.mask(row.presence), values)
-                    values = whole
-            self._prototypes[index] = values
-        return self._prototypes[index]
+        return self._tile(index, None).values
 
-    def tile(self, index: int, scale_bits: int | None) -> Tile:
-        """A prototype, scaled where `scale_bits` is given, as what fills layers."""
-        key = index, scale_bits
-        if key not in self._tiles:
-            values = self.prototype(index)
-            self._tiles[key] = Tile(values if scale_bits is None else fill.scaled(values, scale_bits))
-        return self._tiles[key]
+    def _tile(self, index: int, scale_bits: int | None) -> Tile:
+        if index not in self._tiles:
+            self._tiles[index] = Tile(self._decode_prototype(index))
+        tile = self._tiles[index]
+        if scale_bits is None:
+            return tile
+        if index not in self._extremes:
+            self._extremes[index] = fill.extremes(tile.values)
+        return ScaledTile(tile, self._extremes[index], scale_bits)
+
+    def _decode_prototype(self, index: int) -> Words:
+        row = self.manifest.prototypes[index]
+        self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize, f"prototype {index}")
+        if isinstance(row, GeneratorRow):
+            return _generate(row, index)
+        values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
+        if row.presence is None:
+            return values
+        whole = np.empty(row.length, dtype=values.dtype)
+        fill.scatter(whole, self.mask(row.presence), values)
+        return whole
 
     # --- entries ----------------------------------------------------------------------------------------------
 
@@ -172,23 +166,23 @@ class Decoder:
             return self._values(row.block, self._start(index), count)
         if out is None:
             out = np.empty(count, dtype=word_type(self.dtype(index)))
-        parts = self._parts(row, index)
+        packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
-            fill.scatter(out, parts.packed, parts.values)
+            fill.scatter(out, packed, self.kept(index))
             return out
-        tile = self.tile(row.prototype, row.scale_bits)
+        tile = self._tile(row.prototype, row.scale_bits)
         if row.zero == ZERO_ZERO:
-            fill.fill_zero(out, parts.packed, tile, row.phase)
+            fill.fill_zero(out, packed, tile, row.phase)
         elif row.zero == ZERO_NEGATED:
-            fill.fill_negated(out, parts.packed, tile, row.phase)
+            fill.fill_negated(out, packed, tile, row.phase)
         else:
             assert row.second is not None
-            second = self.tile(row.second, row.scale_bits)
-            fill.fill_second(out, parts.packed, tile, row.phase, second, row.second_phase)
+            second = self._tile(row.second, row.scale_bits)
+            fill.fill_second(out, packed, tile, row.phase, second, row.second_phase)
         return out
 
-    def parts(self, index: int) -> LayerParts:
-        """Mask and values of a masked layer.
+    def layer_mask(self, index: int) -> Packed:
+        """The mask of a layer: one bit for every element, zero where the file has none.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
@@ -196,7 +190,13 @@ class Decoder:
         self.check_entry(index)
         row = self.manifest.resolve(index)
         assert not isinstance(row, TensorRow)
-        return self._parts(row, index)
+        return self._layer_mask(row)
+
+    def kept(self, index: int) -> Words:
+        """The kept values of a kept layer, in order."""
+        row = self.manifest.resolve(index)
+        assert isinstance(row, KeptRow)
+        return self._values(row.block, self._start(index), self.manifest.masks[row.mask].ones)
 
     def filled(self, index: int) -> Words:
         """A tiled layer without its mask: the prototype at every position, in a new array."""
@@ -204,8 +204,13 @@ class Decoder:
         row = self.manifest.resolve(index)
         assert isinstance(row, TiledRow)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
-        fill.fill(out, self.tile(row.prototype, row.scale_bits), row.phase)
+        fill.fill(out, self._tile(row.prototype, row.scale_bits), row.phase)
         return out
+
+    def has_idle(self, index: int) -> bool:
+        """Whether a tiled layer may have positions without a bit, because the prototype is zero there."""
+        row = self.manifest.resolve(index)
+        return isinstance(row, TiledRow) and self._tile(row.prototype, row.scale_bits).has_zero
 
     def unstored(self, index: int) -> Words | None:
         """For a tiled layer: ones where the prototype's elements are not stored; None if all are."""
@@ -214,32 +219,33 @@ class Decoder:
         prototype = self.manifest.prototypes[row.prototype]
         if not isinstance(prototype, ValuesRow) or prototype.presence is None:
             return None
-        absent = 1 - bits.unpack(self.mask(prototype.presence), prototype.length).view(np.uint8)
+        if row.prototype not in self._unstored:
+            present = bits.unpack(self.mask(prototype.presence), prototype.length)
+            self._unstored[row.prototype] = Tile((~present).view(np.uint8))
         out = np.empty(numel(row.shape), dtype=np.uint8)
-        fill.fill(out, Tile(absent), row.phase)
+        fill.fill(out, self._unstored[row.prototype], row.phase)
         return out
 
     def _start(self, index: int) -> int:
         row = self.manifest.entries[index]
         return self._entry_starts[row.target if isinstance(row, AliasRow) else index]
 
-    def _parts(self, row: KeptRow | TiledRow, index: int) -> LayerParts:
+    def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
         stored = self.manifest.masks[row.mask]
         packed = self.mask(row.mask)
         count = numel(row.shape)
         if isinstance(row, KeptRow):
-            return LayerParts(packed, stored.ones, self._values(row.block, self._start(index), stored.ones))
-        tile = self.tile(row.prototype, row.scale_bits)
+            return packed
+        tile = self._tile(row.prototype, row.scale_bits)
         second = None
         if row.second is not None:
-            second = self.tile(row.second, row.scale_bits), row.second_phase
-        if second is None and stored.length == count and not tile.has_zero():
-            return LayerParts(packed, stored.ones, tile.values)
+            second = self._tile(row.second, row.scale_bits), row.second_phase
+        if second is None and stored.length == count and not tile.has_zero:
+            return packed
         try:
-            packed = fill.spread(packed, stored.length, fill.active(count, tile, row.phase, second))
+            return fill.spread(packed, stored.length, fill.active(count, tile, row.phase, second))
         except PayloadError as reason:
             raise PayloadError(f"layer {row.name!r}: {reason}") from None
-        return LayerParts(packed, stored.ones, tile.values)
 
     # --- the whole --------------------------------------------------------------------------------------------
 
@@ -274,10 +280,9 @@ class Decoder:
             return Alias(row.name, self.manifest.entries[row.target].name, row.task)
         if isinstance(row, TensorRow):
             return Tensor(row.name, self.dtype(index), row.shape, self.words(index), row.task)
-        parts = self.parts(index)
-        network.masks.append(Mask(parts.packed, numel(row.shape)))
+        network.masks.append(Mask(self.layer_mask(index), numel(row.shape)))
         if isinstance(row, KeptRow):
-            kept = KeptFill(self.dtype(index), parts.values)
+            kept = KeptFill(self.dtype(index), self.kept(index))
             return Layer(row.name, row.shape, len(network.masks) - 1, kept, row.task)
         scale = None if row.scale_bits is None else float(np.uint32(row.scale_bits).view(np.float32))
         tiled = TileFill(row.prototype, row.phase, ZERO_NAMES[row.zero], scale, row.second, row.second_phase)

@@ -80,7 +80,7 @@ class _Encoder:
     def __init__(self, network: MaskedNetwork, progress: Progress) -> None:
         self.network = network
         self.progress = progress
-        self.tiles: dict[tuple[int, int | None], Tile] = {}
+        self.tiles: dict[int, Tile] = {}
         self.mask_rows: list[MaskRow] = []
         self.mask_payloads: list[bytes] = []
         self.mask_indices: dict[tuple[int, bytes], int] = {}
@@ -129,11 +129,9 @@ class _Encoder:
     # --- masks ------------------------------------------------------------------------------------------------
 
     def _tile(self, index: int, scale_bits: int | None) -> Tile:
-        key = index, scale_bits
-        if key not in self.tiles:
-            values = self.network.prototype_values(index)
-            self.tiles[key] = Tile(values if scale_bits is None else fill.scaled(values, scale_bits))
-        return self.tiles[key]
+        if index not in self.tiles:
+            self.tiles[index] = Tile(self.network.prototype_values(index))
+        return fill.scaled(self.tiles[index], scale_bits)
 
     def _stored_mask(self, layer: Layer) -> tuple[Packed, int]:
         """The bits at the positions that are not idle (spec section 7)."""
@@ -144,7 +142,7 @@ class _Encoder:
         second = None
         if layer.fill.second is not None:
             second = self._tile(layer.fill.second, layer.fill.scale_bits), layer.fill.second_phase
-        elif not tile.has_zero():
+        elif not tile.has_zero:
             return mask.packed, mask.length
         where = fill.active(layer.numel, tile, layer.fill.phase, second)
         return fill.gather(mask.packed, where), int(np.count_nonzero(where))

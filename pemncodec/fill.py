@@ -7,7 +7,7 @@ looks at a weight as a number.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -48,40 +48,76 @@ class Tile:
 
     def __init__(self, values: Words) -> None:
         self.values = values
-        self._extended: Words | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
+    @cached_property
+    def _extended(self) -> Words:
+        """The period and the next `BLOCK` elements, so that any slice is one piece."""
+        length = len(self.values)
+        head = np.resize(self.values, BLOCK) if length < BLOCK else self.values[:BLOCK]
+        return np.concatenate([self.values, head])
+
     def slice(self, start: int, count: int) -> Words:
         """Elements start … start + count − 1 of the repetition; read-only, count at most `BLOCK`."""
-        length = len(self.values)
-        start %= length
-        if start + count <= length:
-            return self.values[start : start + count]
-        if self._extended is None:
-            repeats = -(-BLOCK // length)
-            head = np.concatenate([self.values] * repeats)[:BLOCK] if repeats > 1 else self.values[:BLOCK]
-            self._extended = np.concatenate([self.values, head])
-        return self._extended[start : start + count]
+        start %= len(self.values)
+        whole = self.values if start + count <= len(self.values) else self._extended
+        return whole[start : start + count]
 
+    @cached_property
     def has_zero(self) -> bool:
-        """Whether any element is all-zero bits."""
+        """Whether any element may be all-zero bits."""
         return not self.values.all()
 
 
-def scaled(values: Words, scale_bits: int) -> Words:
-    """Float32 words times a float32: one IEEE multiplication each (spec section 8.4).
+class ScaledTile(Tile):
+    """Float32 elements times a float32, one IEEE multiplication each (spec section 8.4), made slice by slice.
+
+    Only the extremes are looked at beforehand: rounding is monotonic, so if the largest magnitude has a finite
+    product all have, and if the smallest above zero has a product above zero none vanishes. A file may scale one
+    long prototype a hundred thousand times.
+
+    Args:
+        tile: the prototype.
+        extremes: from `extremes(tile.values)`.
+        scale_bits: bit pattern of the factor, above 0.
 
     Raises:
-        PayloadError: a factor or a product is not finite.
+        PayloadError: an element or a product is not finite.
     """
-    numbers = values.view(np.float32)
-    with np.errstate(all="ignore"):
-        products = numbers * np.array(scale_bits, dtype=np.uint32).view(np.float32)
-    if not np.isfinite(products).all():
-        raise PayloadError("a scaled prototype is not finite")
-    return products.view(np.uint32)
+
+    def __init__(self, tile: Tile, extremes: tuple[np.float32, np.float32], scale_bits: int) -> None:
+        super().__init__(tile.values)
+        self._tile = tile
+        self._factor = np.array(scale_bits, dtype=np.uint32).view(np.float32)
+        smallest, largest = extremes
+        with np.errstate(all="ignore"):
+            if not np.isfinite(largest * self._factor):
+                raise PayloadError("a scaled prototype is not finite")
+            self._vanishes = smallest * self._factor == 0
+
+    def slice(self, start: int, count: int) -> Words:
+        """Elements start … start + count − 1 of the scaled repetition; count at most `BLOCK`."""
+        with np.errstate(all="ignore"):
+            products = self._tile.slice(start, count).view(np.float32) * self._factor
+        return products.view(np.uint32)
+
+    @cached_property
+    def has_zero(self) -> bool:
+        """Whether any element may be all-zero bits."""
+        return bool(self._vanishes) or self._tile.has_zero
+
+
+def scaled(tile: Tile, scale_bits: int | None) -> Tile:
+    """The tile itself, or times a factor; errors as `ScaledTile`."""
+    return tile if scale_bits is None else ScaledTile(tile, extremes(tile.values), scale_bits)
+
+
+def extremes(values: Words) -> tuple[np.float32, np.float32]:
+    """The smallest magnitude above zero, and the largest, of float32 words; NaN for the largest if any is NaN."""
+    magnitudes = np.abs(values.view(np.float32))
+    return np.min(magnitudes, initial=np.float32(np.inf), where=magnitudes > 0), np.max(magnitudes)
 
 
 def fill(out: Words, tile: Tile, phase: int) -> None:

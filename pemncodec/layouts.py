@@ -65,9 +65,9 @@ def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) ->
     if isinstance(row, TiledRow) and row.zero == ZERO_SECOND:
         raise OutputError(f"layer {name!r} chooses between two values, which weight and scores cannot say: use 'dense'")
     filled = decoder.filled(index) if isinstance(row, TiledRow) else decoder.words(index)
-    flags = bits.unpack(decoder.parts(index).packed, math.prod(row.shape))
+    flags = bits.unpack(decoder.layer_mask(index), math.prod(row.shape))
     scores = flags.astype(np.float32)
-    if isinstance(row, TiledRow) and decoder.tile(row.prototype, row.scale_bits).has_zero():
+    if decoder.has_idle(index):
         # A mask has no bit where the prototype is zero. A score between the others leaves it to the original code,
         # whose top k then still holds every kept weight. Elements that are not stored are kept by no layer.
         idle = filled == 0
@@ -83,9 +83,9 @@ def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) ->
 def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, name: str) -> torch.Tensor:
     """Explicit elements are those that the mask keeps, also where their value is zero."""
     dtype = decoder.dtype(index)
-    flags = bits.unpack(decoder.parts(index).packed, math.prod(row.shape))
+    flags = bits.unpack(decoder.layer_mask(index), math.prod(row.shape))
     positions = np.flatnonzero(flags)
-    kept = decoder.parts(index).values if isinstance(row, KeptRow) else decoder.words(index)[positions]
+    kept = decoder.kept(index) if isinstance(row, KeptRow) else decoder.words(index)[positions]
     values = torch_tensors.to_tensor(np.array(kept, dtype=word_type(dtype)), dtype, (len(positions),))
     try:
         with warnings.catch_warnings():  # torch calls CSR beta once a process

@@ -214,6 +214,11 @@ class MaskedNetwork:
             if len(layer.fill.values) != mask.count():
                 raise NetworkError(f"{layer.name!r} has {len(layer.fill.values)} values for {mask.count()} kept")
             return
+        for index, phase in ((layer.fill.prototype, layer.fill.phase), (layer.fill.second, layer.fill.second_phase)):
+            if index is not None and not 0 <= phase < self.prototypes[index].length:
+                raise NetworkError(f"{layer.name!r} has phase {phase} in {self.prototypes[index].length} values")
+        if layer.fill.scale is not None and self.layer_dtype(layer) != FLOAT32:
+            raise NetworkError(f"{layer.name!r}: dtype {self.layer_dtype(layer)} cannot be scaled")
         if layer.fill.zero == "negated" and not self.layer_dtype(layer).has_sign_bit:
             raise NetworkError(f"{layer.name!r}: dtype {self.layer_dtype(layer)} cannot be negated")
         if (layer.fill.second is not None) != (layer.fill.zero == "second"):
@@ -260,5 +265,4 @@ class MaskedNetwork:
         return iter(self.entries)
 
     def _tile(self, index: int, scale_bits: int | None) -> fill.Tile:
-        values = self.prototype_values(index)
-        return fill.Tile(values if scale_bits is None else fill.scaled(values, scale_bits))
+        return fill.scaled(fill.Tile(self.prototype_values(index)), scale_bits)

@@ -159,7 +159,7 @@ class PemnFile:
             raise NotFoundError(f"{name!r} has no mask: it is stored as it is")
         index = self._index(name)
         with memory_errors():
-            packed = self.decoder.parts(index).packed
+            packed = self.decoder.layer_mask(index)
         return Mask(packed, numel(self.shape(name)))
 
     @property

@@ -159,9 +159,8 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
         at = int(rng.integers(len(out)))
         kind = rng.integers(6)
         if kind < 3:
-            out[at] = int(
-                rng.choice([0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, out[at] ^ 1, (out[at] + 1) % 256, rng.integers(256)])
-            )
+            others = [0, 1, 2, 3, 4, 0x7F, 0x80, 0xFF, out[at] ^ 1, (out[at] + 1) % 256, int(rng.integers(256))]
+            out[at] = int(rng.choice(others))
         elif kind == 3:
             del out[at : at + int(rng.integers(1, 4))]
         elif kind == 4:
@@ -183,7 +182,7 @@ def test_manipulated(name: str, part: str) -> None:
         else:
             other = bytearray(payload)
             for at in rng.integers(len(other), size=int(rng.integers(1, 4))):
-                other[at] = int(rng.choice([0, 1, 255, other[at] ^ 1, rng.integers(256)]))
+                other[at] = int(rng.choice([0, 1, 255, other[at] ^ 1, int(rng.integers(256))]))
             data = assemble(manifest, bytes(other))
         ours = outcome(partial(by_the_package, data), FormatError)
         theirs = outcome(partial(second_content, data, SMALL), second.DecodeError)

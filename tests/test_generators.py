@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -296,4 +297,4 @@ def test_table_is_the_normal_distribution() -> None:
             low, high = ((2 * TABLE[j] + d) / (mpmath.mpf(2) ** 29 * mpmath.sqrt(2)) for d in (-1, 1))
             assert mpmath.erfc(low) > p > mpmath.erfc(high), j
     assert TABLE[1024] == 0
-    assert all(a > b for a, b in zip(TABLE[:-1], TABLE[1:], strict=True))
+    assert all(a > b for a, b in pairwise(TABLE))

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from ..errors import ChecksumError, ManifestError
+from ..errors import ChecksumError, ManifestError, NetworkError
 from . import frames
-from .header import PAGE, SIZE, Header, read_header
+from .header import MAX_MANIFEST, PAGE, SIZE, Header, read_header
 from .manifest import Manifest
 from .source import Source
 from .tables import read_manifest, write_manifest
@@ -101,10 +101,18 @@ def write_container(manifest: Manifest, sections: Sequence[bytes | memoryview]) 
     Args:
         manifest: its tables; the sizes in them are those of `sections`.
         sections: the masks, then the blocks, as stored.
+
+    Raises:
+        NetworkError: the manifest breaks a rule or a limit of the format.
     """
     payload = b"".join(sections)
-    validate(manifest, len(payload))
     data = write_manifest(manifest)
+    try:  # what is written must be readable: limits of the format are limits of networks
+        if len(data) > MAX_MANIFEST:
+            raise ManifestError(f"its names, shapes and metadata take {len(data)} bytes, over {MAX_MANIFEST}")
+        validate(read_manifest(data), len(payload))
+    except ManifestError as reason:
+        raise NetworkError(f"the network does not fit the format: {reason}") from None
     compressed = frames.compress(data)
     stored = compressed if len(compressed) < len(data) else data
     view = memoryview(payload)

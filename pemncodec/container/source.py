@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from ..errors import TruncatedError
+from ..errors import FileAccessError, TruncatedError
 
 
 class Source(Protocol):
@@ -47,8 +47,11 @@ class FileSource:
             raise
 
     def read(self, start: int, count: int) -> bytes:
-        self._file.seek(start)
-        data = self._file.read(count)
+        try:
+            self._file.seek(start)
+            data = self._file.read(count)
+        except OSError as reason:
+            raise FileAccessError(f"the file cannot be read at byte {start}: {reason.strerror}") from None
         if len(data) < count:
             raise TruncatedError(f"the file became shorter while it was read: {count} bytes at {start} are gone")
         return data
