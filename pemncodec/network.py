@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fill
-from .container.manifest import MAX_DIMS, numel
+from .container.manifest import MAX_DIMS, MAX_NAME, numel
 from .dtypes import FLOAT32, DType
 from .errors import NetworkError
 from .mask import Mask
@@ -197,12 +197,16 @@ class MaskedNetwork:
         for entry in self.entries:
             if not 0 <= entry.task <= len(self.tasks):
                 raise NetworkError(f"{entry.name!r} belongs to task {entry.task} of {len(self.tasks)}")
-            if not entry.name or "\0" in entry.name or len(entry.name.encode()) > 1024:
+            if "\0" in entry.name or not 1 <= len(_utf8(entry.name)) <= MAX_NAME:
                 raise NetworkError(f"{entry.name!r} is no name: 1 to 1,024 bytes, none of them 0")
             if not isinstance(entry, Alias) and len(entry.shape) > MAX_DIMS:
                 raise NetworkError(f"{entry.name!r} has {len(entry.shape)} dimensions, and {MAX_DIMS} are allowed")
         for layer in self.layers:
             self._validate_layer(layer)
+        for pair in self.metadata.items():
+            if not all(isinstance(text, str) for text in pair) or not _utf8(pair[0]):
+                raise NetworkError(f"metadata {pair[0]!r} is not a string under a key that is not empty")
+            _utf8(pair[1])
 
     def _validate_layer(self, layer: Layer) -> None:
         mask = self.masks[layer.mask]
@@ -266,3 +270,10 @@ class MaskedNetwork:
 
     def _tile(self, index: int, scale_bits: int | None) -> fill.Tile:
         return fill.scaled(fill.Tile(self.prototype_values(index)), scale_bits)
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise NetworkError(f"{text!r} holds half a surrogate pair, which UTF-8 cannot say") from None

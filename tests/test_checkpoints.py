@@ -152,6 +152,7 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
         ("sparse", {"w": weight.to_sparse()}, None, errors.UnsupportedTensorError, "make it dense"),
         ("meta", {"w": torch.empty(3, device="meta")}, None, errors.UnsupportedTensorError, "meta device"),
         ("long name", {"w" * 1025: weight}, None, errors.NetworkError, "is no name"),
+        ("surrogate", {"w\ud800": weight}, None, errors.NetworkError, "half a surrogate pair"),
         ("empty name", {"": weight}, None, errors.NetworkError, "is no name"),
         ("33 dimensions", {"w": torch.rand((1,) * 33)}, None, errors.NetworkError, "33 dimensions"),
     ]

@@ -116,9 +116,9 @@ def test_slices_of_a_tile() -> None:
 @pytest.mark.parametrize("itemsize", ITEMSIZES)
 def test_has_zero(itemsize: int) -> None:
     first = np.full(70_000, SIGN[itemsize], dtype=f"u{itemsize}")  # −0.0 is not all-zero bits
-    assert not Tile(first).has_zero()
+    assert not Tile(first).has_zero
     first[69_999] = 0
-    assert Tile(first).has_zero()
+    assert Tile(first).has_zero
 
 
 # --- idle positions -------------------------------------------------------------------------------------------
@@ -150,29 +150,66 @@ def test_mask_of_another_length(more: int) -> None:
 # --- scale ------------------------------------------------------------------------------------------------------
 
 
-def test_scaled_is_one_rounded_product() -> None:
+def bits_of(value: float) -> int:
+    return int(np.float32(value).view(np.uint32))
+
+
+def scaled(first: Array, factor: float, count: int, phase: int = 0) -> Array:
+    """Elements of a scaled tile, as a layer gets them."""
+    out = np.empty(count, dtype=np.uint32)
+    fill.fill(out, fill.scaled(Tile(first), bits_of(factor)), phase)
+    return out
+
+
+FACTORS = (1.0, 0.5, 1 / 3, 2.0**-126, 2.0**-149, 1e-40, 1.1754942e-38, 16777215.0, 1.5e38)
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_scaled_is_one_rounded_product(factor: float) -> None:
     """Also where operands or products are subnormal. A double holds the exact product, and is rounded once."""
     rng = np.random.default_rng(10)
     exponents = [0, 0, 1, 2, 20, 64, 100, 126, 127]
     first = rng.integers(0, 1 << 23, 5000) | rng.choice(exponents, 5000) << 23 | rng.integers(0, 2, 5000) << 31
     first[:6] = 0, 0x80000000, 1, 0x80000001, 0x007FFFFF, 0x00800000
-    factors = [np.float32(f) for f in (1.0, 0.5, 1 / 3, 2.0**-126, 2.0**-149, 1e-40, 1.1754942e-38, 16777215.0, 1.5e38)]
-    subnormal = 0
-    for factor in factors:
-        products = first.astype(np.uint32).view(np.float32).astype(np.float64) * float(factor)
-        expected = products.astype(np.float32).view(np.uint32)
-        assert np.array_equal(fill.scaled(first.astype(np.uint32), int(factor.view(np.uint32))), expected)
-        subnormal += int(np.count_nonzero((expected & 0x7FFFFFFF != 0) & (expected & 0x7F800000 == 0)))
-    assert subnormal > 5000
+    period = first.astype(np.uint32)
+    products = period.view(np.float32).astype(np.float64) * float(np.float32(factor))
+    expected = products.astype(np.float32).view(np.uint32)
+    assert np.array_equal(scaled(period, factor, 5000), expected)
+    assert np.array_equal(scaled(period, factor, 2 * BLOCK + 9, 4999), tiled(expected, 4999, 2 * BLOCK + 9))
+    subnormal = (expected & 0x7FFFFFFF != 0) & (expected & 0x7F800000 == 0)
+    assert np.count_nonzero(subnormal) > 100 or factor > 1
+    tile = fill.scaled(Tile(period), bits_of(factor))
+    active = fill.active(BLOCK + 9, tile, 3, None)
+    assert np.array_equal(active, tiled(expected, 3, BLOCK + 9) != 0)
+    assert tile.has_zero
+    assert len(tile) == 5000
 
 
-@pytest.mark.parametrize("word", [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0x7F000000, 0xFF000000])
+def test_products_that_vanish() -> None:
+    """Where a product underflows to +0.0 the position is idle; −0.0 is not all-zero bits."""
+    first = np.array([bits_of(v) for v in (1.0, 2.0**-100, -(2.0**-100), -1.0)], dtype=np.uint32)
+    assert not Tile(first).has_zero
+    for factor, zeros in ((1.0, [0, 0, 0, 0]), (2.0**-49, [0, 0, 0, 0]), (2.0**-60, [0, 1, 0, 0])):
+        tile = fill.scaled(Tile(first), bits_of(factor))
+        assert fill.active(8, tile, 0, None).tolist() == [not zero for zero in zeros * 2]
+        assert tile.has_zero or not any(zeros)  # it may say so in vain, but never miss one
+        assert scaled(first, factor, 4)[2] != 0
+    assert not fill.scaled(Tile(first), bits_of(2.0**-49)).has_zero
+
+
+def test_no_scale_is_the_tile_itself() -> None:
+    tile = Tile(np.array([0x7FC00000, 1], dtype=np.uint32))
+    assert fill.scaled(tile, None) is tile
+
+
+@pytest.mark.parametrize("word", [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F000000, 0xFF000000])
 def test_scaled_must_stay_finite(word: int) -> None:
     """Infinity and NaN before, overflow after; also when it is the last of many."""
-    two = int(np.float32(2).view(np.uint32))
     for count in (1, 70_000):
         first = np.full(count, 0x3F800000, dtype=np.uint32)
         first[-1] = word
         with pytest.raises(PayloadError, match="a scaled prototype is not finite"):
-            fill.scaled(first, two)
-    assert fill.scaled(np.array([0x7EFFFFFF], dtype=np.uint32), two)[0] == 0x7F7FFFFF
+            fill.scaled(Tile(first), bits_of(2))
+    assert scaled(np.array([0x7EFFFFFF], dtype=np.uint32), 2, 1)[0] == 0x7F7FFFFF
+    with pytest.raises(PayloadError, match="a scaled prototype is not finite"):  # not even where it would vanish
+        fill.scaled(Tile(np.array([0x7F800000], dtype=np.uint32)), bits_of(2.0**-149))

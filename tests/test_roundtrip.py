@@ -222,7 +222,7 @@ def test_broken_network(phrase: str) -> None:
     assert issubclass(NetworkError, PemnError)
 
 
-# --- networks that the format cannot say, and that `encode` does not refuse yet ---------------------------------
+# --- more networks that the format cannot say -------------------------------------------------------------------
 
 
 def tile(fill: TileFill, prototype: StoredPrototype | None = None) -> MaskedNetwork:
@@ -237,7 +237,7 @@ def scalar(dtype: str, value: int) -> Tensor:
     return Tensor("a", found, (), np.full(1, value, f"u{found.word_bytes}"))
 
 
-NOT_REFUSED = {
+CANNOT_BE_SAID = {
     "empty metadata key": MaskedNetwork(metadata={"": "x"}),
     "metadata that is not Unicode": MaskedNetwork(metadata={"a": "\ud800"}),
     "name that is not Unicode": MaskedNetwork([replace(scalar("int8", 0), name="\ud800")]),
@@ -268,8 +268,28 @@ NOT_REFUSED = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="validate() does not see it: another error, or a file that cannot be read")
-@pytest.mark.parametrize("name", NOT_REFUSED)
-def test_not_refused(name: str) -> None:
+# `encode` writes a file that cannot be read, or loses values, or raises something else: validate() does not see it.
+NOT_REFUSED = {
+    "a bool of 2",
+    "infinite scale",
+    "mask that is not there",
+    "metadata that is not Unicode",
+    "name that is not Unicode",
+    "presence of another length",
+    "prototype that is not there",
+    "scaled infinity",
+    "too few values",
+    "too many values",
+    "unknown zero",
+    "values that are not present",
+}
+MARKED = [
+    pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="not refused yet") if name in NOT_REFUSED else ())
+    for name in CANNOT_BE_SAID
+]
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_encode_refuses_what_cannot_be_said(name: str) -> None:
     with pytest.raises(NetworkError):
-        encode(NOT_REFUSED[name])
+        encode(CANNOT_BE_SAID[name])
