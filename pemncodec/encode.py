@@ -14,6 +14,7 @@ import numpy as np
 
 from . import fill
 from .bits import Packed
+from .consistency import check_network
 from .container.container import write_container
 from .container.manifest import (
     DISTRIBUTIONS,
@@ -31,6 +32,7 @@ from .container.manifest import (
     ValuesRow,
 )
 from .dtypes import DType
+from .errors import NetworkError, PayloadError
 from .fill import Tile
 from .masks import encode_mask
 from .network import (
@@ -62,8 +64,11 @@ def encode(network: MaskedNetwork, progress: Progress = silent) -> bytes:
     Raises:
         NetworkError: the network contradicts itself or does not fit the format.
     """
-    network.validate()
-    return _Encoder(network, progress).run()
+    check_network(network)
+    try:
+        return _Encoder(network, progress).run()
+    except PayloadError as reason:  # of a scale
+        raise NetworkError(str(reason)) from None
 
 
 @dataclass

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import fill
-from .container.manifest import MAX_DIMS, MAX_NAME, numel
+from .container.manifest import numel
 from .dtypes import FLOAT32, DType
 from .errors import NetworkError
 from .mask import Mask
@@ -183,51 +183,6 @@ class MaskedNetwork:
         """Element type of a layer."""
         return layer.fill.dtype if isinstance(layer.fill, KeptFill) else self.prototypes[layer.fill.prototype].dtype
 
-    def validate(self) -> None:
-        """Check what the format needs.
-
-        Raises:
-            NetworkError: the first thing that contradicts itself or does not fit.
-        """
-        for task in range(1, len(self.tasks) + 1) if self.tasks else (0,):
-            names = [entry.name for entry in self.entries if entry.task in (0, task)]
-            if len(set(names)) < len(names):
-                twice = next(name for name in names if names.count(name) > 1)
-                raise NetworkError(f"the name {twice!r} appears twice")
-        for entry in self.entries:
-            if not 0 <= entry.task <= len(self.tasks):
-                raise NetworkError(f"{entry.name!r} belongs to task {entry.task} of {len(self.tasks)}")
-            if "\0" in entry.name or not 1 <= len(_utf8(entry.name)) <= MAX_NAME:
-                raise NetworkError(f"{entry.name!r} is no name: 1 to 1,024 bytes, none of them 0")
-            if not isinstance(entry, Alias) and len(entry.shape) > MAX_DIMS:
-                raise NetworkError(f"{entry.name!r} has {len(entry.shape)} dimensions, and {MAX_DIMS} are allowed")
-        for layer in self.layers:
-            self._validate_layer(layer)
-        for pair in self.metadata.items():
-            if not all(isinstance(text, str) for text in pair) or not _utf8(pair[0]):
-                raise NetworkError(f"metadata {pair[0]!r} is not a string under a key that is not empty")
-            _utf8(pair[1])
-
-    def _validate_layer(self, layer: Layer) -> None:
-        mask = self.masks[layer.mask]
-        if mask.length != layer.numel:
-            raise NetworkError(f"{layer.name!r} has {layer.numel} elements and a mask of {mask.length} bits")
-        if not self.layer_dtype(layer).maskable:
-            raise NetworkError(f"{layer.name!r} has dtype {self.layer_dtype(layer)}, which cannot be masked")
-        if isinstance(layer.fill, KeptFill):
-            if len(layer.fill.values) != mask.count():
-                raise NetworkError(f"{layer.name!r} has {len(layer.fill.values)} values for {mask.count()} kept")
-            return
-        for index, phase in ((layer.fill.prototype, layer.fill.phase), (layer.fill.second, layer.fill.second_phase)):
-            if index is not None and not 0 <= phase < self.prototypes[index].length:
-                raise NetworkError(f"{layer.name!r} has phase {phase} in {self.prototypes[index].length} values")
-        if layer.fill.scale is not None and self.layer_dtype(layer) != FLOAT32:
-            raise NetworkError(f"{layer.name!r}: dtype {self.layer_dtype(layer)} cannot be scaled")
-        if layer.fill.zero == "negated" and not self.layer_dtype(layer).has_sign_bit:
-            raise NetworkError(f"{layer.name!r}: dtype {self.layer_dtype(layer)} cannot be negated")
-        if (layer.fill.second is not None) != (layer.fill.zero == "second"):
-            raise NetworkError(f"{layer.name!r}: zero='second' and a second prototype go together")
-
     # --- values ---------------------------------------------------------------------------------------------
 
     def prototype_values(self, index: int) -> Words:
@@ -270,10 +225,3 @@ class MaskedNetwork:
 
     def _tile(self, index: int, scale_bits: int | None) -> fill.Tile:
         return fill.scaled(fill.Tile(self.prototype_values(index)), scale_bits)
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise NetworkError(f"{text!r} holds half a surrogate pair, which UTF-8 cannot say") from None

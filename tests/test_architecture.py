@@ -21,6 +21,7 @@ LEVELS = [
     {"reader"},
     {"checkpoints", "layouts", "nn", "assemble", "report"},
     {"draft", "encode", "decode", "recipe"},
+    {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
     {"mask", "output", "torch_tensors"},

