@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -88,11 +89,9 @@ def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:
         MemoryError: there is not so much.
     """
     target = torch_dtype(dtype)
+    count = math.prod(shape) * dtype.words_per_element
     try:
-        tensor = torch.empty(shape, dtype=target)
+        flat = torch.empty(count, dtype=_INTEGERS[dtype.word_bytes])
     except RuntimeError as reason:  # torch's way of saying MemoryError
         raise MemoryError(str(reason)) from None
-    if not tensor.numel():
-        return tensor, np.empty(0, dtype=f"u{dtype.word_bytes}")
-    flat = tensor.view(-1).view(_INTEGERS[dtype.word_bytes]).numpy()
-    return tensor, flat.view(f"u{dtype.word_bytes}")
+    return flat.view(target).reshape(shape), flat.numpy().view(f"u{dtype.word_bytes}")

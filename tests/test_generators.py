@@ -298,3 +298,10 @@ def test_table_is_the_normal_distribution() -> None:
             assert mpmath.erfc(low) > p > mpmath.erfc(high), j
     assert TABLE[1024] == 0
     assert all(a > b for a, b in pairwise(TABLE))
+
+
+def test_both_paths_refuse_what_is_not_finite() -> None:
+    generator = Generator("normal", 5000, 0, 0, 3e38)
+    for make in (generator.values, lambda: torch_generator.generate(generator)):
+        with pytest.raises(NetworkError, match="too large: a generated element is not finite"):
+            make()

@@ -68,7 +68,6 @@ def test_valid(name: str) -> None:
     verify_file(data)
 
 
-@pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental")
 @pytest.mark.parametrize("name", VALID)
 def test_valid_as_tensors(name: str) -> None:
     """The same bits through torch."""

@@ -1,7 +1,8 @@
 """Gap bytes: the distances between positions (spec section 5). Shared by coders 3 and 4.
 
-A gap is so many bytes 255 and one byte below. zstd over these comes within 2 % of the order-0 entropy below a
-density of 0.1, where Huffman over packed bits loses up to 20 %.
+A gap is so many bytes 255 and one byte below. On masks of two million bits zstd over these comes within 1 % of the
+order-0 entropy at a density of 0.02 and 11 % at 0.001, where Huffman over packed bits loses up to 60 %; on shorter
+masks the table of the frame adds to that.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 
+from ..errors import NetworkError
 from . import distributions, philox
 from .generator import Generator
 
@@ -18,13 +19,20 @@ _CHUNK = 1 << 22  # elements at a time: bounds the int64 temporaries to some hun
 def generate(
     generator: Generator, device: torch.device | str = "cpu", start: int = 0, stop: int | None = None
 ) -> torch.Tensor:
-    """Elements start … stop − 1 of `generator`, float32, shape (stop − start,), made on `device`."""
+    """Elements start … stop − 1 of `generator`, float32, shape (stop − start,), made on `device`.
+
+    Raises:
+        NetworkError: the scale is so large that an element is not finite.
+    """
     stop = generator.length if stop is None else stop
     out = torch.empty(stop - start, dtype=torch.float32, device=device)
     for begin in range(start, stop, _CHUNK):
         end = min(begin + _CHUNK, stop)
         words = _words(begin, end, generator.stream, generator.seed, out.device)
-        out[begin - start : end - start] = _draw(generator, words)
+        values = _draw(generator, words)
+        if not bool(torch.isfinite(values).all()):
+            raise NetworkError(f"scale {generator.scale} is too large: a generated element is not finite")
+        out[begin - start : end - start] = values
     patches = [(index - start, bits) for index, bits in generator.patches if start <= index < stop]
     if patches:
         where = torch.tensor([index for index, _ in patches], device=device)

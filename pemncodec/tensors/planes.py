@@ -33,7 +33,7 @@ def _encode_plane(plane: NDArray[np.uint8]) -> bytes:
     sample = plane[: 2 * _SAMPLE][-_SAMPLE:].tobytes()
     # Noise stays noise: a sample tells before a long plane is compressed for nothing.
     if len(plane) <= _SAMPLE or len(frames.compress(sample)) < 0.995 * len(sample):
-        frame = frames.compress(plane.tobytes())
+        frame = frames.compress(plane.tobytes(), frames.STRONG_LIMIT_OF_VALUES)
         coded = bytes([ZSTD]) + varint(len(frame)) + frame
         if len(coded) < 1 + len(plane):
             return coded
