@@ -11,13 +11,13 @@ import torch
 from . import layouts
 from .assemble import assemble
 from .checkpoints import recognise
-from .checkpoints.options import PackOptions
 from .checkpoints.state import unwrap
 from .container.accounting import Sizes, sizes
 from .container.manifest import DEFAULT_MAX_BYTES
 from .encode import encode
 from .errors import MismatchError, NetworkError
 from .network import MaskedNetwork
+from .options import PackOptions
 from .output import write_whole
 from .progress import Progress, silent
 from .reader import PathOrBytes, PemnFile, memory_errors, open_container

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from .checkpoints import recognise
-from .checkpoints.options import PackOptions
 from .checkpoints.state import unwrap
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
+from .options import PackOptions
 from .progress import Progress, silent
 from .reader import PathOrBytes, PemnFile
 from .words import Words

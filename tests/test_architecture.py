@@ -20,7 +20,7 @@ LEVELS = [
     {"api", "compare"},
     {"reader"},
     {"checkpoints", "layouts", "nn", "assemble", "report"},
-    {"draft", "encode", "decode", "recipe"},
+    {"draft", "encode", "decode", "recipe", "options"},
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},

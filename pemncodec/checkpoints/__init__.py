@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from ..draft import Draft
 from ..errors import UnknownLayoutError
+from ..options import PackOptions
 from . import dense, edge_popup, parametrized, torch_prune
-from .options import PackOptions
 from .state import State
 
 Recogniser = Callable[[State, PackOptions], Draft | None]

@@ -12,8 +12,8 @@ import numpy as np
 from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..dtypes import DType
 from ..mask import Mask
+from ..options import PackOptions
 from ..words import Words
-from .options import PackOptions
 from .state import State
 
 LAYOUT = "dense"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from .. import torch_tensors
 from ..draft import Draft, MaskedWeight, TiedTensor
 from ..errors import MaskRuleError, UnknownLayoutError
+from ..options import PackOptions
 from . import mask_rules
-from .options import PackOptions
 from .state import State
 
 LAYOUT = "edge-popup"

@@ -10,9 +10,9 @@ import torch
 from ..draft import Draft, SeededWeight
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..network import GeneratedPrototype
+from ..options import PackOptions
 from ..recipe import Recipe
 from . import mask_rules
-from .options import PackOptions
 from .state import State
 
 LAYOUT = "pemncodec.nn"

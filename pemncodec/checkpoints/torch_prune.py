@@ -5,8 +5,8 @@ from __future__ import annotations
 from .. import torch_tensors
 from ..draft import Draft, MaskedWeight
 from ..errors import UnknownLayoutError
+from ..options import PackOptions
 from . import mask_rules
-from .options import PackOptions
 from .state import State
 
 LAYOUT = "torch.nn.utils.prune"

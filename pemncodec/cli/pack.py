@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from ..options import PackOptions
 from ..report import PackReport
 from . import show
+from .target import target
 
 
 @click.command()
@@ -45,15 +47,9 @@ def pack(
     unsafe_pickle: bool,
 ) -> None:
     """Pack CHECKPOINT (.pt, .pth, .safetensors) into a .pemn file, and verify it before it is written."""
-    from ..checkpoints.options import PackOptions
-    from ..output import refuse_existing
-
-    if output is not None and output_option is not None:
-        raise click.UsageError("name the output once: as the second argument, or with --output")
-    target = output_option or output or checkpoint.with_suffix(".pemn")
-    PackOptions(keep)  # a bad value should not wait for torch
-    if not force:
-        refuse_existing(target)
+    # What is wrong with the command itself is said before torch is imported.
+    PackOptions(keep)
+    path = target(output, output_option, checkpoint.with_suffix(".pemn"), force)
     metadata = dict(_pair(pair) for pair in pairs)
 
     from ..api import pack as pack_bytes
@@ -66,9 +62,9 @@ def pack(
         data, report = pack_bytes(source, keep=keep, metadata=metadata, progress=progress)
     with show.progress_bar("verifying", quiet) as progress:
         tensors = compare(data, source, keep=keep, progress=progress)
-    write_whole(target, data, overwrite=force)
+    write_whole(path, data, overwrite=force)
     if not quiet:
-        _print(checkpoint, target, report, tensors)
+        _print(checkpoint, path, report, tensors)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -78,7 +74,7 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _print(checkpoint: Path, target: Path, report: PackReport, tensors: int) -> None:
+def _print(checkpoint: Path, packed: Path, report: PackReport, tensors: int) -> None:
     sizes = report.sizes
     rule = report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
     lines = [f"{checkpoint}: {report.layout}, {report.layers} masked layers of {sizes.masked_weights:,} weights"]
@@ -89,7 +85,7 @@ def _print(checkpoint: Path, target: Path, report: PackReport, tensors: int) -> 
         lines.append(f"left out: {', '.join(report.dropped)}")
     before, dense = checkpoint.stat().st_size, sizes.decoded
     lines.append(
-        f"{target}: {show.size(sizes.total)}, {before / sizes.total:.1f} × smaller than the checkpoint "
+        f"{packed}: {show.size(sizes.total)}, {before / sizes.total:.1f} × smaller than the checkpoint "
         f"({show.size(before)}), {dense / sizes.total:.1f} × than its dense tensors ({show.size(dense)})"
     )
     lines += show.parts(sizes.parts())

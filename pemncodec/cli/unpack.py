@@ -8,6 +8,7 @@ import click
 
 from ..container.manifest import DEFAULT_MAX_BYTES
 from . import show
+from .target import target
 
 
 @click.command()
@@ -46,13 +47,7 @@ def unpack(
     quiet: bool,
 ) -> None:
     """Unpack FILE into a state_dict that the stock network takes."""
-    from ..output import refuse_existing
-
-    if output is not None and output_option is not None:
-        raise click.UsageError("name the output once: as the second argument, or with --output")
-    target = output_option or output or file.with_suffix(".pt")
-    if not force:
-        refuse_existing(target)
+    path = target(output, output_option, file.with_suffix(".pt"), force)
 
     from ..api import load_file
     from ..checkpoints.saving import save_state_dict
@@ -61,6 +56,6 @@ def unpack(
         tensors = load_file(
             file, layout=layout, task=task, strip_prefix=strip_prefix, max_bytes=max_bytes, progress=progress
         )
-    save_state_dict(tensors, target, overwrite=force)
+    save_state_dict(tensors, path, overwrite=force)
     if not quiet:
-        click.echo(f"{target}: {len(tensors)} tensors, {show.size(target.stat().st_size)}")
+        click.echo(f"{path}: {len(tensors)} tensors, {show.size(path.stat().st_size)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import MaskRuleError
+from .errors import MaskRuleError
 
 
 @dataclass(frozen=True)

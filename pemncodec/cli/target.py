@@ -1,0 +1,24 @@
+"""Where a command writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..output import refuse_existing
+
+
+def target(argument: Path | None, option: Path | None, default: Path, force: bool) -> Path:
+    """The output that was named, as an argument or by `--output`, or the default.
+
+    Raises:
+        click.UsageError: it was named twice.
+        OutputExistsError: it exists, and `force` is False.
+    """
+    if argument is not None and option is not None:
+        raise click.UsageError("name the output once: as the second argument, or with --output")
+    chosen = option or argument or default
+    if not force:
+        refuse_existing(chosen)
+    return chosen
