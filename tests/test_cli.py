@@ -178,6 +178,7 @@ def test_truncated_unsafe_and_missing_checkpoints(folder: Path) -> None:
     fails(pemn("pack", "meta.pt", cwd=folder), "is on the meta device and has no values")
     fails(pemn("pack", "none.pt", cwd=folder), "none.pt does not exist")
     fails(pemn("pack", ".", "x.pemn", cwd=folder), "is a folder")
+    fails(pemn("pack", ".", cwd=folder), "is a folder")
     assert sorted(folder.iterdir()) == before
     assert pemn("pack", "unsafe.pt", "--unsafe-pickle", cwd=folder).returncode == 0
 

@@ -49,7 +49,7 @@ def pack(
     """Pack CHECKPOINT (.pt, .pth, .safetensors) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
     PackOptions(keep)
-    path = target(output, output_option, checkpoint.with_suffix(".pemn"), force)
+    path = target(output, output_option, checkpoint, ".pemn", force)
     metadata = dict(_pair(pair) for pair in pairs)
 
     from ..api import pack as pack_bytes

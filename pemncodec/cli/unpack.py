@@ -47,7 +47,7 @@ def unpack(
     quiet: bool,
 ) -> None:
     """Unpack FILE into a state_dict that the stock network takes."""
-    path = target(output, output_option, file.with_suffix(".pt"), force)
+    path = target(output, output_option, file, ".pt", force)
 
     from ..api import load_file
     from ..checkpoints.saving import save_state_dict
