@@ -30,7 +30,16 @@ if TYPE_CHECKING:
         VersionError,
     )
     from .mask import Mask
-    from .network import MaskedNetwork
+    from .network import (
+        Alias,
+        GeneratedPrototype,
+        KeptFill,
+        Layer,
+        MaskedNetwork,
+        StoredPrototype,
+        Tensor,
+        TileFill,
+    )
     from .prototypes.generator import Generator
     from .reader import PemnFile
     from .reader import PemnFile as open  # noqa: N813
@@ -47,6 +56,13 @@ _HOMES = {
     "load_checkpoint": "checkpoints.loading",
     "Mask": "mask",
     "MaskedNetwork": "network",
+    "Alias": "network",
+    "GeneratedPrototype": "network",
+    "KeptFill": "network",
+    "Layer": "network",
+    "StoredPrototype": "network",
+    "Tensor": "network",
+    "TileFill": "network",
     "Generator": "prototypes.generator",
     "PemnFile": "reader",
     "open": "reader",
@@ -65,10 +81,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alias",
     "CheckpointError",
     "ChecksumError",
     "FormatError",
+    "GeneratedPrototype",
     "Generator",
+    "KeptFill",
+    "Layer",
     "LimitError",
     "MagicError",
     "ManifestError",
@@ -78,6 +98,9 @@ __all__ = [
     "PayloadError",
     "PemnError",
     "PemnFile",
+    "StoredPrototype",
+    "Tensor",
+    "TileFill",
     "TrailingBytesError",
     "TruncatedError",
     "VersionError",
@@ -103,4 +126,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

@@ -20,7 +20,7 @@ from .network import MaskedNetwork
 from .options import PackOptions
 from .output import write_whole
 from .progress import Progress, silent
-from .reader import PathOrBytes, PemnFile, memory_errors, open_container
+from .reader import PathOrBytes, PemnFile, memory_errors, naming, open_container
 from .report import PackReport
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def pack(
     source: Source,
     *,
     keep: float | None = None,
+    key: str | None = None,
     metadata: dict[str, str] | None = None,
     progress: Progress = silent,
 ) -> tuple[bytes, PackReport]:
@@ -43,7 +44,8 @@ def pack(
         source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
             `model_state_dict` or `model`), or a `MaskedNetwork`.
         keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1]. It is in no
-            checkpoint with scores, so it must be given for these; it is not used for other layouts.
+            checkpoint with scores, so it must be given for these.
+        key: under which key of a checkpoint the state_dict is, where it is not one of the three above.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
         progress: called with (done, total, name).
 
@@ -63,7 +65,7 @@ def pack(
         layout = source.metadata.get("pemn.layout", "MaskedNetwork")
         report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
         return data, report
-    draft = recognise(unwrap(source), PackOptions(keep))
+    draft = recognise(unwrap(source, key), PackOptions(keep, key))
     if keep is not None and draft.keep is None:
         draft.notes.append(f"keep {keep:g} was not used: the masks of this layout are in the file itself")
     assembled = assemble(draft, metadata, progress)
@@ -84,11 +86,12 @@ def save(
     source: Source,
     *,
     keep: float | None = None,
+    key: str | None = None,
     metadata: dict[str, str] | None = None,
     progress: Progress = silent,
 ) -> bytes:
     """The bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack(source, keep=keep, metadata=metadata, progress=progress)[0]
+    return pack(source, keep=keep, key=key, metadata=metadata, progress=progress)[0]
 
 
 def save_file(
@@ -96,6 +99,7 @@ def save_file(
     path: PathLike,
     *,
     keep: float | None = None,
+    key: str | None = None,
     metadata: dict[str, str] | None = None,
     overwrite: bool = True,
     progress: Progress = silent,
@@ -113,7 +117,7 @@ def save_file(
         OutputExistsError: `path` exists and `overwrite` is False.
         OutputError: `path` cannot be written.
     """
-    data, report = pack(source, keep=keep, metadata=metadata, progress=progress)
+    data, report = pack(source, keep=keep, key=key, metadata=metadata, progress=progress)
     write_whole(path, data, overwrite=overwrite)
     return report
 
@@ -183,7 +187,7 @@ def _load(
 ) -> dict[str, torch.Tensor]:
     layouts.check_layout(layout)
     tensors: dict[str, torch.Tensor] = {}
-    with PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
+    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
         decoder = file.decoder
         total = file.decoded_size
         decoder.check_limit(total, "the file")
@@ -271,7 +275,7 @@ def load_network(
 
     container = open_container(source)
     try:
-        with memory_errors():
+        with naming(source), memory_errors():
             decoder = Decoder(container, max_bytes)
             decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
             return decoder.network(progress)

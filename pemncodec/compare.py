@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from .checkpoints import recognise
 from .checkpoints.state import unwrap
+from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
 from .options import PackOptions
@@ -18,33 +20,51 @@ from .reader import PathOrBytes, PemnFile
 from .words import Words
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What was found equal.
+
+    Attributes:
+        tensors: number of tensors.
+        negative_zeros: pruned weights that are −0.0 in the checkpoint and +0.0 in the file; all else is equal in bits.
+    """
+
+    tensors: int
+    negative_zeros: int
+
+    def __str__(self) -> str:
+        if not self.negative_zeros:
+            return "bit for bit"
+        return f"bit for bit, but for {self.negative_zeros} pruned weights that were -0.0 and are +0.0"
+
+
 def compare(
     file: PathOrBytes,
     source: torch.nn.Module | Mapping[str, Any],
     *,
-    keep: float | None = None,
+    options: PackOptions,
     task: str | None = None,
-    max_bytes: int | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
     progress: Progress = silent,
-) -> int:
+) -> Comparison:
     """Decode every tensor and compare its bits with what the checkpoint says.
 
     The effective weights are computed here from weight and mask alone, without prototypes or fills.
 
     Args:
         file: a path, or the bytes of a `.pemn` file.
-        source, keep: as for `pemncodec.pack`.
+        source: as for `pemncodec.pack`.
+        options: how its masks are derived.
 
     Returns:
-        The number of tensors compared.
+        The number of tensors, and what is the same.
 
     Raises:
         MismatchError: the first tensor that is missing, superfluous or different.
         FormatError, CheckpointError: one of the two cannot be read.
     """
-    draft = recognise(unwrap(source), PackOptions(keep))
-    options = {} if max_bytes is None else {"max_bytes": max_bytes}
-    with PemnFile(file, task=task, **options) as opened:
+    draft = recognise(unwrap(source, options.key), options)
+    with PemnFile(file, task=task, max_bytes=max_bytes) as opened:
         _same_names(opened, draft)
         expected = {entry.name: entry for entry in draft.entries}
         for number, entry in enumerate(draft.entries):
@@ -52,7 +72,7 @@ def compare(
             original = expected[entry.target] if isinstance(entry, TiedTensor) else entry
             _same_tensor(opened, entry.name, original)
         progress(len(draft.entries), len(draft.entries), "")
-    return len(draft.entries)
+    return Comparison(len(draft.entries), draft.negative_zeros)
 
 
 def _same_names(opened: PemnFile, draft: Draft) -> None:

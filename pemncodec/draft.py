@@ -71,6 +71,7 @@ class Draft:
         entries: all tensors, in the order of the state_dict.
         dropped: what is in the checkpoint and not in `entries`.
         notes: what the user should know.
+        negative_zeros: number of pruned weights that were −0.0 and become +0.0.
     """
 
     layout: str
@@ -79,3 +80,4 @@ class Draft:
     entries: list[DraftEntry] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    negative_zeros: int = 0

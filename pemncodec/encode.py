@@ -54,6 +54,8 @@ from .words import Words
 GROUP_BYTES = 1 << 16
 # What a block of its own costs in the manifest.
 _ROW_BYTES = 4
+# Groups of more members are not tried apart.
+_MOST_APART = 64
 
 _DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
@@ -167,7 +169,9 @@ class _Encoder:
         for group in self._groups(order):
             merged = encode_block(np.concatenate(group.arrays), group.dtype)
             coded = [(merged, group.users)]
-            if len(group.arrays) > 1:
+            # Two signed constants apart cost a bit a value, together two. Tensors are better together (BatchNorm), and
+            # may be ten thousands.
+            if 1 < len(group.arrays) <= _MOST_APART and group.users[0][0] != "tensor":
                 apart = [encode_block(words, group.dtype) for words in group.arrays]
                 if sum(row.size + _ROW_BYTES for row, _ in apart) < merged[0].size + _ROW_BYTES:
                     coded = [(block, [user]) for block, user in zip(apart, group.users, strict=True)]

@@ -32,7 +32,8 @@ class Mask:
     @classmethod
     def from_bool(cls, flags: NDArray[np.bool_]) -> Mask:
         """From a boolean array of any shape."""
-        return cls(bits.pack(np.asarray(flags, dtype=np.bool_)), int(np.size(flags)))
+        array = np.asarray(flags, dtype=np.bool_)
+        return cls(bits.pack(array), array.size)
 
     @classmethod
     def from_bitarray(cls, value: bitarray) -> Mask:

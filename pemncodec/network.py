@@ -21,7 +21,7 @@ from .prototypes.generator import Generator
 from .words import Words, to_numpy, word_type
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredPrototype:
     """A prototype with its values.
 
@@ -58,7 +58,7 @@ class GeneratedPrototype:
 Prototype = StoredPrototype | GeneratedPrototype
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tensor:
     """A tensor that is stored as it is. `values`: words."""
 
@@ -99,7 +99,7 @@ class TileFill:
         return None if self.scale is None else int(np.float32(self.scale).view(np.uint32))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeptFill:
     """Filled by its own values at the ones of the mask, in order; zero elsewhere. `values`: words."""
 
@@ -138,7 +138,7 @@ class Alias:
 Entry = Tensor | Layer | Alias
 
 
-@dataclass
+@dataclass(eq=False)
 class MaskedNetwork:
     """A whole network.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .container.container import Container
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
 from .container.source import FileSource, MemorySource, Source
-from .errors import FileAccessError, LimitError, NotFoundError, PemnError
+from .errors import FileAccessError, FormatError, LimitError, NotFoundError, PemnError
 from .progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def open_container(source: PathOrBytes) -> Container:
         except OSError as reason:
             raise FileAccessError(f"{os.fspath(source)} cannot be read: {reason.strerror}") from None
     try:
-        return Container(stream)
+        with naming(source):
+            return Container(stream)
     except BaseException:
         stream.close()
         raise
@@ -76,8 +77,10 @@ class PemnFile:
         self._container = open_container(source)
         self._decoder: Decoder | None = None
         self._max_bytes = max_bytes
+        self._source = source
         try:
-            self._task = _task_number(self._container, task)
+            with naming(source):
+                self._task = _task_number(self._container, task)
         except PemnError:
             self.close()
             raise
@@ -135,7 +138,7 @@ class PemnFile:
         from .layouts import load_entry
 
         index = self._index(name)
-        with memory_errors():
+        with naming(self._source), memory_errors():
             ((_, tensor),) = load_entry(self.decoder, index, name, "dense")
         return tensor.to(device)
 
@@ -144,7 +147,7 @@ class PemnFile:
         from .words import to_numpy
 
         index = self._index(name)
-        with memory_errors():
+        with naming(self._source), memory_errors():
             return to_numpy(self.decoder.words(index), self.decoder.dtype(index), self.decoder.shape(index))
 
     def get_mask(self, name: str) -> Mask:
@@ -158,7 +161,7 @@ class PemnFile:
         if not self.is_masked(name):
             raise NotFoundError(f"{name!r} has no mask: it is stored as it is")
         index = self._index(name)
-        with memory_errors():
+        with naming(self._source), memory_errors():
             packed = self.decoder.layer_mask(index)
         return Mask(packed, numel(self.shape(name)))
 
@@ -183,6 +186,10 @@ class PemnFile:
             NotFoundError: there is no tensor of that name.
         """
         return self._index(name)
+
+    def __repr__(self) -> str:
+        what = "bytes" if isinstance(self._source, bytes | bytearray | memoryview) else repr(os.fspath(self._source))
+        return f"<PemnFile {what}: {len(self)} tensors, {self.file_size} bytes>"
 
     def close(self) -> None:
         """Close the file."""
@@ -241,12 +248,13 @@ def verify_file(
     container = open_container(source)
     try:
         decoder = Decoder(container, max_bytes)
-        decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
         size = container.header.payload_size
-        for done in container.check_pages():
-            progress(done, 2 * size, "checksums")
+        with naming(source):
+            decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
+            for done in container.check_pages():
+                progress(done, 2 * size, "checksums")
         entries = container.manifest.entries
-        with memory_errors():
+        with naming(source), memory_errors():
             for index, row in enumerate(entries):
                 progress(len(entries) + index, 2 * len(entries), row.name)
                 if not isinstance(row, AliasRow):
@@ -259,6 +267,20 @@ def verify_file(
         return len(entries), keep
     finally:
         container.close()
+
+
+@contextmanager
+def naming(source: PathOrBytes) -> Iterator[None]:
+    """Put the path before what an error about a file says."""
+    try:
+        yield
+    except (FormatError, NotFoundError) as reason:
+        if isinstance(source, bytes | bytearray | memoryview):
+            raise
+        path = os.fspath(source)
+        if str(reason).startswith(f"{path}: "):
+            raise
+        raise type(reason)(f"{path}: {reason}") from None
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
         warnings.simplefilter("ignore")
         quantized = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
     return [
-        ("no keep", pair, None, errors.MaskRuleError, "--keep (PEMN's published default is 0.5"),
+        ("no keep", pair, None, errors.MaskRuleError, "PEMN's published default is 0.5"),
         ("keep 0", pair, 0.0, errors.MaskRuleError, "keep is 0.0, and must be above 0"),
         ("keep above 1", pair, 1.01, errors.MaskRuleError, "keep is 1.01"),
         ("keep NaN", pair, float("nan"), errors.MaskRuleError, "keep is nan"),
@@ -145,9 +145,15 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
         ("prune both", model | {"2.bias": torch.rand(4)}, None, errors.UnknownLayoutError, "stands beside"),
         ("nothing", {}, None, errors.UnknownLayoutError, "no state_dict in the checkpoint: it holds nothing"),
         ("no tensors", {"epoch": 3, "args": {}}, None, errors.UnknownLayoutError, "it holds 'epoch', 'args'"),
-        ("two networks", {"model": pair, "state_dict": pair}, 0.5, errors.UnknownLayoutError, "several networks"),
+        (
+            "two networks",
+            {"model": pair, "state_dict": pair},
+            0.5,
+            errors.UnknownLayoutError,
+            "tensors under 'model', 'state_dict': say which",
+        ),
         ("a list", [weight], None, errors.UnknownLayoutError, "this is a list"),
-        ("two keys", {1: weight, "1": weight}, None, errors.UnknownLayoutError, "two keys"),
+        ("a number", {1: weight}, None, errors.UnknownLayoutError, "the key 1, which is no string"),
         ("quantized", {"w": quantized}, None, errors.UnsupportedTensorError, "dtype torch.qint8"),
         ("sparse", {"w": weight.to_sparse()}, None, errors.UnsupportedTensorError, "make it dense"),
         ("meta", {"w": torch.empty(3, device="meta")}, None, errors.UnsupportedTensorError, "meta device"),

@@ -34,5 +34,6 @@ def recognise(state: State, options: PackOptions) -> Draft:
         draft = recogniser(state, options)
         if draft is not None:
             draft.dropped.extend(state.dropped)
+            draft.notes.extend(state.notes)
             return draft
     raise UnknownLayoutError("no layout fits")  # pragma: no cover (dense takes everything)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..dtypes import DType
+from ..errors import MaskRuleError
 from ..mask import Mask
 from ..options import PackOptions
 from ..words import Words
@@ -22,22 +23,31 @@ MIN_ZEROS = 1 / 32
 
 
 def recognise(state: State, options: PackOptions) -> Draft | None:
-    """Always a draft."""
+    """Always a draft.
+
+    Raises:
+        MaskRuleError: `keep` is given, and there is nothing to apply it to.
+    """
     draft = Draft(LAYOUT, "nonzero")
-    negative = 0
     for name in state.tensors:
         entry: DraftEntry = state.plain(name)
         if isinstance(entry, PlainTensor):
             masked = _masked(entry)
             if masked is not None:
-                negative += int(np.count_nonzero(entry.values)) - masked.mask.count()
+                draft.negative_zeros += int(np.count_nonzero(entry.values)) - masked.mask.count()
                 entry = masked
         draft.entries.append(entry)
     if not any(isinstance(entry, MaskedWeight) for entry in draft.entries):
         draft.mask_rule = "none"
         draft.notes.append("no tensor has a mask or many zeros: everything is stored as it is")
-    if negative:
-        draft.notes.append(f"{negative} pruned weights were -0.0 and become +0.0")
+    if draft.negative_zeros:
+        draft.notes.append(f"{draft.negative_zeros} pruned weights were -0.0 and become +0.0")
+    scores = [name for name in state.tensors if "score" in name.rsplit(".", 1)[-1]]
+    if options.keep is not None:
+        named = f"; tensors like {scores[0]!r} are not in a layout that is known" if scores else ""
+        raise MaskRuleError(f"keep is given, but there are no scores (X.scores beside X.weight) to choose by{named}")
+    if scores:
+        draft.notes.append(f"{scores[0]!r} looks like scores, but the layout is not known: it is stored as a tensor")
     return draft
 
 

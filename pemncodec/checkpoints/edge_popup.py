@@ -24,6 +24,11 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
         MaskRuleError: `keep` is missing.
     """
     scores = {name: _weight_name(name) for name in state.tensors if name == _SUFFIX or name.endswith("." + _SUFFIX)}
+    # what `masked` layouts call the scores of a tensor that is no `weight`
+    for name, tensor in state.tensors.items():
+        base = state.tensors.get(name[: -len(_SUFFIX) - 1])
+        if name.endswith("_" + _SUFFIX) and base is not None and base.shape == tensor.shape:
+            scores[name] = name[: -len(_SUFFIX) - 1]
     if not scores:
         return None
     for name, weight in scores.items():
@@ -37,7 +42,7 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
     if options.keep is None:
         raise MaskRuleError(
             f"{len(scores)} layers have scores, and the fraction of weights to keep is not in the file: give it with "
-            "--keep (PEMN's published default is 0.5; for hidden-networks it is the --prune-rate of the training run)"
+            "--keep (keep= in Python). PEMN's published default is 0.5; for hidden-networks it is the --prune-rate"
         )
     draft = Draft(LAYOUT, "edge-popup", options.keep, dropped=[f"*.{_SUFFIX}"])
     by_weight = {weight: name for name, weight in scores.items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import torch
 
 from ..container.header import MAGIC
 from ..errors import UnreadableCheckpointError, UnsafeCheckpointError
+from ..sniff import accident
 
 _GLOBAL = re.compile(r"(?:GLOBAL |Unsupported (?:global|class): ?(?:GLOBAL )?)([\w.]+)")
 
@@ -45,17 +48,9 @@ def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> An
 
 
 def _refuse_other_files(path: Path, head: bytes) -> None:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not head:
-        raise UnreadableCheckpointError(f"{path} is empty: fetch it again")
-    if start.startswith(b"version https://git-lfs"):
-        raise UnreadableCheckpointError(
-            f"{path} is a Git LFS pointer, not the checkpoint itself: run 'git lfs pull' and try again"
-        )
-    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
-        raise UnreadableCheckpointError(
-            f"{path} is a web page, not a checkpoint: the download was answered with a page; fetch the raw file"
-        )
+    what = accident(head)
+    if what is not None:
+        raise UnreadableCheckpointError(f"{path} {what}")
     if head.startswith(MAGIC):
         raise UnreadableCheckpointError(f"{path} is a .pemn file already: use 'pemn unpack' or 'pemn inspect'")
 
@@ -76,31 +71,40 @@ def _load_safetensors(path: Path) -> Any:
 
 
 def _load_torch(path: Path, head: bytes, unsafe: bool) -> Any:
-    if not (head.startswith((b"PK\x03\x04", b"\x80"))):
+    if head.startswith(b"PK"):
+        _check_archive(path)
+    elif not head.startswith(b"\x80"):
         raise UnreadableCheckpointError(
             f"{path} is neither a torch.save file nor safetensors: it begins with {head[:8]!r}"
         )
     try:
-        loaded: object = torch.load(path, map_location="cpu", weights_only=not unsafe)
-        return loaded
+        with warnings.catch_warnings():  # torch warns of what is an error here
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=not unsafe)
     except pickle.UnpicklingError as reason:
-        text = str(reason)
-        if "Weights only load failed" in text or "weights_only" in text:
-            found = _GLOBAL.search(text)
-            if found is not None:
-                raise UnsafeCheckpointError(
-                    f"{path} holds a {found.group(1)} object, and reading it would run code from the file: save the "
-                    "state_dict alone, or allow it (--unsafe-pickle) if you trust where it comes from"
-                ) from None
-        raise UnreadableCheckpointError(f"{path} is damaged: {_first_line(reason)}") from None
+        found = _GLOBAL.search(str(reason))
+        if found is not None:
+            raise UnsafeCheckpointError(
+                f"{path} holds a {found.group(1)} object, and reading it would run code from the file: save the "
+                "state_dict alone, or allow it (--unsafe-pickle, unsafe=True) if you trust where it comes from"
+            ) from None
+        raise UnreadableCheckpointError(f"{path} is a pickle, but none of torch.save, or damaged") from None
     except MemoryError:
         raise UnreadableCheckpointError(f"{path} needs more memory than there is") from None
-    except Exception as reason:  # a damaged file makes torch raise nearly anything
+    except Exception:  # a damaged file makes torch raise nearly anything, in sentences that help nobody
+        raise UnreadableCheckpointError(f"{path} is damaged or incomplete: fetch it again") from None
+
+
+def _check_archive(path: Path) -> None:
+    """torch.save and TorchScript both write zip archives; only the first are checkpoints."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise UnreadableCheckpointError(f"{path} is damaged or incomplete: fetch it again") from None
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise UnreadableCheckpointError(f"{path} is a TorchScript program: save the state_dict of the module instead")
+    if not any(name.endswith("data.pkl") for name in names):
         raise UnreadableCheckpointError(
-            f"{path} is damaged or incomplete: {_first_line(reason)}; fetch it again"
-        ) from None
-
-
-def _first_line(reason: BaseException) -> str:
-    lines = str(reason).strip().splitlines()
-    return lines[0][:160] if lines else type(reason).__name__
+            f"{path} is an archive ({names[0] if names else 'empty'}, …), not a torch.save file"
+        )

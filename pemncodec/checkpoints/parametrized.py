@@ -50,6 +50,13 @@ def _seeded(state: State, base: str, recipe_name: str, options: PackOptions, dra
     stored = state.tensors[recipe_name]
     if stored.dtype != torch.int64 or stored.dim() != 1:
         raise UnknownLayoutError(f"{recipe_name!r} has dtype {stored.dtype}: a recipe is a vector of int64")
+    if scores.dtype != torch.float32:
+        raise UnknownLayoutError(
+            f"{base + _ORIGINAL!r} has dtype {scores.dtype}: a converted network computes with other weights than its "
+            "recipe says; pack it before converting"
+        )
+    if base + ".1.recipe" in state.tensors:
+        raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     if options.keep is not None and options.keep != recipe.keep:
         raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {recipe.keep}: leave it away")

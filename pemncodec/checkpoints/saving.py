@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -26,10 +27,16 @@ def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: 
         if safetensors:
             _save_safetensors(tensors, temporary, path)
         else:
-            try:
-                torch.save(tensors, temporary)
-            except RuntimeError as reason:  # torch's writer reports a full disk so
-                raise OutputError(f"{path} cannot be written: {reason}") from None
+            _save_torch(tensors, temporary, path)
+
+
+def _save_torch(tensors: dict[str, torch.Tensor], temporary: Path, path: Path) -> None:
+    try:
+        torch.save(tensors, temporary)
+    except RuntimeError as reason:  # torch's writer says of a full disk that its position is unexpected
+        free = shutil.disk_usage(temporary.parent).free
+        why = f"{free} bytes are free in {path.parent}" if free < 1 << 20 else str(reason).splitlines()[0]
+        raise OutputError(f"{path} cannot be written: {why}") from None
 
 
 def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: Path) -> None:
@@ -45,4 +52,6 @@ def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: P
     try:
         save_file(separate, temporary)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as reason:
+        if "os error" in str(reason):
+            raise OutputError(f"{path} cannot be written: {reason}") from None
         raise OutputError(f"{path} cannot be written as safetensors: {reason}; name the output .pt") from None

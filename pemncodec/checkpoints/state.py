@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,12 @@ class State:
     Attributes:
         tensors: the state_dict.
         dropped: what stood beside the tensors.
+        notes: what the user should know of that.
     """
 
     tensors: dict[str, torch.Tensor]
     dropped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def plain(self, name: str) -> PlainTensor | TiedTensor:
         """A tensor as it is, or as another name of an earlier one that has the same memory."""
@@ -56,8 +58,11 @@ def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
     return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.is_conj(), tensor.is_neg())
 
 
-def unwrap(source: object) -> State:
+def unwrap(source: object, key: str | None = None) -> State:
     """Find the state_dict in a module, a state_dict or a checkpoint.
+
+    Args:
+        key: where in the checkpoint it is; by default under one of `WRAPPERS`, or the checkpoint itself.
 
     Raises:
         UnknownLayoutError: there is none, or there are several.
@@ -68,39 +73,56 @@ def unwrap(source: object) -> State:
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
         )
+    networks = [name for name, value in source.items() if _is_network(value)]
+    if key is not None:
+        if key not in networks:
+            raise UnknownLayoutError(f"there is no state_dict under {key!r}; there is one under: {_listed(networks)}")
+        return _nested(source, key)
+    wrappers = [name for name in networks if name in WRAPPERS]
+    if len(wrappers) == 1:
+        return _nested(source, wrappers[0])
+    if networks:
+        # Never a choice that the file does not make: what is not taken would be lost.
+        raise UnknownLayoutError(
+            f"the checkpoint holds tensors under {_listed(networks)}: say which is the network (--key NAME, key=)"
+        )
     if any(isinstance(value, torch.Tensor) for value in source.values()):
         return _flat(source)
-    nested = [key for key in WRAPPERS if _is_state_dict(source.get(key))]
-    if len(nested) > 1:
-        raise UnknownLayoutError(f"the checkpoint holds several networks ({', '.join(nested)}): pass one of them alone")
-    if not nested:
-        keys = ", ".join(repr(key) for key in list(source)[:6]) or "nothing"
-        raise UnknownLayoutError(
-            f"there is no state_dict in the checkpoint: it holds {keys}; expected tensors, or one of "
-            f"{', '.join(WRAPPERS)}"
-        )
-    inner = source[nested[0]]
-    if isinstance(inner, torch.nn.Module):
-        inner = inner.state_dict()
-    state = _flat(inner)
-    state.dropped.extend(str(key) for key in source if key != nested[0])
-    return state
+    raise UnknownLayoutError(
+        f"there is no state_dict in the checkpoint: it holds {_listed(list(source))}; expected tensors, or one of "
+        f"{', '.join(WRAPPERS)}"
+    )
 
 
-def _is_state_dict(value: object) -> bool:
+def _listed(names: Sequence[object]) -> str:
+    return ", ".join(repr(name) for name in names[:6]) + (", …" if len(names) > 6 else "") if names else "nothing"
+
+
+def _is_network(value: object) -> bool:
     if isinstance(value, torch.nn.Module):
         return True
     return isinstance(value, Mapping) and any(isinstance(item, torch.Tensor) for item in value.values())
+
+
+def _nested(source: Mapping[Any, object], key: str) -> State:
+    inner = source[key]
+    assert isinstance(inner, torch.nn.Module | Mapping)  # _is_network() made sure
+    state = _flat(inner.state_dict() if isinstance(inner, torch.nn.Module) else inner)
+    state.dropped.extend(str(other) for other in source if other != key)
+    others = [name for name, value in source.items() if name != key and _is_network(value)]
+    if others:
+        state.notes.append(f"there are tensors under {_listed(others)} too: they are left out (--key NAME packs them)")
+    return state
 
 
 def _flat(source: Mapping[Any, object]) -> State:
     tensors: dict[str, torch.Tensor] = {}
     dropped: list[str] = []
     for key, value in source.items():
-        if isinstance(value, torch.Tensor):
-            if str(key) in tensors:
-                raise UnknownLayoutError(f"two keys of the state_dict read {str(key)!r}")
-            tensors[str(key)] = value
-        else:
+        if not isinstance(value, torch.Tensor):
             dropped.append(str(key))
+        elif isinstance(key, str):
+            tensors[key] = value
+        else:
+            raise UnknownLayoutError(f"the state_dict has the key {key!r}, which is no string")
     return State(tensors, dropped)

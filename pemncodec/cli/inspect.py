@@ -40,7 +40,7 @@ def inspect(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(described, ensure_ascii=False))
         return
-    click.echo("\n".join(_lines(file, described, accounting.sizes(container))))
+    show.lines(_lines(file, described, accounting.sizes(container)))
 
 
 def describe(container: Container) -> dict[str, Any]:
@@ -139,8 +139,12 @@ def _row(tensor: dict[str, Any]) -> list[str]:
         count = max(numel(tuple(tensor["shape"])), 1)
         filled = "kept values" if kind == "kept" else f"prototype {tensor['prototype']}"
         detail = f"{100 * tensor['kept'] / count:.2f} % kept, mask {show.size(tensor['mask_bytes'])}, {filled}"
+        if tensor.get("phase"):
+            detail += f" from {tensor['phase']} on"
         if tensor.get("zero", "zero") != "zero":
-            detail += f", zero bit: {tensor['zero']}"
+            detail += f", zero bit: {tensor['zero']}" + (
+                f" (prototype {tensor['second']})" if "second" in tensor else ""
+            )
         if "scale" in tensor:
             detail += f", scale {tensor['scale']:.6g}"
     if "task" in tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -10,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import PemnError
+from . import show
 
 COMMANDS = ("pack", "unpack", "inspect", "verify")
 
@@ -40,24 +42,33 @@ def cli() -> None:
 
 def main() -> None:
     """Run `pemn`; a PemnError is one line on standard error and exit status 1."""
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _stop)  # so that temporary files are removed
     try:
         cli.main(prog_name="pemn", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as reason:
         sys.exit(reason.exit_code)
     except click.ClickException as reason:
         reason.show()
         sys.exit(reason.exit_code)
-    except click.Abort:
-        _fail("interrupted; nothing was written")
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 130)
     except PemnError as reason:
         _fail(str(reason))
     except MemoryError:
         _fail("there is not enough memory on this machine")
-    except BrokenPipeError:  # `pemn inspect … | head`
+    except OSError as reason:  # of standard output: a full disk, or `pemn inspect … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        if isinstance(reason, BrokenPipeError):
+            sys.exit(1)
+        _fail(f"standard output cannot be written: {reason.strerror}")
 
 
-def _fail(message: str) -> None:
-    click.echo("pemn: " + " ".join(message.split()), err=True)
-    sys.exit(1)
+def _stop(number: int, frame: object) -> None:  # noqa: ARG001
+    sys.exit(128 + number)
+
+
+def _fail(message: str, status: int = 1) -> None:
+    click.echo("pemn: " + show.safe(" ".join(message.split())), err=True)
+    sys.exit(status)

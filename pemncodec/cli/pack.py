@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import CheckpointError, NetworkError
 from ..options import PackOptions
 from ..report import PackReport
 from . import show
 from .target import target
+
+if TYPE_CHECKING:
+    from ..compare import Comparison
 
 
 @click.command()
@@ -28,6 +33,9 @@ from .target import target
     metavar="K",
     help="Fraction of weights that edge-popup keeps, in (0, 1]; for checkpoints with scores.",
 )
+@click.option(
+    "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
+)
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
@@ -41,6 +49,7 @@ def pack(
     output: Path | None,
     output_option: Path | None,
     keep: float | None,
+    key: str | None,
     pairs: tuple[str, ...],
     force: bool,
     quiet: bool,
@@ -48,7 +57,7 @@ def pack(
 ) -> None:
     """Pack CHECKPOINT (.pt, .pth, .safetensors) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
-    PackOptions(keep)
+    options = PackOptions(keep, key)
     path = target(output, output_option, checkpoint, ".pemn", force)
     metadata = dict(_pair(pair) for pair in pairs)
 
@@ -58,13 +67,17 @@ def pack(
     from ..output import write_whole
 
     source = load_checkpoint(checkpoint, unsafe=unsafe_pickle)
-    with show.progress_bar("packing", quiet) as progress:
-        data, report = pack_bytes(source, keep=keep, metadata=metadata, progress=progress)
-    with show.progress_bar("verifying", quiet) as progress:
-        tensors = compare(data, source, keep=keep, progress=progress)
+    before = checkpoint.stat().st_size
+    try:
+        with show.progress_bar("packing", quiet) as progress:
+            data, report = pack_bytes(source, keep=keep, key=key, metadata=metadata, progress=progress)
+        with show.progress_bar("verifying", quiet) as progress:
+            comparison = compare(data, source, options=options, progress=progress)
+    except (CheckpointError, NetworkError) as reason:
+        raise type(reason)(f"{checkpoint}: {reason}") from None
     write_whole(path, data, overwrite=force)
     if not quiet:
-        _print(checkpoint, path, report, tensors)
+        show.lines(_lines(checkpoint, before, path, report, comparison))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -74,22 +87,24 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def _print(checkpoint: Path, packed: Path, report: PackReport, tensors: int) -> None:
+def _lines(checkpoint: Path, before: int, packed: Path, report: PackReport, comparison: Comparison) -> list[str]:
     sizes = report.sizes
     rule = report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
-    lines = [f"{checkpoint}: {report.layout}, {report.layers} masked layers of {sizes.masked_weights:,} weights"]
+    lines = [f"{checkpoint}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
+    if report.layers:
+        lines[0] += f" of {sizes.masked_weights:,} weights"
     lines.append(f"mask rule: {rule}")
     lines += [f"found: {line}" for line in report.findings]
     lines += [f"note: {line}" for line in report.notes]
     if report.dropped:
         lines.append(f"left out: {', '.join(report.dropped)}")
-    before, dense = checkpoint.stat().st_size, sizes.decoded
+    dense = sizes.decoded
     lines.append(
-        f"{packed}: {show.size(sizes.total)}, {before / sizes.total:.1f} × smaller than the checkpoint "
-        f"({show.size(before)}), {dense / sizes.total:.1f} × than its dense tensors ({show.size(dense)})"
+        f"{packed}: {show.size(sizes.total)}, {show.ratio(before, sizes.total)} than the checkpoint "
+        f"({show.size(before)}), {show.ratio(dense, sizes.total)} than its dense tensors ({show.size(dense)})"
     )
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:
         lines.append(show.bits_per_weight(sizes))
-    lines.append(f"verified: all {tensors} tensors decode bit for bit")
-    click.echo("\n".join(lines))
+    lines.append(f"verified: all {show.count(comparison.tensors, 'tensor')} decode {comparison}")
+    return lines

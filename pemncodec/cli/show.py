@@ -19,11 +19,31 @@ def size(count: int) -> str:
     return f"{count:,} B"
 
 
+def count(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def ratio(before: int, after: int) -> str:
+    """How many times smaller, or larger."""
+    return f"{before / after:.1f} × smaller" if before >= after else f"{after / max(before, 1):.1f} × larger"
+
+
+def safe(text: str) -> str:
+    """Names and metadata come from strangers: nothing in them may steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def lines(texts: Sequence[str]) -> None:
+    """Print lines."""
+    click.echo("\n".join(map(safe, texts)))
+
+
 def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:
     """A line a part, with its share as a bar."""
     total = sum(count for _, count in sizes) or 1
-    width = max(len(size(count)) for _, count in sizes)
     shares = [(name, count, count / total) for name, count in sizes if count]
+    width = max((len(size(count)) for _, count, _ in shares), default=0)
     return [
         f"  {name:<16}{size(count):>{width}}  {100 * share:5.1f} %  {'█' * round(_BAR * share)}".rstrip()
         for name, count, share in shares

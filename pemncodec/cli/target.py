@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from ..errors import OutputExistsError
 from ..output import refuse_existing
+
+SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".safetensors", ".pemn")
 
 
 def target(argument: Path | None, option: Path | None, source: Path, suffix: str, force: bool) -> Path:
@@ -14,12 +17,18 @@ def target(argument: Path | None, option: Path | None, source: Path, suffix: str
 
     Raises:
         click.UsageError: it was named twice.
-        OutputExistsError: it exists, and `force` is False.
+        OutputExistsError: it exists, and `force` is False; or it is `source`.
     """
     if argument is not None and option is not None:
         raise click.UsageError("name the output once: as the second argument, or with --output")
-    # with_suffix() would raise for a path without a name; what is wrong with that is said by who reads it
-    chosen = option or argument or source.parent / (source.stem + suffix)
+    chosen = option or argument or source.parent / (_stem(source) + suffix)
+    if chosen.exists() and source.exists() and chosen.samefile(source):
+        raise OutputExistsError(f"{chosen} is the input itself: name another output")
     if not force:
         refuse_existing(chosen)
     return chosen
+
+
+def _stem(source: Path) -> str:
+    """The name without a suffix that is one: `run.epoch1` and `run.epoch2` stay apart."""
+    return source.stem if source.suffix.lower() in SUFFIXES else source.name

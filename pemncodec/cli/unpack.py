@@ -58,4 +58,4 @@ def unpack(
         )
     save_state_dict(tensors, path, overwrite=force)
     if not quiet:
-        click.echo(f"{path}: {len(tensors)} tensors, {show.size(path.stat().st_size)}")
+        show.lines([f"{path}: {show.count(len(tensors), 'tensor')}, {show.size(path.stat().st_size)}"])

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from ..container.manifest import DEFAULT_MAX_BYTES
+from ..errors import CheckpointError, MismatchError
+from ..options import PackOptions
 from . import show
 
 
@@ -24,6 +26,7 @@ from . import show
     metavar="K",
     help="For --against: fraction of weights that edge-popup keeps (default: as FILE says).",
 )
+@click.option("--key", metavar="NAME", help="For --against: where in the checkpoint the state_dict is.")
 @click.option("--task", help="For --against: which task, where the file holds several.")
 @click.option(
     "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
@@ -38,26 +41,42 @@ def verify(
     file: Path,
     against: Path | None,
     keep: float | None,
+    key: str | None,
     task: str | None,
     max_bytes: int,
     quiet: bool,
     unsafe_pickle: bool,
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
+    if against is None and (keep is not None or task is not None or unsafe_pickle):
+        raise click.UsageError("--keep, --task, --key and --unsafe-pickle say how to compare: give --against, too")
+    options = PackOptions(keep, key)
+
     from ..reader import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
-        count, kept = verify_file(file, max_bytes=max_bytes, progress=progress)
-    lines = [f"{file}: every checksum agrees, and all {count} tensors decode"]
+        number, kept = verify_file(file, max_bytes=max_bytes, progress=progress)
+    lines = [f"{file}: every checksum agrees, and all {show.count(number, 'tensor')} decode"]
     if against is not None:
-        from ..checkpoints.loading import load_checkpoint
-        from ..compare import compare
-
-        source = load_checkpoint(against, unsafe=unsafe_pickle)
-        if keep is None and kept is not None:
-            keep = kept
-        with show.progress_bar("comparing", quiet) as progress:
-            same = compare(file, source, keep=keep, task=task, max_bytes=max_bytes, progress=progress)
-        lines.append(f"{against}: all {same} tensors are the same, bit for bit")
+        if keep is None:
+            options = PackOptions(kept, key)
+        lines.append(_compare(file, against, options, task, max_bytes, unsafe_pickle, quiet))
     if not quiet:
-        click.echo("\n".join(lines))
+        show.lines(lines)
+
+
+def _compare(
+    file: Path, against: Path, options: PackOptions, task: str | None, max_bytes: int, unsafe: bool, quiet: bool
+) -> str:
+    from ..checkpoints.loading import load_checkpoint
+    from ..compare import compare
+
+    source = load_checkpoint(against, unsafe=unsafe)
+    try:
+        with show.progress_bar("comparing", quiet) as progress:
+            found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
+    except CheckpointError as reason:
+        raise type(reason)(f"{against}: {reason}") from None
+    except MismatchError as reason:
+        raise MismatchError(f"{file} and {against}: {reason}") from None
+    return f"{against}: all {show.count(found.tensors, 'tensor')} are the same, {found}"

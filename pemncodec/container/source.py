@@ -52,6 +52,8 @@ class FileSource:
             data = self._file.read(count)
         except OSError as reason:
             raise FileAccessError(f"the file cannot be read at byte {start}: {reason.strerror}") from None
+        except ValueError:
+            raise FileAccessError("the file was closed") from None
         if len(data) < count:
             raise TruncatedError(f"the file became shorter while it was read: {count} bytes at {start} are gone")
         return data

@@ -98,6 +98,11 @@ def mask_network(model: M, *, ratio: float = 0.01, keep: float = 0.5, seed: int 
     layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
     if not layers:
         raise NetworkError("the model has no linear or convolutional layer to mask")
+    for layer in layers:
+        if parametrize.is_parametrized(layer, "weight"):
+            raise NetworkError(f"{layer} has a parametrized weight already: a network is masked once")
+        if isinstance(layer.weight, nn.UninitializedParameter) or layer.weight.dtype != torch.float32:
+            raise NetworkError(f"{layer} has a weight that is no float32: initialise it, and convert after unpacking")
     largest = max((layer.weight for layer in layers), key=lambda weight: weight.numel())
     fan_in = largest[0].numel()
     length = min(int(largest.numel() * ratio) + 1, largest.numel())

@@ -1,0 +1,15 @@
+"""What stands where a model file should be: the usual accidents of downloading."""
+
+from __future__ import annotations
+
+
+def accident(head: bytes) -> str | None:
+    """What a file that begins so is, and what to do; None if it is none of the usual accidents."""
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "is empty: fetch it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the file itself: run 'git lfs pull' and try again"
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml")):
+        return "is a web page: the download was answered with a page; fetch the raw file"
+    return None
