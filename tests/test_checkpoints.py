@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -233,3 +235,71 @@ def test_nothing_is_unpickled_unless_allowed(tmp_path: Path, new_format: bool) -
     with pytest.raises(errors.UnsafeCheckpointError, match="run code"):
         pemncodec.load_checkpoint(path)
     assert not Trap.ran
+
+
+# --- what stands beside the network ---------------------------------------------------------------------------------
+
+
+def training_checkpoint() -> dict[str, Any]:
+    """As PyTorch's tutorial writes it, with a loss that is a tensor."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.rand(2, 4)).sum().backward()
+    optimizer.step()
+    return {
+        "epoch": torch.tensor(5),
+        "model_state_dict": model.state_dict(),
+        "optimizer_state_dict": optimizer.state_dict(),
+        "loss": torch.tensor(0.3),
+    }
+
+
+def test_tensors_beside_the_state_dict_do_not_hide_it() -> None:
+    source = training_checkpoint()
+    data, report = pemncodec.pack(source)
+    published.assert_equal(pemncodec.load(data), source["model_state_dict"])
+    assert report.dropped == ["epoch", "optimizer_state_dict", "loss"]
+
+
+def test_another_wrapper_must_be_named() -> None:
+    source = {"net": {"w": torch.rand(3)}, "rng": torch.get_rng_state()}
+    with pytest.raises(errors.UnknownLayoutError, match="tensors under 'net': say which is the network"):
+        pemncodec.save(source)
+    published.assert_equal(pemncodec.load(pemncodec.save(source, key="net")), source["net"])  # type: ignore[arg-type]
+    with pytest.raises(errors.UnknownLayoutError, match="no state_dict under 'rng'; there is one under: 'net'"):
+        pemncodec.save(source, key="rng")
+
+
+def test_a_second_network_is_not_left_out_silently() -> None:
+    source = {"state_dict": {"w": torch.rand(3)}, "ema": {"w": torch.rand(3)}}
+    report = pemncodec.pack(source)[1]
+    assert any("there are tensors under 'ema' too" in note for note in report.notes)
+
+
+def test_scores_of_an_unknown_layout_are_not_passed_over() -> None:
+    source = {"l.weight": torch.rand(4, 4), "l.popup_scores": torch.rand(4, 4)}
+    assert any("'l.popup_scores' looks like scores" in note for note in pemncodec.pack(source)[1].notes)
+    with pytest.raises(errors.MaskRuleError, match=r"keep is given, but there are no scores .* 'l\.popup_scores'"):
+        pemncodec.save(source, keep=0.5)
+
+
+def test_our_own_masked_layout_of_any_tensor_is_read_again() -> None:
+    masked = pemncodec.load(pemncodec.save(pruned_network()), layout="masked")
+    again = pemncodec.load(pemncodec.save({k: v for k, v in masked.items() if not k.startswith("0.")}, keep=0.5))
+    assert list(again) == [
+        name for name in pemncodec.load(pemncodec.save(pruned_network())) if not name.startswith("0.")
+    ]
+
+
+def test_archives_that_are_no_checkpoints(tmp_path: Path) -> None:
+    np.savez(tmp_path / "arrays.npz", a=np.arange(3))
+    with pytest.raises(errors.UnreadableCheckpointError, match=r"is an archive \(a\.npy, …\), not a torch\.save file"):
+        pemncodec.load_checkpoint(tmp_path / "arrays.npz")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(nn.Linear(2, 2)), str(tmp_path / "program.pt"))
+    with pytest.raises(errors.UnreadableCheckpointError, match="is a TorchScript program: save the state_dict"):
+        pemncodec.load_checkpoint(tmp_path / "program.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps({"a": Path("x")}))
+    with pytest.raises(errors.CheckpointError, match=r"plain\.pt (holds a pathlib\.\w+|is a pickle, but none)"):
+        pemncodec.load_checkpoint(tmp_path / "plain.pt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_pack_inspect_unpack_verify(folder: Path) -> None:
     verified = pemn("verify", "model.pemn", "--against", "model.pt", cwd=folder)
     assert verified.stdout.count("\n") == 2
     assert "all 31 tensors are the same, bit for bit" in verified.stdout
+    dense = pemn("verify", "model.pemn", "--against", "out.pt", cwd=folder)
+    assert "out.pt: all 31 tensors are the same, bit for bit" in dense.stdout
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta state")
@@ -230,3 +233,97 @@ def test_a_closed_pipe_is_no_traceback(packed: Path) -> None:
     script = f"{sys.executable} -m pemncodec inspect {packed} | true"
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert "Traceback" not in result.stderr
+
+
+def test_the_input_is_never_the_output(folder: Path, packed: Path) -> None:
+    before = (folder / "model.pt").read_bytes()
+    same = pemn("pack", "model.pt", "./model.pt", "--keep", "0.5", "--force", cwd=folder)
+    fails(same, "is the input itself: name another output")
+    assert (folder / "model.pt").read_bytes() == before
+    fails(pemn("unpack", packed, packed, "--force", cwd=folder), "is the input itself")
+
+
+def test_only_known_suffixes_are_replaced(folder: Path) -> None:
+    for name in ("run.epoch1", "run.epoch2", "a.ckpt"):
+        (folder / name).write_bytes((folder / "model.pt").read_bytes())
+        assert pemn("pack", name, "--keep", "0.5", "-q", cwd=folder).returncode == 0
+    assert {"run.epoch1.pemn", "run.epoch2.pemn", "a.pemn"} <= {path.name for path in folder.iterdir()}
+
+
+def test_the_key_of_the_network(folder: Path) -> None:
+    torch.save({"net": torch.load(folder / "model.pt"), "loss": torch.tensor(1.0)}, folder / "other.pt")
+    fails(pemn("pack", "other.pt", "--keep", "0.5", cwd=folder), "other.pt: the checkpoint holds tensors under 'net'")
+    assert pemn("pack", "other.pt", "--keep", "0.5", "--key", "net", cwd=folder).returncode == 0
+    verified = pemn("verify", "other.pemn", "--against", "other.pt", "--key", "net", cwd=folder)
+    assert "are the same, bit for bit" in verified.stdout
+
+
+def test_minus_zeros_are_not_called_the_same(folder: Path) -> None:
+    weight = torch.randn(40, 50, generator=torch.Generator().manual_seed(0))
+    torch.save({"weight": weight * (weight.abs() > 1.5)}, folder / "pruned.pt")
+    negative = int(((weight < 0) & (weight >= -1.5)).sum())
+    told = f"bit for bit, but for {negative} pruned weights that were -0.0 and are +0.0"
+    assert told in pemn("pack", "pruned.pt", cwd=folder).stdout
+    assert told in pemn("verify", "pruned.pemn", "--against", "pruned.pt", cwd=folder).stdout
+
+
+def test_options_without_effect_are_refused(packed: Path) -> None:
+    for option in (("--keep", "0.5"), ("--task", "a"), ("--key", "x")):
+        result = pemn("verify", packed, *option, cwd=packed.parent)
+        assert result.returncode == 2
+        assert "give --against" in result.stderr
+
+
+def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    state = {"a\x1b]0;owned\x07\x1b[2J.weight": torch.rand(2), "line\nbreak": torch.rand(2)}
+    pemncodec.save_file(state, tmp_path / "a.pemn", metadata={"t": "a\n\x1b[31mRED"})
+    shown = pemn("inspect", "a.pemn", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "\x1b" not in shown.stdout
+    assert "\\x1b[2J.weight" in shown.stdout
+    assert "line\\nbreak" in shown.stdout
+    assert json.loads(pemn("inspect", "a.pemn", "--json", cwd=tmp_path).stdout)["metadata"]["t"] == "a\n\x1b[31mRED"
+
+
+def test_a_full_standard_output_is_one_line(packed: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full to write to")
+    script = f"{sys.executable} -m pemncodec inspect {packed} > /dev/full"
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr == "pemn: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """The signal comes while the output is being written."""
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from pemncodec import output\n"
+        "from pemncodec.cli import main\n"
+        "def interrupted(path, data, *, overwrite):\n"
+        "    with output.whole_file(path, overwrite=overwrite) as temporary:\n"
+        "        temporary.write_bytes(data[:100])\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "output.write_whole = interrupted\n"
+        "sys.argv = ['pemn', 'pack', 'm.pt', '-q']\n"
+        "main.main()\n"
+    )
+    torch.save({"w": torch.rand(3000)}, tmp_path / "m.pt")
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 128 + number
+    assert "Traceback" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
+
+
+def test_errors_name_the_file(tmp_path: Path, packed: Path) -> None:
+    (tmp_path / "cut.pemn").write_bytes(packed.read_bytes()[:-1])
+    (tmp_path / "page.pemn").write_bytes(b"<html>not found</html>")
+    (tmp_path / "pointer.pemn").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    for command in ("inspect", "verify", "unpack"):
+        fails(pemn(command, "cut.pemn", cwd=tmp_path), "pemn: cut.pemn: the file ends after")
+        fails(pemn(command, "page.pemn", cwd=tmp_path), "page.pemn: this is no .pemn file: it is a web page")
+        fails(
+            pemn(command, "pointer.pemn", cwd=tmp_path), "pointer.pemn: this is no .pemn file: it is a Git LFS pointer"
+        )

@@ -144,3 +144,22 @@ def test_bad_arguments() -> None:
         mask_network(network(), ratio=2)
     with pytest.raises(errors.NetworkError, match="no linear or convolutional layer"):
         mask_network(nn.ReLU())
+
+
+def test_a_network_is_masked_once() -> None:
+    model = mask_network(network())
+    with pytest.raises(errors.NetworkError, match="has a parametrized weight already"):
+        mask_network(model)
+    state = dict(mask_network(network()).state_dict())
+    state["0.parametrizations.weight.1.recipe"] = state["0.parametrizations.weight.0.recipe"]
+    with pytest.raises(errors.UnknownLayoutError, match="was masked twice"):
+        pemncodec.save(state)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_converted_networks_are_refused(dtype: torch.dtype) -> None:
+    """They compute with other weights than their recipe says."""
+    with pytest.raises(errors.UnknownLayoutError, match=f"has dtype {dtype}: a converted network"):
+        pemncodec.save(mask_network(network()).to(dtype))
+    with pytest.raises(errors.NetworkError, match="no float32"):
+        mask_network(network().to(dtype))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..container.manifest import DEFAULT_MAX_BYTES
-from ..errors import CheckpointError, MismatchError
+from ..errors import CheckpointError, MaskRuleError, MismatchError
 from ..options import PackOptions
 from . import show
 
@@ -48,7 +48,7 @@ def verify(
     unsafe_pickle: bool,
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
-    if against is None and (keep is not None or task is not None or unsafe_pickle):
+    if against is None and (unsafe_pickle or any(option is not None for option in (keep, key, task))):
         raise click.UsageError("--keep, --task, --key and --unsafe-pickle say how to compare: give --against, too")
     options = PackOptions(keep, key)
 
@@ -58,23 +58,35 @@ def verify(
         number, kept = verify_file(file, max_bytes=max_bytes, progress=progress)
     lines = [f"{file}: every checksum agrees, and all {show.count(number, 'tensor')} decode"]
     if against is not None:
-        if keep is None:
-            options = PackOptions(kept, key)
-        lines.append(_compare(file, against, options, task, max_bytes, unsafe_pickle, quiet))
+        lines.append(_compare(file, against, options, kept, task, max_bytes, unsafe_pickle, quiet))
     if not quiet:
         show.lines(lines)
 
 
 def _compare(
-    file: Path, against: Path, options: PackOptions, task: str | None, max_bytes: int, unsafe: bool, quiet: bool
+    file: Path,
+    against: Path,
+    options: PackOptions,
+    kept: float | None,
+    task: str | None,
+    max_bytes: int,
+    unsafe: bool,
+    quiet: bool,
 ) -> str:
+    """`kept` is the fraction that FILE names; it counts where the checkpoint needs one and none is given."""
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
 
     source = load_checkpoint(against, unsafe=unsafe)
     try:
         with show.progress_bar("comparing", quiet) as progress:
-            found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
+            try:
+                found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
+            except MaskRuleError:
+                if options.keep is not None or kept is None:
+                    raise
+                options = PackOptions(kept, options.key)
+                found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
