@@ -72,4 +72,4 @@ def test_by_the_command(name: str, tmp_path: Path) -> None:
             key: published.bits(value) for key, value in wanted.items()
         }
     verified = run.invoke(cli, ["verify", str(packed), "--against", str(sample), *options], catch_exceptions=False)
-    assert "are the same, bit for bit" in verified.output
+    assert "is the same, bit for bit" in verified.output

@@ -106,5 +106,5 @@ def _lines(checkpoint: Path, before: int, packed: Path, report: PackReport, comp
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:
         lines.append(show.bits_per_weight(sizes))
-    lines.append(f"verified: all {show.count(comparison.tensors, 'tensor')} decode {comparison}")
+    lines.append(f"verified: every tensor ({comparison.tensors}) decodes {comparison}")
     return lines

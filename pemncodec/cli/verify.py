@@ -56,7 +56,7 @@ def verify(
 
     with show.progress_bar("verifying", quiet) as progress:
         number, kept = verify_file(file, max_bytes=max_bytes, progress=progress)
-    lines = [f"{file}: every checksum agrees, and all {show.count(number, 'tensor')} decode"]
+    lines = [f"{file}: every checksum agrees, and every tensor ({number}) decodes"]
     if against is not None:
         lines.append(_compare(file, against, options, kept, task, max_bytes, unsafe_pickle, quiet))
     if not quiet:
@@ -91,4 +91,4 @@ def _compare(
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
         raise MismatchError(f"{file} and {against}: {reason}") from None
-    return f"{against}: all {show.count(found.tensors, 'tensor')} are the same, {found}"
+    return f"{against}: every tensor ({found.tensors}) is the same, {found}"
