@@ -201,6 +201,9 @@ class PemnFile:
         except KeyError:
             raise NotFoundError(f"there is no tensor {name!r} in the file; keys() lists what is there") from None
 
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self.get_tensor(name)
+
     def __len__(self) -> int:
         return len(self._indices)
 
