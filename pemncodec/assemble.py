@@ -112,4 +112,4 @@ def _entry(
     if entry.prototype not in seeds:
         network.prototypes.append(entry.prototype)
         seeds[entry.prototype] = len(network.prototypes) - 1
-    return Layer(entry.name, entry.shape, mask, TileFill(seeds[entry.prototype]))
+    return Layer(entry.name, entry.shape, mask, TileFill(seeds[entry.prototype], zero=entry.zero, scale=entry.factor))

@@ -105,7 +105,14 @@ def _effective(original: DraftEntry) -> Words:
     if isinstance(original, PlainTensor):
         return original.values
     if isinstance(original, SeededWeight):
-        values: Words = np.resize(original.prototype.generator.values().view(np.uint32), original.mask.length)
-    else:
-        values = original.values
+        return _effective_seeded(original)
+    values = original.values
     return np.where(original.mask.to_bool(), values, np.zeros(1, dtype=values.dtype))
+
+
+def _effective_seeded(original: SeededWeight) -> Words:
+    values = np.resize(original.prototype.generator.values(), original.mask.length)
+    if original.factor is not None:
+        values = values * np.float32(original.factor)
+    zeros = -values if original.zero == "negated" else np.zeros_like(values)
+    return np.where(original.mask.to_bool(), values, zeros).view(np.uint32)

@@ -41,12 +41,19 @@ class MaskedWeight:
 
 @dataclass(frozen=True)
 class SeededWeight:
-    """A weight tensor that a known generator fills from phase 0, and its mask."""
+    """A weight tensor that a known generator fills from phase 0, and its mask.
+
+    Attributes:
+        zero: what a zero bit stands for: `"zero"` or `"negated"`.
+        factor: a float32 that multiplies the prototype, or None.
+    """
 
     name: str
     shape: tuple[int, ...]
     prototype: GeneratedPrototype
     mask: Mask
+    zero: str = "zero"
+    factor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Draft:
 
     Attributes:
         layout: which layout it is, as `pemn pack` prints it.
-        mask_rule: `"edge-popup"`, `"explicit"` or `"nonzero"`.
+        mask_rule: `"edge-popup"`, `"sigmoid"`, `"explicit"` or `"nonzero"`.
         keep: the fraction kept that the rule was given, or None.
         entries: all tensors, in the order of the state_dict.
         dropped: what is in the checkpoint and not in `entries`.

@@ -1,6 +1,7 @@
 """The recipe of a masked layer: what `pemncodec.nn` stores in a state_dict so that packing needs no flag.
 
-Seven 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits).
+Ten 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits), sampler,
+what a zero bit stands for, factor of the layer (float32 bits, 0 for none).
 """
 
 from __future__ import annotations
@@ -14,38 +15,42 @@ from .errors import NetworkError, UnknownLayoutError
 from .prototypes.generator import Generator
 
 VERSION = 1
-LENGTH = 7
-_SIGNED = struct.Struct("<7q")
-_UNSIGNED = struct.Struct("<7Q")
+LENGTH = 10
+_SIGNED = struct.Struct("<10q")
+_UNSIGNED = struct.Struct("<10Q")
+
+# How a mask follows from the scores; which is a number in state_dicts for ever.
+SAMPLERS = ("edge-popup", "bernoulli")
+_ZEROS = ("zero", "negated")
 _IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A prototype that is tiled over the layer from phase 0, and the fraction of weights that is kept.
+    """A prototype that is tiled over the layer from phase 0, and how the mask follows from the scores.
 
     Attributes:
         generator: makes the prototype.
-        keep: fraction that edge-popup keeps, in (0, 1].
+        keep: fraction that edge-popup keeps, in (0, 1]; for Bernoulli masks the probability at the start.
+        sampler: `"edge-popup"`, or `"bernoulli"` (a weight is kept where its score is at least 0).
+        zero: what a zero bit stands for: `"zero"` or `"negated"`.
+        factor: a float32 that multiplies the prototype in this layer, or None.
     """
 
     generator: Generator
     keep: float
+    sampler: str = "edge-popup"
+    zero: str = "zero"
+    factor: float | None = None
 
     def to_integers(self) -> list[int]:
-        """Seven signed 64-bit integers."""
+        """Ten signed 64-bit integers."""
         generator = self.generator
         (scale,) = struct.unpack("<I", struct.pack("<f", generator.scale))
         (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
-        fields = (
-            VERSION,
-            _IDS[generator.distribution],
-            generator.length,
-            generator.seed,
-            generator.stream,
-            scale,
-            keep,
-        )
+        (factor,) = struct.unpack("<I", struct.pack("<f", self.factor or 0.0))
+        start = (VERSION, _IDS[generator.distribution], generator.length, generator.seed, generator.stream)
+        fields = (*start, scale, keep, SAMPLERS.index(self.sampler), _ZEROS.index(self.zero), factor)
         return list(_SIGNED.unpack(_UNSIGNED.pack(*fields)))
 
     @classmethod
@@ -53,18 +58,24 @@ class Recipe:
         """The inverse of `to_integers`.
 
         Raises:
-            UnknownLayoutError: these are not seven integers of a recipe of this version.
+            UnknownLayoutError: these are not ten integers of a recipe of this version.
         """
         if len(integers) != LENGTH:
             raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
-        version, distribution, length, seed, stream, scale, keep = _UNSIGNED.unpack(_SIGNED.pack(*integers))
-        if version != VERSION or distribution not in DISTRIBUTIONS or scale >= 1 << 32:
+        fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
+        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor = fields
+        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS)
+        if version != VERSION or not known or max(scale, factor) >= 1 << 32:
             raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
         (scale_value,) = struct.unpack("<f", struct.pack("<I", scale))
+        (factor_value,) = struct.unpack("<f", struct.pack("<I", factor))
         (keep_value,) = struct.unpack("<d", struct.pack("<Q", keep))
         if not 0.0 < keep_value <= 1.0:
             raise UnknownLayoutError(f"{where} keeps a fraction of {keep_value}, outside of (0, 1]")
+        if not 0 <= factor < 0x7F800000:
+            raise UnknownLayoutError(f"{where} has the factor {factor_value}, which is not a number above 0")
         try:
-            return cls(Generator(DISTRIBUTIONS[distribution], length, seed, stream, scale_value), keep_value)
+            generator = Generator(DISTRIBUTIONS[distribution], length, seed, stream, scale_value)
         except NetworkError as reason:
             raise UnknownLayoutError(f"{where}: {reason}") from None
+        return cls(generator, keep_value, SAMPLERS[sampler], _ZEROS[zero], factor_value if factor else None)

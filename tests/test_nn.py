@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 import pemncodec
 from pemncodec import errors
-from pemncodec.nn import mask_network
+from pemncodec.compare import compare
+from pemncodec.nn import MaskedFill, Prototype, mask_network
+from pemncodec.options import PackOptions
 from pemncodec.recipe import Recipe
 
 from . import published
@@ -47,19 +50,38 @@ def test_weights_are_the_tiled_vector_under_the_top_k_mask() -> None:
     assert len(torch.cat([module.weight.flatten() for module in layers]).unique()) == d + 1
 
 
-def test_gradient_is_straight_through() -> None:
-    model = mask_network(nn.Sequential(nn.Linear(5, 4, bias=False)), ratio=0.3, keep=0.5)
+@pytest.mark.parametrize("zero", ["zero", "negated"])
+@pytest.mark.parametrize("sampler", ["edge-popup", "bernoulli"])
+def test_gradient_is_straight_through(sampler: str, zero: str) -> None:
+    model = mask_network(nn.Sequential(nn.Linear(5, 4, bias=False)), ratio=0.3, sampler=sampler, zero=zero).eval()
     layer: Any = model[0]
     scores = layer.parametrizations.weight.original
     x, target = torch.rand(3, 5), torch.rand(3, 4)
     loss = ((layer(x) - target) ** 2).sum()
     loss.backward()
-    # by hand: dL/dW = 2 (x W' − t)' x; the mask passes it on as if it were the score; |s| brings the sign
+    # by hand: dL/dW = 2 (x W' − t)' x; dW/dm is the difference of the two values; dm/ds is sign(s) for |s|, and
+    # p (1 − p) for sigmoid(s)
     weight = layer.weight.detach()
     by_weight = 2 * (x @ weight.T - target).T @ x
     vector = pemncodec.Generator("normal", int(20 * 0.3) + 1, seed=0, scale=math.sqrt(2 / 5)).values()
     filled = torch.from_numpy(np.resize(vector, 20)).reshape(4, 5)
-    assert torch.allclose(scores.grad, by_weight * filled * scores.detach().sign(), atol=1e-6)
+    p = torch.sigmoid(scores.detach())
+    by_score = scores.detach().sign() if sampler == "edge-popup" else p * (1 - p)
+    step = 2 * filled if zero == "negated" else filled
+    assert torch.allclose(scores.grad, by_weight * step * by_score, atol=1e-6)
+
+
+def test_bernoulli_masks_are_drawn_in_training_and_fixed_in_evaluation() -> None:
+    torch.manual_seed(0)
+    model = mask_network(nn.Sequential(nn.Linear(200, 300, bias=False)), keep=0.3, sampler="bernoulli")
+    layer: Any = model[0]
+    draws = [layer.weight != 0 for _ in range(2)]
+    assert not torch.equal(*draws)
+    p = torch.sigmoid(layer.parametrizations.weight.original.detach())
+    assert abs(p.mean().item() - 0.3) < 0.01
+    assert all(abs(draw.float().mean().item() - p.mean().item()) < 0.01 for draw in draws)
+    model.eval()
+    assert torch.equal(layer.weight != 0, p >= 0.5)
 
 
 def test_packing_needs_no_flag_and_gives_the_live_network(tmp_path: Path) -> None:
@@ -116,7 +138,7 @@ def test_recipe_integers_round_trip() -> None:
     [
         (lambda s: s.pop("0.parametrizations.weight.original"), "a recipe without scores"),
         (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(3, dtype=torch.int64)}), "3 numbers"),
-        (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(7)}), "dtype torch.float32"),
+        (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(10)}), "dtype torch.float32"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(0, 9), "version 9: install a newer"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(6, -1), "keeps a fraction of nan"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(2, 0), "length ≥ 1"),
@@ -142,7 +164,7 @@ def test_bad_arguments() -> None:
         mask_network(network(), keep=0)
     with pytest.raises(errors.NetworkError, match="ratio is 2"):
         mask_network(network(), ratio=2)
-    with pytest.raises(errors.NetworkError, match="no linear or convolutional layer"):
+    with pytest.raises(errors.NetworkError, match="there is no weight to mask"):
         mask_network(nn.ReLU())
 
 
@@ -161,5 +183,152 @@ def test_converted_networks_are_refused(dtype: torch.dtype) -> None:
     """They compute with other weights than their recipe says."""
     with pytest.raises(errors.UnknownLayoutError, match=f"has dtype {dtype}: a converted network"):
         pemncodec.save(mask_network(network()).to(dtype))
-    with pytest.raises(errors.NetworkError, match="no float32"):
+    with pytest.raises(errors.NetworkError, match="is no float32"):
         mask_network(network().to(dtype))
+
+
+# --- every strategy, init, sampler ------------------------------------------------------------------------------------
+
+
+class Everything(nn.Module):
+    """Every kind of layer that is masked, and some that are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(7, 16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.cross = nn.MultiheadAttention(16, 2, kdim=12, vdim=10, batch_first=True)
+        self.conv1 = nn.Conv1d(16, 8, 3, padding=1)
+        self.up1 = nn.ConvTranspose1d(8, 16, 2, stride=2)
+        self.conv2 = nn.Conv2d(1, 4, 3)
+        self.up2 = nn.ConvTranspose2d(4, 2, 3)
+        self.conv3 = nn.Conv3d(1, 2, 1)
+        self.up3 = nn.ConvTranspose3d(2, 1, 1)
+        self.norm = nn.BatchNorm2d(2)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(tokens)
+        x = self.attention(x, x, x, need_weights=False)[0]
+        x = self.cross(x, x[..., :12], x[..., :10], need_weights=False)[0]
+        x = self.up1(self.conv1(x.transpose(1, 2)))
+        x = self.norm(self.up2(self.conv2(x[:, None])))
+        x = self.up3(self.conv3(x[:, None]))[:, 0]
+        result: torch.Tensor = self.head(x.mean(1).transpose(1, 2))
+        return result
+
+
+MASKED = 13  # weights: 1 + 1 and 3 + 1 of attention, 6 convolutions, 1 linear
+
+
+@pytest.mark.parametrize("zero", ["zero", "negated"])
+@pytest.mark.parametrize("sampler", ["edge-popup", "bernoulli"])
+@pytest.mark.parametrize("init", ["kaiming-normal", "signed-constant", "uniform"])
+@pytest.mark.parametrize("strategy", ["full", "one-layer", "max-layer", "random-vector"])
+def test_every_combination_packs_without_flags(strategy: str, init: str, sampler: str, zero: str) -> None:
+    torch.manual_seed(0)
+    model = mask_network(
+        Everything(), strategy=strategy, init=init, sampler=sampler, zero=zero, keep=0.4, seed=5, rescale=True
+    )
+    tokens = torch.arange(14).reshape(2, 7) % 7
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(tokens).square().mean().backward()
+        optimizer.step()
+    assert all(p.grad is not None for name, p in model.named_parameters() if "original" in name)
+    model.eval()
+    data, report = pemncodec.pack(model)
+    assert report.layers == MASKED
+    assert report.sizes.prototypes == report.sizes.kept == 0, "the prototypes are seeds"
+    # matmul rounds otherwise for a weight that requires a gradient, and the live weight does not here
+    stock = Everything().eval().requires_grad_(False)
+    stock.load_state_dict(pemncodec.load(data), strict=True)
+    with torch.no_grad():
+        assert published.bits(stock(tokens)) == published.bits(model(tokens))
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.ConvTranspose2d):
+            assert published.bits(module.weight) == published.bits(stock.get_submodule(name).weight)  # type: ignore[arg-type]
+    assert compare(data, model, options=PackOptions()).tensors == len(stock.state_dict())
+
+
+def values_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The values of every masked weight before masking, by module."""
+    found = {}
+    for name, module in model.named_modules():
+        if isinstance(module, MaskedFill):
+            owner = model.get_submodule(name.rsplit(".parametrizations", 1)[0])
+            parameter = name.split("parametrizations.")[1].split(".")[0]
+            original = getattr(owner, "parametrizations")[parameter].original  # noqa: B009
+            found[name] = module.filled(original).detach()
+    return found
+
+
+def test_strategies_share_what_they_say() -> None:
+    full, one, mp, rp = (
+        values_of(mask_network(Everything(), strategy=s, ratio=0.02, keep=1.0))
+        for s in ("full", "one-layer", "max-layer", "random-vector")
+    )
+    largest = max(full.values(), key=torch.Tensor.numel)
+    total = sum(values.numel() for values in full.values())
+    assert len(torch.cat([values.flatten() for values in full.values()]).unique()) > 0.999 * total
+    for values in one.values():
+        twins = [other for other in one.values() if other.shape == values.shape]
+        assert all(torch.equal(values, twin) for twin in twins)
+    assert not torch.equal(next(iter(one.values())).flatten()[:9], one[list(one)[-1]].flatten()[:9])
+    first = max(mp.values(), key=torch.Tensor.numel).flatten()
+    assert all(torch.equal(values.flatten(), first[: values.numel()]) for values in mp.values())
+    d = int(largest.numel() * 0.02) + 1
+    assert len(torch.cat([values.flatten() for values in rp.values()]).unique()) == d
+
+
+def test_rescaling_gives_every_layer_its_own_variance() -> None:
+    model = nn.Sequential(nn.Linear(100, 400), nn.Linear(400, 100), nn.Linear(16, 1000))
+    plain = list(values_of(mask_network(copy.deepcopy(model), strategy="max-layer")).values())
+    scaled = list(values_of(mask_network(model, strategy="max-layer", rescale=True)).values())
+    assert [round(v.std().item() * 50**0.5, 1) for v in plain] == [1.0, 1.0, 1.0]
+    assert [round(v.std().item() * (n / 2) ** 0.5, 1) for v, n in zip(scaled, (100, 400, 16), strict=True)] == [1.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (None, {"a", "b.0", "b.1"}),
+        ("b.*", {"b.0", "b.1"}),
+        (["a", "b.1"], {"a", "b.1"}),
+        (lambda name, module: name != "b" and module.in_features == 3, {"a", "b.1"}),
+    ],
+)
+def test_scope(scope: Any, expected: set[str]) -> None:
+    model = nn.ModuleDict({"a": nn.Linear(3, 4), "b": nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))})
+    mask_network(model, scope=scope)
+    masked = {name for name, module in model.named_modules() if parametrize.is_parametrized(module)}
+    assert masked == expected
+
+
+def test_the_prototype_is_in_memory_once() -> None:
+    model = mask_network(nn.Sequential(*(nn.Linear(64, 64) for _ in range(5))), strategy="max-layer")
+    for moved in (model, copy.deepcopy(model), model.to(torch.device("cpu"))):
+        pointers = {m.values.data_ptr() for m in moved.modules() if isinstance(m, Prototype)}
+        assert len(pointers) == 1
+    assert not any("values" in name for name in model.state_dict())
+
+
+def test_training_under_autocast_and_compile() -> None:
+    model = mask_network(network())
+    x = torch.rand(4, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = model(x).float().square().mean()
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters())
+    compiled = torch.compile(model.eval(), backend="eager")
+    with torch.no_grad():
+        assert published.bits(compiled(x)) == published.bits(model(x))
+
+
+def test_unknown_options() -> None:
+    for option in ({"strategy": "x"}, {"init": "x"}, {"sampler": "x"}, {"zero": "x"}, {"scope": "nothing.*"}):
+        with pytest.raises(errors.NetworkError):
+            mask_network(network(), **option)  # type: ignore[arg-type]
+    with pytest.raises(errors.MaskRuleError, match="a Bernoulli mask starts with a probability below 1"):
+        mask_network(network(), keep=1.0, sampler="bernoulli")

@@ -50,6 +50,18 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str) -> Derived:
     return Derived(Mask.from_bool(flags), dropped_equal < len(equal))
 
 
+def sigmoid(scores: torch.Tensor, name: str) -> Derived:
+    """Bernoulli masks in evaluation: kept where sigmoid(score) ≥ 1/2, that is where the score is at least 0.
+
+    Raises:
+        MaskRuleError: a score is NaN.
+    """
+    values = scores.detach().cpu()
+    if bool(values.isnan().any()):
+        raise MaskRuleError(f"scores {name!r} contain NaN: the network did not train")
+    return Derived(Mask.from_bool((values >= 0).numpy()), False)
+
+
 def explicit(mask: torch.Tensor, name: str) -> Mask:
     """A mask that is in the file: every element 0 or 1.
 

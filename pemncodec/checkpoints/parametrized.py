@@ -58,9 +58,16 @@ def _seeded(state: State, base: str, recipe_name: str, options: PackOptions, dra
     if base + ".1.recipe" in state.tensors:
         raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
-    if options.keep is not None and options.keep != recipe.keep:
-        raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {recipe.keep}: leave it away")
-    draft.keep = recipe.keep
-    derived = mask_rules.edge_popup(scores, recipe.keep, base + _ORIGINAL)
+    where = base + _ORIGINAL
+    if recipe.sampler == "bernoulli":
+        draft.mask_rule = "sigmoid"
+        derived = mask_rules.sigmoid(scores, where)
+    else:
+        draft.keep = recipe.keep
+        derived = mask_rules.edge_popup(scores, recipe.keep, where)
+    if options.keep is not None and options.keep != draft.keep:
+        raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: leave it away")
     name = base.replace(_INFIX, "", 1) if base.startswith(_INFIX) else base.replace("." + _INFIX, ".", 1)
-    return SeededWeight(name, tuple(scores.shape), GeneratedPrototype(recipe.generator), derived.mask)
+    return SeededWeight(
+        name, tuple(scores.shape), GeneratedPrototype(recipe.generator), derived.mask, recipe.zero, recipe.factor
+    )

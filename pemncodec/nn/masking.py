@@ -1,14 +1,14 @@
-"""Random-vector padding with edge-popup masks, as a PyTorch parametrization.
+"""Masked random weights as a PyTorch parametrization.
 
 The trained parameter (`module.parametrizations.weight.original`) is the score of every weight. The weight itself is
-computed: a short random vector, tiled over the layer, wherever the score is among the top `keep` of the layer, and
-zero elsewhere (Ramanujan et al., CVPR 2020; Bai et al., NeurIPS 2022, section 3.3).
+computed: random values that a recipe makes, selected by the mask that follows from the scores.
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -16,99 +16,162 @@ from torch.nn.utils import parametrize
 
 from ..errors import MaskRuleError, NetworkError
 from ..prototypes.generator import Generator
-from ..recipe import Recipe
+from ..recipe import SAMPLERS, Recipe
+from . import samplers, strategies
 
 M = TypeVar("M", bound=nn.Module)
+Scope = str | list[str] | Callable[[str, nn.Module], bool] | None
 
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_LAYERS = (
+    nn.Linear,
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
+_ATTENTION = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
-class _TopKFill(torch.autograd.Function):
-    """The filled weight where |score| is among the largest, +0.0 elsewhere; straight-through backward."""
+class Prototype(nn.Module):
+    """Random values, in memory once for all layers that use them.
 
-    @staticmethod
-    def forward(ctx: Any, scores: torch.Tensor, filled: torch.Tensor, drop: int) -> torch.Tensor:
-        # Stable, so that the mask is the one that the codec derives from the saved scores.
-        order = torch.sort(scores.flatten(), stable=True).indices
-        weight = filled.flatten().clone()
-        weight[order[:drop]] = 0.0
-        ctx.save_for_backward(filled)
-        return weight.view_as(scores)
+    A module of its own, because `.to(device)` would copy a buffer once for every layer, and a shared module only once.
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (filled,) = ctx.saved_tensors
-        return gradients[0] * filled, None, None
+    Args:
+        generator: makes them.
+    """
+
+    values: torch.Tensor
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.from_numpy(generator.values()), persistent=False)
 
 
 class MaskedFill(nn.Module):
     """Parametrization that turns scores into a masked, filled weight.
 
     Args:
-        recipe: the prototype and the fraction kept.
-        prototype: its values, float32, shape (length,); one tensor for all layers that share it.
+        recipe: the prototype, and how the mask follows from the scores.
+        prototype: its values; one module for all layers that share it.
 
     Attributes:
         recipe: int64, in the state_dict, so that `pemn pack` needs no flag.
     """
 
-    prototype: torch.Tensor
     recipe: torch.Tensor
 
-    def __init__(self, recipe: Recipe, prototype: torch.Tensor) -> None:
+    def __init__(self, recipe: Recipe, prototype: Prototype) -> None:
         super().__init__()
-        self.keep = recipe.keep
+        self.keep, self.sampler, self.zero, self.factor = recipe.keep, recipe.sampler, recipe.zero, recipe.factor
+        self.prototype = prototype
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
-        self.register_buffer("prototype", prototype, persistent=False)
+
+    def filled(self, scores: torch.Tensor) -> torch.Tensor:
+        """The random values in the shape of `scores`, before masking. A view where the prototype is long enough."""
+        values = self.prototype.values
+        repeats = -(-scores.numel() // len(values))
+        filled = (values if repeats == 1 else values.repeat(repeats))[: scores.numel()].view(scores.shape)
+        return filled if self.factor is None else filled * self.factor
 
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """The weight, in the shape of `scores`."""
-        repeats = -(-scores.numel() // len(self.prototype))
-        filled = self.prototype.repeat(repeats)[: scores.numel()].view(scores.shape)
-        drop = int((1 - self.keep) * scores.numel())
-        weight: torch.Tensor = _TopKFill.apply(scores.abs(), filled, drop)  # type: ignore[no-untyped-call]
+        one = self.filled(scores)
+        zero = -one if self.zero == "negated" else torch.zeros_like(one)
+        if self.sampler == "bernoulli":
+            surrogate, mask = samplers.bernoulli(scores, self.training)
+        else:
+            surrogate, mask = samplers.edge_popup(scores, self.keep)
+        weight: torch.Tensor = samplers.Select.apply(surrogate, mask, one, zero)  # type: ignore[no-untyped-call]
         return weight
 
 
-def mask_network(model: M, *, ratio: float = 0.01, keep: float = 0.5, seed: int = 0) -> M:
-    """Turn the linear and convolutional weights of `model` into masked random weights, in place.
+def mask_network(
+    model: M,
+    *,
+    strategy: str = "random-vector",
+    keep: float = 0.5,
+    ratio: float = 0.01,
+    init: str = "kaiming-normal",
+    seed: int = 0,
+    sampler: str = "edge-popup",
+    zero: str = "zero",
+    rescale: bool = False,
+    scope: Scope = None,
+) -> M:
+    """Turn weights of `model` into masked random weights, in place.
 
-    One vector of d = int(N · ratio) + 1 normal values, N the size of the largest layer, is tiled over every layer
-    from its first element on. Its standard deviation is Kaiming's for the largest layer (fan-in, gain √2), as in the
-    published code. Scores start as Kaiming uniform, from torch's own generator. Biases and other layers stay as they
-    are.
+    The weights of linear layers, convolutions (1-d to 3-d, transposed ones too) and attention projections are masked;
+    biases, BatchNorm, embeddings and everything else stay ordinary parameters.
 
     Args:
-        model: any module; its linear and convolution layers (1-d to 3-d) must hold float32 weights.
-        ratio: length of the vector as a fraction of the largest layer, in [0, 1].
-        keep: fraction of the weights that each layer keeps, in (0, 1].
-        seed: seed of the format's generator: the same seed gives the same values on every machine.
+        model: any module with float32 weights.
+        strategy: where the random values come from (Bai et al., NeurIPS 2022, section 3): `"full"`, every layer its
+            own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
+            `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
+        keep: fraction of the weights that each layer keeps, in (0, 1]; with Bernoulli masks, at the start.
+        ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
+        init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
+        seed: of the format's generator: the same seed gives the same values on every machine.
+        sampler: `"edge-popup"` (the top `keep` of |score| in every layer) or `"bernoulli"` (drawn with probability
+            sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2).
+        zero: what a weight is that is not kept: `"zero"`, or `"negated"` (a mask of signs).
+        rescale: for `max-layer` and `random-vector`: multiply each layer so that its variance is that of its own
+            fan-in. The published code leaves every layer with the variance of the largest.
+        scope: which modules: a glob pattern of names (`"layer?.*"`), several, a function of name and module, or all.
 
     Returns:
         `model`.
 
     Raises:
-        NetworkError: there is no layer to mask, or ratio is outside of [0, 1].
-        MaskRuleError: keep is outside of (0, 1].
+        NetworkError: nothing to mask, a layer that is masked already or is no float32, or an unknown option.
+        MaskRuleError: keep is outside of its range.
     """
     if not 0.0 < keep <= 1.0:
         raise MaskRuleError(f"keep is {keep}, and must be above 0 and at most 1: the fraction of weights that are KEPT")
-    if not 0.0 <= ratio <= 1.0:
-        raise NetworkError(f"ratio is {ratio}, and must be between 0 and 1")
-    layers = [module for module in model.modules() if isinstance(module, _LAYERS)]
-    if not layers:
-        raise NetworkError("the model has no linear or convolutional layer to mask")
-    for layer in layers:
-        if parametrize.is_parametrized(layer, "weight"):
-            raise NetworkError(f"{layer} has a parametrized weight already: a network is masked once")
-        if isinstance(layer.weight, nn.UninitializedParameter) or layer.weight.dtype != torch.float32:
-            raise NetworkError(f"{layer} has a weight that is no float32: initialise it, and convert after unpacking")
-    largest = max((layer.weight for layer in layers), key=lambda weight: weight.numel())
-    fan_in = largest[0].numel()
-    length = min(int(largest.numel() * ratio) + 1, largest.numel())
-    recipe = Recipe(Generator("normal", length, seed, scale=math.sqrt(2.0 / fan_in)), keep)
-    values = torch.from_numpy(recipe.generator.values()).to(largest.device)
-    for layer in layers:
-        nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
-        parametrize.register_parametrization(layer, "weight", MaskedFill(recipe, values))
+    if sampler not in SAMPLERS or zero not in ("zero", "negated"):
+        raise NetworkError(
+            f"sampler {sampler!r} or zero {zero!r} is unknown: choose {' or '.join(SAMPLERS)}; zero or negated"
+        )
+    weights = list(_weights(model, scope))
+    if not weights:
+        raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
+    shapes = [tuple(getattr(module, name).shape) for module, name in weights]
+    fillings = strategies.plan(strategy, shapes, init=init, seed=seed, ratio=ratio, rescale=rescale)
+    prototypes: dict[Generator, Prototype] = {}
+    for (module, name), filling in zip(weights, fillings, strict=True):
+        scores = getattr(module, name)
+        if filling.generator not in prototypes:
+            prototypes[filling.generator] = Prototype(filling.generator).to(scores.device)
+        samplers.start(scores, sampler, keep)
+        recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor)
+        parametrize.register_parametrization(module, name, MaskedFill(recipe, prototypes[filling.generator]))
     return model
+
+
+def _weights(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module, str]]:
+    """The weights to mask: module, and name of the parameter."""
+    for path, module in model.named_modules():
+        names = _ATTENTION if isinstance(module, nn.MultiheadAttention) else ("weight",)
+        if not isinstance(module, (*_LAYERS, nn.MultiheadAttention)) or not _in_scope(scope, path, module):
+            continue
+        for name in names:
+            if parametrize.is_parametrized(module, name):
+                raise NetworkError(f"{path or 'the model'} has a parametrized {name} already: a network is masked once")
+            weight = getattr(module, name)
+            if weight is None:  # of the attention projections either one or three are there
+                continue
+            if isinstance(weight, nn.UninitializedParameter) or weight.dtype != torch.float32:
+                raise NetworkError(f"{path}.{name} is no float32: initialise it, and convert after unpacking")
+            yield module, name
+
+
+def _in_scope(scope: Scope, path: str, module: nn.Module) -> bool:
+    if scope is None:
+        return True
+    if callable(scope):
+        return scope(path, module)
+    patterns = [scope] if isinstance(scope, str) else scope
+    return any(fnmatchcase(path, pattern) for pattern in patterns)

@@ -1,0 +1,67 @@
+"""From scores to masks in training: edge-popup and Bernoulli supermasks, with straight-through gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..errors import MaskRuleError
+
+
+class Select(torch.autograd.Function):
+    """`one` where the mask is set and `zero` elsewhere; the gradient passes as if the mask were the surrogate."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        surrogate: torch.Tensor,  # noqa: ARG004 (its gradient is what this is for)
+        mask: torch.Tensor,
+        one: torch.Tensor,
+        zero: torch.Tensor,
+    ) -> torch.Tensor:
+        """The selected values, in the shape of `surrogate`."""
+        ctx.save_for_backward(one, zero)
+        return torch.where(mask, one, zero)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        """d weight / d mask = one − zero."""
+        one, zero = ctx.saved_tensors
+        return gradients[0] * (one - zero), None, None, None
+
+
+def edge_popup(scores: torch.Tensor, keep: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The surrogate |score|, and the mask of the largest (Ramanujan et al., CVPR 2020).
+
+    The sort is stable, so that the mask is the one that the codec derives from the saved scores.
+    """
+    surrogate = scores.abs()
+    mask = torch.ones(scores.numel(), dtype=torch.bool, device=scores.device)
+    drop = int((1 - keep) * scores.numel())
+    mask[torch.sort(surrogate.detach().flatten(), stable=True).indices[:drop]] = False
+    return surrogate, mask.view_as(scores)
+
+
+def bernoulli(scores: torch.Tensor, training: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """The surrogate sigmoid(score), and a mask: drawn with that probability in training, kept at ≥ 1/2 in evaluation.
+
+    Zhou et al., "Deconstructing lottery tickets" (NeurIPS 2019), section 4.
+    """
+    surrogate = torch.sigmoid(scores)
+    mask = torch.rand_like(surrogate) < surrogate if training else scores >= 0
+    return surrogate, mask
+
+
+def start(scores: torch.Tensor, sampler: str, keep: float) -> None:
+    """Scores to begin with, in place: Kaiming uniform; for Bernoulli around the logit of `keep`.
+
+    Raises:
+        MaskRuleError: Bernoulli masks that keep everything have no logit.
+    """
+    torch.nn.init.kaiming_uniform_(scores, a=5**0.5)
+    if sampler == "bernoulli":
+        if keep == 1.0:
+            raise MaskRuleError("keep is 1, and a Bernoulli mask starts with a probability below 1")
+        with torch.no_grad():
+            scores += torch.logit(torch.tensor(keep, dtype=torch.float32)).to(scores.device)
