@@ -49,7 +49,8 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
             raise NetworkError(
                 f"metadata key {key!r} is empty or reserved: choose one that does not begin with 'pemn.'"
             )
-    weights = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
+    entries = [_maskable(entry) for entry in draft.entries]
+    weights = [entry for entry in entries if isinstance(entry, MaskedWeight)]
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask) for weight in weights]
     vectors = find_vectors(views)
@@ -60,17 +61,29 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
         for number, fill in zip(vector.members, _fills(network, vector, weights), strict=True)
     }
     seeds: dict[GeneratedPrototype, int] = {}
-    for index, entry in enumerate(draft.entries):
-        progress(index, len(draft.entries), entry.name)
+    for index, entry in enumerate(entries):
+        progress(index, len(entries), entry.name)
         network.entries.append(_entry(network, entry, fills, seeds))
-    progress(len(draft.entries), len(draft.entries), "")
+    progress(len(entries), len(entries), "")
     findings = describe(vectors, views)
+    plain = sum(new is not old for new, old in zip(entries, draft.entries, strict=True))
+    if plain:
+        findings.append(f"{plain} masked tensors of a dtype without masks: their effective values are stored")
     findings += [
         f"{prototype.generator.distribution} values made from seed {prototype.generator.seed}, stream "
         f"{prototype.generator.stream}: {prototype.length} of them"
         for prototype in seeds
     ]
     return Assembled(network, findings)
+
+
+def _maskable(entry: DraftEntry) -> DraftEntry:
+    """The entry itself; the effective values of a masked weight whose dtype the format does not mask (spec 4.8)."""
+    if not isinstance(entry, MaskedWeight) or entry.dtype.maskable:
+        return entry
+    keep = np.repeat(entry.mask.to_bool(), entry.dtype.words_per_element)
+    values = np.where(keep, entry.values, np.zeros(1, dtype=entry.values.dtype))
+    return PlainTensor(entry.name, entry.dtype, entry.shape, values)
 
 
 def _own_metadata(draft: Draft) -> dict[str, str]:

@@ -107,7 +107,8 @@ def _effective(original: DraftEntry) -> Words:
     if isinstance(original, SeededWeight):
         return _effective_seeded(original)
     values = original.values
-    return np.where(original.mask.to_bool(), values, np.zeros(1, dtype=values.dtype))
+    keep = np.repeat(original.mask.to_bool(), original.dtype.words_per_element)
+    return np.where(keep, values, np.zeros(1, dtype=values.dtype))
 
 
 def _effective_seeded(original: SeededWeight) -> Words:

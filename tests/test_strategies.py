@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import pemncodec
+from pemncodec.compare import compare
+from pemncodec.options import PackOptions
 
 from . import published
 
@@ -127,6 +129,19 @@ def test_half_precision() -> None:
         data, report = pemncodec.pack(cast, keep=0.5)
         published.assert_equal(pemncodec.load(data), published.effective(cast, 0.5))
         assert report.findings[0] == FINDINGS["random-vector-copy"]
+
+
+@pytest.mark.parametrize("dtype", [torch.complex128, torch.bool])
+def test_weights_of_a_dtype_without_masks_are_stored_as_they_act(dtype: torch.dtype) -> None:
+    state = {"l.weight": (torch.randn(40, 7, dtype=torch.float64) * 2).to(dtype), "l.scores": torch.rand(40, 7)}
+    data, report = pemncodec.pack(state, keep=0.3)
+    expected = torch.where(
+        published.top_k_mask(state["l.scores"], 0.3) == 1, state["l.weight"], torch.zeros((), dtype=dtype)
+    )
+    published.assert_equal(pemncodec.load(data), {"l.weight": expected})
+    assert report.layers == 0
+    assert "1 masked tensors of a dtype without masks" in report.findings[-1]
+    assert compare(data, state, options=PackOptions(0.3)).tensors == 1
 
 
 def test_nan_and_infinity_in_the_weights_are_bits_like_others() -> None:
