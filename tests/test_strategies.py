@@ -46,6 +46,10 @@ def test_scaled_copy_that_comes_first() -> None:
     published.assert_equal(pemncodec.load(data), published.effective(state, 0.5))
     assert "1 layers are scaled copies" in report.findings
     assert report.sizes.kept == 0
+    state |= {"c.weight": base.clone(), "c.scores": torch.rand(20, 30), "d.weight": base[:9] * 0.3}
+    state |= {"d.scores": torch.rand(9, 30)}
+    fills = [layer.fill for layer in pemncodec.load_network(pemncodec.save(state, keep=0.5)).layers]
+    assert [getattr(fill, "scale", 0) is None for fill in fills] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(

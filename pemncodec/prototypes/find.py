@@ -86,6 +86,9 @@ class _Index:
 
     def add(self, vector: Vector) -> None:
         self.vectors.append(vector)
+        self._register(vector)
+
+    def _register(self, vector: Vector) -> None:
         head = periods.extend(vector.values, _KEY_LENGTH)
         for count in range(1, _KEY_LENGTH + 1):  # layers shorter than the key are prefixes, too
             self._by_head[vector.dtype.name, head[:count].tobytes()].append(vector)
@@ -110,8 +113,7 @@ class _Index:
                 return vector, None
         return None
 
-    @staticmethod
-    def _rebase(vector: Vector, values: Words) -> bool:
+    def _rebase(self, vector: Vector, values: Words) -> bool:
         """Whether the known vector is itself a scaled copy of `values`: then these become the vector."""
         if len(values) < len(vector.values) or any(scale is not None for scale in vector.scales):
             return False
@@ -121,6 +123,7 @@ class _Index:
             return False
         vector.values = values[:length]
         vector.scales = [scale] * len(vector.members)
+        self._register(vector)
         return True
 
 
