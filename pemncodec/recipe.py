@@ -1,7 +1,7 @@
 """The recipe of a masked layer: what `pemncodec.nn` stores in a state_dict so that packing needs no flag.
 
-Ten 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits), sampler,
-what a zero bit stands for, factor of the layer (float32 bits, 0 for none).
+Eleven 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits), sampler,
+what a zero bit stands for, factor of the layer (float32 bits, 0 for none), whether values are made distinct.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .errors import NetworkError, UnknownLayoutError
 from .prototypes.generator import Generator
 
 VERSION = 1
-LENGTH = 10
-_SIGNED = struct.Struct("<10q")
-_UNSIGNED = struct.Struct("<10Q")
+LENGTH = 11
+_SIGNED = struct.Struct("<11q")
+_UNSIGNED = struct.Struct("<11Q")
 
 # How a mask follows from the scores; which is a number in state_dicts for ever.
 SAMPLERS = ("edge-popup", "bernoulli")
@@ -30,7 +30,7 @@ class Recipe:
     """A prototype that is tiled over the layer from phase 0, and how the mask follows from the scores.
 
     Attributes:
-        generator: makes the prototype.
+        generator: makes the prototype. Its patches are those of `Generator.distinct`, or none.
         keep: fraction that edge-popup keeps, in (0, 1]; for Bernoulli masks the probability at the start.
         sampler: `"edge-popup"`, or `"bernoulli"` (a weight is kept where its score is at least 0).
         zero: what a zero bit stands for: `"zero"` or `"negated"`.
@@ -44,13 +44,21 @@ class Recipe:
     factor: float | None = None
 
     def to_integers(self) -> list[int]:
-        """Ten signed 64-bit integers."""
+        """Eleven signed 64-bit integers."""
         generator = self.generator
         (scale,) = struct.unpack("<I", struct.pack("<f", generator.scale))
         (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
         (factor,) = struct.unpack("<I", struct.pack("<f", self.factor or 0.0))
         start = (VERSION, _IDS[generator.distribution], generator.length, generator.seed, generator.stream)
-        fields = (*start, scale, keep, SAMPLERS.index(self.sampler), _ZEROS.index(self.zero), factor)
+        fields = (
+            *start,
+            scale,
+            keep,
+            SAMPLERS.index(self.sampler),
+            _ZEROS.index(self.zero),
+            factor,
+            int(bool(generator.patches)),
+        )
         return list(_SIGNED.unpack(_UNSIGNED.pack(*fields)))
 
     @classmethod
@@ -58,13 +66,13 @@ class Recipe:
         """The inverse of `to_integers`.
 
         Raises:
-            UnknownLayoutError: these are not ten integers of a recipe of this version.
+            UnknownLayoutError: these are not eleven integers of a recipe of this version.
         """
         if len(integers) != LENGTH:
             raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
         fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
-        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor = fields
-        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS)
+        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct = fields
+        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and distinct < 2
         if version != VERSION or not known or max(scale, factor) >= 1 << 32:
             raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
         (scale_value,) = struct.unpack("<f", struct.pack("<I", scale))
@@ -76,6 +84,7 @@ class Recipe:
             raise UnknownLayoutError(f"{where} has the factor {factor_value}, which is not a number above 0")
         try:
             generator = Generator(DISTRIBUTIONS[distribution], length, seed, stream, scale_value)
+            generator = generator.distinct() if distinct else generator
         except NetworkError as reason:
             raise UnknownLayoutError(f"{where}: {reason}") from None
         return cls(generator, keep_value, SAMPLERS[sampler], _ZEROS[zero], factor_value if factor else None)

@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 import pemncodec
 from pemncodec import errors
 from pemncodec.compare import compare
-from pemncodec.nn import MaskedFill, Prototype, mask_network
+from pemncodec.nn import MaskedFill, Prototype, lottery_ticket, mask_network
 from pemncodec.options import PackOptions
 from pemncodec.recipe import Recipe
 
@@ -138,7 +138,7 @@ def test_recipe_integers_round_trip() -> None:
     [
         (lambda s: s.pop("0.parametrizations.weight.original"), "a recipe without scores"),
         (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(3, dtype=torch.int64)}), "3 numbers"),
-        (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(10)}), "dtype torch.float32"),
+        (lambda s: s.update({"0.parametrizations.weight.0.recipe": torch.zeros(11)}), "dtype torch.float32"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(0, 9), "version 9: install a newer"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(6, -1), "keeps a fraction of nan"),
         (lambda s: s["0.parametrizations.weight.0.recipe"].__setitem__(2, 0), "length ≥ 1"),
@@ -332,3 +332,62 @@ def test_unknown_options() -> None:
             mask_network(network(), **option)  # type: ignore[arg-type]
     with pytest.raises(errors.MaskRuleError, match="a Bernoulli mask starts with a probability below 1"):
         mask_network(network(), keep=1.0, sampler="bernoulli")
+
+
+def test_random_vectors_have_exactly_d_distinct_values() -> None:
+    """Also where draws of 24 bits coincide: here some twenty times."""
+    n, ratio = 1000 * 400, 0.1
+    d = int(n * ratio) + 1
+    for init in ("kaiming-normal", "uniform"):
+        model = mask_network(nn.Sequential(nn.Linear(400, 1000)), ratio=ratio, init=init, keep=0.9)
+        (values,) = values_of(model).values()
+        assert len(values.unique()) == d
+        plain = pemncodec.Generator("normal" if init != "uniform" else "uniform", d, 0).values()
+        assert len(np.unique(plain)) < d, "otherwise this tests nothing"
+        data, report = pemncodec.pack(model)
+        layer: Any = model[0]
+        published.assert_equal(pemncodec.load(data), {"0.bias": layer.bias, "0.weight": layer.weight})
+        assert report.sizes.prototypes == 0
+
+
+def test_lottery_tickets() -> None:
+    torch.manual_seed(0)
+    model = network()
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    x, y = torch.rand(16, 3, 8, 8), torch.arange(16) % 10
+    calls = []
+
+    def train(net: nn.Module) -> None:
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(3):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x), y).backward()
+            optimizer.step()
+        trained: Any = net
+        calls.append(trained[6].weight.abs().detach().clone())
+
+    lottery_ticket(model, train, rounds=3, fraction=0.3)
+    assert len(calls) == 3
+    state = model.state_dict()
+    for name, tensor in start.items():
+        found = state[f"{name}_orig"] if f"{name}_orig" in state else state[name]
+        assert torch.equal(found, tensor), name
+    masks = torch.cat([mask.flatten() for name, mask in state.items() if name.endswith("_mask")])
+    assert abs(masks.mean().item() - 0.7**3) < 0.002
+    # the last round prunes the smallest of the trained weights that are left
+    mask = state["6.weight_mask"] == 1
+    pruned_last = (calls[2] > 0) & ~mask
+    assert calls[2][mask].min() >= calls[2][pruned_last].max()
+    data, report = pemncodec.pack(model)
+    assert report.layout == "torch.nn.utils.prune"
+    loaded = pemncodec.load(data)
+    assert torch.equal(loaded["6.weight"], start["6.weight"] * mask)
+
+
+def test_lottery_tickets_say_what_is_wrong() -> None:
+    with pytest.raises(errors.NetworkError, match="0 rounds"):
+        lottery_ticket(network(), lambda _: None, rounds=0)
+    with pytest.raises(errors.NetworkError, match=r"rewind has no '0\.weight'"):
+        lottery_ticket(network(), lambda _: None, rounds=1, rewind={"0.bias": torch.zeros(8)})
+    with pytest.raises(errors.NetworkError, match="no weight to prune"):
+        lottery_ticket(nn.ReLU(), lambda _: None, rounds=1)

@@ -1,5 +1,6 @@
-"""Networks whose weights are random and whose masks are trained (PEMN, Bai et al., NeurIPS 2022)."""
+"""Networks whose weights are random and whose masks are trained (Bai et al., NeurIPS 2022), and lottery tickets."""
 
+from .lottery import lottery_ticket
 from .masking import MaskedFill, Prototype, mask_network
 
-__all__ = ["MaskedFill", "Prototype", "mask_network"]
+__all__ = ["MaskedFill", "Prototype", "lottery_ticket", "mask_network"]

@@ -135,7 +135,7 @@ def mask_network(
         raise NetworkError(
             f"sampler {sampler!r} or zero {zero!r} is unknown: choose {' or '.join(SAMPLERS)}; zero or negated"
         )
-    weights = list(_weights(model, scope))
+    weights = list(weights_in_scope(model, scope))
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
     shapes = [tuple(getattr(module, name).shape) for module, name in weights]
@@ -151,8 +151,12 @@ def mask_network(
     return model
 
 
-def _weights(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module, str]]:
-    """The weights to mask: module, and name of the parameter."""
+def weights_in_scope(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module, str]]:
+    """The weights to mask: module, and name of the parameter.
+
+    Raises:
+        NetworkError: one is masked already, or is no float32.
+    """
     for path, module in model.named_modules():
         names = _ATTENTION if isinstance(module, nn.MultiheadAttention) else ("weight",)
         if not isinstance(module, (*_LAYERS, nn.MultiheadAttention)) or not _in_scope(scope, path, module):

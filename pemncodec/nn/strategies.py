@@ -55,7 +55,8 @@ def one_layer(shapes: Sequence[Shape], init: str, seed: int) -> list[Filling]:
 
 
 def padding(shapes: Sequence[Shape], init: str, seed: int, ratio: float | None, rescale: bool) -> list[Filling]:
-    """Every layer begins with the same vector: N values (max-layer), or d = int(N · ratio) + 1, tiled (random-vector).
+    """Every layer begins with the same vector: N values (max-layer), or d = int(N · ratio) + 1 distinct ones, tiled
+    (random-vector).
 
     N is the size of the largest layer, and the variance is that layer's, as published; with `rescale` each layer is
     multiplied so that the variance is its own.
@@ -64,6 +65,8 @@ def padding(shapes: Sequence[Shape], init: str, seed: int, ratio: float | None, 
     size = math.prod(largest)
     length = size if ratio is None else min(int(size * ratio) + 1, size)
     generator = _generator(init, largest, length, seed, 0)
+    if ratio is not None and generator.distribution != "sign":
+        generator = generator.distinct()
     if not rescale:
         return [Filling(generator)] * len(shapes)
     factors = [float(np.float32(math.sqrt(fan_in(largest) / fan_in(shape)))) for shape in shapes]
