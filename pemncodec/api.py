@@ -10,10 +10,10 @@ import torch
 
 from . import layouts
 from .assemble import assemble
-from .checkpoints import recognise
-from .checkpoints.state import unwrap
+from .checkpoints import draft_of
 from .container.accounting import Sizes, sizes
 from .container.manifest import DEFAULT_MAX_BYTES
+from .draft import Draft
 from .encode import encode
 from .errors import MismatchError, NetworkError
 from .network import MaskedNetwork
@@ -65,9 +65,17 @@ def pack(
         layout = source.metadata.get("pemn.layout", "MaskedNetwork")
         report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
         return data, report
-    draft = recognise(unwrap(source, key), PackOptions(keep, key))
-    if keep is not None and draft.keep is None:
-        draft.notes.append(f"keep {keep:g} was not used: the masks of this layout are in the file itself")
+    return pack_draft(draft_of(source, PackOptions(keep, key)), metadata=metadata, progress=progress)
+
+
+def pack_draft(
+    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent
+) -> tuple[bytes, PackReport]:
+    """`pack` for a checkpoint that has been recognised.
+
+    Raises:
+        NetworkError: bad metadata, or a network that does not fit the format.
+    """
     assembled = assemble(draft, metadata, progress)
     data = encode(assembled.network, progress)
     return data, PackReport(

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 
-from .checkpoints import recognise
-from .checkpoints.state import unwrap
 from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
-from .options import PackOptions
 from .progress import Progress, silent
 from .reader import PathOrBytes, PemnFile
 from .words import Words
@@ -40,30 +34,27 @@ class Comparison:
 
 def compare(
     file: PathOrBytes,
-    source: torch.nn.Module | Mapping[str, Any],
+    draft: Draft,
     *,
-    options: PackOptions,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     progress: Progress = silent,
 ) -> Comparison:
-    """Decode every tensor and compare its bits with what the checkpoint says.
+    """Decode every tensor and compare its bits with what a checkpoint says.
 
     The effective weights are computed here from weight and mask alone, without prototypes or fills.
 
     Args:
         file: a path, or the bytes of a `.pemn` file.
-        source: as for `pemncodec.pack`.
-        options: how its masks are derived.
+        draft: the recognised checkpoint.
 
     Returns:
         The number of tensors, and what is the same.
 
     Raises:
         MismatchError: the first tensor that is missing, superfluous or different.
-        FormatError, CheckpointError: one of the two cannot be read.
+        FormatError: the file cannot be read.
     """
-    draft = recognise(unwrap(source, options.key), options)
     with PemnFile(file, task=task, max_bytes=max_bytes) as opened:
         _same_names(opened, draft)
         expected = {entry.name: entry for entry in draft.entries}

@@ -13,8 +13,6 @@ from .container.manifest import (
     DEFAULT_MAX_BYTES,
     DISTRIBUTIONS,
     ZERO_NAMES,
-    ZERO_NEGATED,
-    ZERO_ZERO,
     AliasRow,
     GeneratorRow,
     KeptRow,
@@ -23,7 +21,7 @@ from .container.manifest import (
     ValuesRow,
     numel,
 )
-from .dtypes import DType
+from .dtypes import DType, float32_of
 from .errors import LimitError, NetworkError, PayloadError
 from .fill import ScaledTile, Tile
 from .mask import Mask
@@ -145,7 +143,7 @@ class Decoder:
         return self.manifest.resolve(index).shape
 
     def check_entry(self, index: int) -> None:
-        """Refuse an entry that is larger than `max_bytes`, with the prototypes that it needs."""
+        """Refuse an entry that is larger than `max_bytes`, before memory is taken for it."""
         row = self.manifest.resolve(index)
         size = numel(row.shape) * self.dtype(index).itemsize
         self.check_limit(size, f"tensor {row.name!r}")
@@ -170,15 +168,8 @@ class Decoder:
         if isinstance(row, KeptRow):
             fill.scatter(out, packed, self.kept(index))
             return out
-        tile = self._tile(row.prototype, row.scale_bits)
-        if row.zero == ZERO_ZERO:
-            fill.fill_zero(out, packed, tile, row.phase)
-        elif row.zero == ZERO_NEGATED:
-            fill.fill_negated(out, packed, tile, row.phase)
-        else:
-            assert row.second is not None
-            second = self._tile(row.second, row.scale_bits)
-            fill.fill_second(out, packed, tile, row.phase, second, row.second_phase)
+        first = self._tile(row.prototype, row.scale_bits), row.phase
+        fill.fill_masked(out, packed, ZERO_NAMES[row.zero], first, self._second(row))
         return out
 
     def layer_mask(self, index: int) -> Packed:
@@ -230,16 +221,17 @@ class Decoder:
         row = self.manifest.entries[index]
         return self._entry_starts[row.target if isinstance(row, AliasRow) else index]
 
+    def _second(self, row: TiledRow) -> tuple[Tile, int] | None:
+        """The second prototype and its phase, where a zero bit stands for it."""
+        return None if row.second is None else (self._tile(row.second, row.scale_bits), row.second_phase)
+
     def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
         stored = self.manifest.masks[row.mask]
         packed = self.mask(row.mask)
         count = numel(row.shape)
         if isinstance(row, KeptRow):
             return packed
-        tile = self._tile(row.prototype, row.scale_bits)
-        second = None
-        if row.second is not None:
-            second = self._tile(row.second, row.scale_bits), row.second_phase
+        tile, second = self._tile(row.prototype, row.scale_bits), self._second(row)
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:
@@ -284,13 +276,13 @@ class Decoder:
         if isinstance(row, KeptRow):
             kept = KeptFill(self.dtype(index), self.kept(index))
             return Layer(row.name, row.shape, len(network.masks) - 1, kept, row.task)
-        scale = None if row.scale_bits is None else float(np.uint32(row.scale_bits).view(np.float32))
+        scale = None if row.scale_bits is None else float32_of(row.scale_bits)
         tiled = TileFill(row.prototype, row.phase, ZERO_NAMES[row.zero], scale, row.second, row.second_phase)
         return Layer(row.name, row.shape, len(network.masks) - 1, tiled, row.task)
 
 
 def _generator(row: GeneratorRow) -> Generator:
-    scale = float(np.uint32(row.scale_bits).view(np.float32))
+    scale = float32_of(row.scale_bits)
     return Generator(DISTRIBUTIONS[row.distribution], row.length, row.seed, row.stream, scale, row.patches)
 
 

@@ -7,6 +7,7 @@ that hold the bits (`word_bytes` each; complex128 takes two words an element), s
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 
@@ -78,3 +79,15 @@ BY_ID: dict[int, DType] = {row[0]: DType(*row) for row in _ROWS}
 BY_NAME: dict[str, DType] = {dtype.name: dtype for dtype in BY_ID.values()}
 
 FLOAT32 = BY_NAME["float32"]
+
+
+def float32_of(bits: int) -> float:
+    """The float32 of a bit pattern."""
+    (value,) = struct.unpack("<f", struct.pack("<I", bits))
+    return float(value)
+
+
+def float32_bits(value: float) -> int:
+    """The bit pattern of a float32."""
+    (bits,) = struct.unpack("<I", struct.pack("<f", value))
+    return int(bits)

@@ -31,7 +31,7 @@ from .container.manifest import (
     TiledRow,
     ValuesRow,
 )
-from .dtypes import DType
+from .dtypes import DType, float32_bits
 from .errors import NetworkError, PayloadError
 from .fill import Tile
 from .masks import encode_mask
@@ -225,7 +225,7 @@ class _Encoder:
                 distribution=_DISTRIBUTION_IDS[generator.distribution],
                 seed=generator.seed,
                 stream=generator.stream,
-                scale_bits=int(np.float32(generator.scale).view(np.uint32)),
+                scale_bits=float32_bits(generator.scale),
                 patches=generator.patches,
                 digest=generator.digest(),
             )

@@ -160,6 +160,25 @@ def fill_second(out: Words, packed: Packed, tile: Tile, phase: int, second: Tile
         np.bitwise_xor(block, others, out=block)
 
 
+def fill_masked(
+    out: Words, packed: Packed, zero: str, first: tuple[Tile, int], second: tuple[Tile, int] | None
+) -> None:
+    """A tiled layer under its mask, whatever a zero bit stands for (spec section 7).
+
+    Args:
+        zero: `"zero"`, `"negated"` or `"second"`.
+        first: the prototype and the phase.
+        second: the second prototype and its phase, for `"second"`.
+    """
+    if zero == "zero":
+        fill_zero(out, packed, *first)
+    elif zero == "negated":
+        fill_negated(out, packed, *first)
+    else:
+        assert second is not None
+        fill_second(out, packed, *first, *second)
+
+
 def scatter(out: Words, packed: Packed, kept: Words) -> None:
     """Kept values at the one bits, in order; all-zero bits elsewhere."""
     done = 0

@@ -85,7 +85,7 @@ def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, 
     dtype = decoder.dtype(index)
     flags = bits.unpack(decoder.layer_mask(index), math.prod(row.shape))
     positions = np.flatnonzero(flags)
-    kept = decoder.kept(index) if isinstance(row, KeptRow) else decoder.words(index)[positions]
+    kept = decoder.kept(index) if isinstance(row, KeptRow) else decoder.filled(index)[positions]
     values = torch_tensors.to_tensor(np.array(kept, dtype=word_type(dtype)), dtype, (len(positions),))
     try:
         with warnings.catch_warnings():  # torch calls CSR beta once a process

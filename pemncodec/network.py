@@ -202,15 +202,11 @@ class MaskedNetwork:
         if isinstance(entry.fill, KeptFill):
             fill.scatter(out, packed, entry.fill.values)
             return out
-        tile = self._tile(entry.fill.prototype, entry.fill.scale_bits)
-        if entry.fill.zero == "zero":
-            fill.fill_zero(out, packed, tile, entry.fill.phase)
-        elif entry.fill.zero == "negated":
-            fill.fill_negated(out, packed, tile, entry.fill.phase)
-        else:
-            assert entry.fill.second is not None
-            second = self._tile(entry.fill.second, entry.fill.scale_bits)
-            fill.fill_second(out, packed, tile, entry.fill.phase, second, entry.fill.second_phase)
+        tiled, second = entry.fill, None
+        if tiled.second is not None:
+            second = self._tile(tiled.second, tiled.scale_bits), tiled.second_phase
+        first = self._tile(tiled.prototype, tiled.scale_bits), tiled.phase
+        fill.fill_masked(out, packed, tiled.zero, first, second)
         return out
 
     def __getitem__(self, key: str | tuple[str, int]) -> Entry:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .container.manifest import DISTRIBUTIONS
+from .dtypes import float32_bits, float32_of
 from .errors import NetworkError, UnknownLayoutError
 from .prototypes.generator import Generator
 
@@ -46,9 +47,9 @@ class Recipe:
     def to_integers(self) -> list[int]:
         """Eleven signed 64-bit integers."""
         generator = self.generator
-        (scale,) = struct.unpack("<I", struct.pack("<f", generator.scale))
+        scale = float32_bits(generator.scale)
         (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
-        (factor,) = struct.unpack("<I", struct.pack("<f", self.factor or 0.0))
+        factor = float32_bits(self.factor or 0.0)
         start = (VERSION, _IDS[generator.distribution], generator.length, generator.seed, generator.stream)
         fields = (
             *start,
@@ -75,8 +76,8 @@ class Recipe:
         known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and distinct < 2
         if version != VERSION or not known or max(scale, factor) >= 1 << 32:
             raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
-        (scale_value,) = struct.unpack("<f", struct.pack("<I", scale))
-        (factor_value,) = struct.unpack("<f", struct.pack("<I", factor))
+        scale_value = float32_of(scale)
+        factor_value = float32_of(factor)
         (keep_value,) = struct.unpack("<d", struct.pack("<Q", keep))
         if not 0.0 < keep_value <= 1.0:
             raise UnknownLayoutError(f"{where} keeps a fraction of {keep_value}, outside of (0, 1]")

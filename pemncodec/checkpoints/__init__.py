@@ -12,7 +12,7 @@ from ..draft import Draft
 from ..errors import UnknownLayoutError
 from ..options import PackOptions
 from . import dense, edge_popup, parametrized, torch_prune
-from .state import State
+from .state import State, unwrap
 
 Recogniser = Callable[[State, PackOptions], Draft | None]
 
@@ -22,6 +22,18 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     torch_prune.recognise,  # X_orig + X_mask
     dense.recognise,  # anything else: zeros are the mask
 )
+
+
+def draft_of(source: object, options: PackOptions) -> Draft:
+    """What a module, a state_dict or a whole checkpoint says.
+
+    Raises:
+        CheckpointError: there is no network in it, its layout is broken, or masks do not follow from it.
+    """
+    draft = recognise(unwrap(source, options.key), options)
+    if options.keep is not None and draft.keep is None:
+        draft.notes.append(f"keep {options.keep:g} was not used: the masks of this layout are in the file itself")
+    return draft
 
 
 def recognise(state: State, options: PackOptions) -> Draft:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ..container.manifest import (
     TiledRow,
     numel,
 )
+from ..dtypes import float32_of
 from ..reader import open_container
 from . import show
 
@@ -34,31 +34,27 @@ def inspect(file: Path, as_json: bool) -> None:
     """Show what is in FILE, from its manifest alone: nothing is decoded."""
     container = open_container(file)
     try:
-        described = describe(container)
+        sizes = accounting.sizes(container)
+        described = describe(container, sizes)
     finally:
         container.close()
     if as_json:
         click.echo(json.dumps(described, ensure_ascii=False))
         return
-    show.lines(_lines(file, described, accounting.sizes(container)))
+    show.lines(_lines(file, described, sizes))
 
 
-def describe(container: Container) -> dict[str, Any]:
+def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
     """The manifest as JSON values."""
     manifest = container.manifest
     return {
         "version": f"{MAJOR}.{MINOR}",
-        "sizes": accounting.sizes(container).as_dict(),
+        "sizes": sizes.as_dict(),
         "metadata": manifest.metadata,
         "tasks": list(manifest.tasks),
         "prototypes": [_prototype(manifest, index) for index in range(len(manifest.prototypes))],
         "tensors": [_entry(manifest, index) for index in range(len(manifest.entries))],
     }
-
-
-def _float(bits: int) -> float:
-    (value,) = struct.unpack("<f", struct.pack("<I", bits))
-    return float(value)
 
 
 def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
@@ -70,7 +66,7 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "distribution": DISTRIBUTIONS[row.distribution],
             "seed": row.seed,
             "stream": row.stream,
-            "scale": _float(row.scale_bits),
+            "scale": float32_of(row.scale_bits),
             "patches": len(row.patches),
         }
     return common | {"kind": "values", "stored": manifest.stored_values(row)}
@@ -96,7 +92,7 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     assert isinstance(row, TiledRow)
     out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_NAMES[row.zero]}
     if row.scale_bits is not None:
-        out["scale"] = _float(row.scale_bits)
+        out["scale"] = float32_of(row.scale_bits)
     if row.second is not None:
         out |= {"second": row.second, "second_phase": row.second_phase}
     return out

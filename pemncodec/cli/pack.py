@@ -10,7 +10,7 @@ import click
 from ..errors import CheckpointError, NetworkError
 from ..options import PackOptions
 from ..report import PackReport
-from . import show
+from . import common, show
 from .target import target
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
 )
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
-@click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@common.force
+@common.quiet
 @click.option(
     "--unsafe-pickle",
     is_flag=True,
@@ -61,7 +61,8 @@ def pack(
     path = target(output, output_option, checkpoint, ".pemn", force)
     metadata = dict(_pair(pair) for pair in pairs)
 
-    from ..api import pack as pack_bytes
+    from ..api import pack_draft
+    from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..output import write_whole
@@ -69,10 +70,11 @@ def pack(
     source = load_checkpoint(checkpoint, unsafe=unsafe_pickle)
     before = checkpoint.stat().st_size
     try:
+        draft = draft_of(source, options)
         with show.progress_bar("packing", quiet) as progress:
-            data, report = pack_bytes(source, keep=keep, key=key, metadata=metadata, progress=progress)
+            data, report = pack_draft(draft, metadata=metadata, progress=progress)
         with show.progress_bar("verifying", quiet) as progress:
-            comparison = compare(data, source, options=options, progress=progress)
+            comparison = compare(data, draft, progress=progress)
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{checkpoint}: {reason}") from None
     write_whole(path, data, overwrite=force)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..container.manifest import DEFAULT_MAX_BYTES
-from . import show
+from . import common, show
 from .target import target
 
 
@@ -30,11 +29,9 @@ from .target import target
 )
 @click.option("--task", help="Which task, where the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
-@click.option(
-    "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
-)
-@click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@common.max_bytes
+@common.force
+@common.quiet
 def unpack(
     file: Path,
     output: Path | None,

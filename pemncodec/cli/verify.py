@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from ..container.manifest import DEFAULT_MAX_BYTES
 from ..errors import CheckpointError, MaskRuleError, MismatchError
 from ..options import PackOptions
-from . import show
+from . import common, show
 
 
 @click.command()
@@ -28,10 +27,8 @@ from . import show
 )
 @click.option("--key", metavar="NAME", help="For --against: where in the checkpoint the state_dict is.")
 @click.option("--task", help="For --against: which task, where the file holds several.")
-@click.option(
-    "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+@common.max_bytes
+@common.quiet
 @click.option(
     "--unsafe-pickle",
     is_flag=True,
@@ -74,19 +71,20 @@ def _compare(
     quiet: bool,
 ) -> str:
     """`kept` is the fraction that FILE names; it counts where the checkpoint needs one and none is given."""
+    from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
 
     source = load_checkpoint(against, unsafe=unsafe)
     try:
+        try:
+            draft = draft_of(source, options)
+        except MaskRuleError:
+            if options.keep is not None or kept is None:
+                raise
+            draft = draft_of(source, PackOptions(kept, options.key))
         with show.progress_bar("comparing", quiet) as progress:
-            try:
-                found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
-            except MaskRuleError:
-                if options.keep is not None or kept is None:
-                    raise
-                options = PackOptions(kept, options.key)
-                found = compare(file, source, options=options, task=task, max_bytes=max_bytes, progress=progress)
+            found = compare(file, draft, task=task, max_bytes=max_bytes, progress=progress)
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
