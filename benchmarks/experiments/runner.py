@@ -1,0 +1,162 @@
+"""Many runs in parallel processes: rows of JSON as they finish, runs that have a row already are skipped."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+import pemncodec
+
+from . import counting, training
+from .data import Images, load
+from .settings import Recipe, Setting
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A setting with a seed, and everything that its row says about it."""
+
+    experiment: str
+    preset: str
+    setting: Setting
+    seed: int
+    recipe: Recipe
+
+    def identity(self, images: str) -> Row:
+        """The fields of the row that name the run; two rows of one experiment differ in them."""
+        setting = self.setting
+        return {
+            "experiment": self.experiment,
+            "preset": self.preset,
+            "data": images,
+            "network": setting.architecture.name,
+            "setting": setting.name,
+            **asdict(setting.architecture),
+            **{name: value for name, value in asdict(setting).items() if name != "architecture"},
+            "seed": self.seed,
+            **asdict(self.recipe),
+        }
+
+
+def run_all(runs: list[Run], data: Path | None, rows: Path, jobs: int, limit: int | None = None) -> list[Row]:
+    """Do what `rows` does not have yet.
+
+    Args:
+        runs: what to do, in this order.
+        data: see `data.load`.
+        rows: JSON, one line a run; appended to. A folder beside it keeps the checkpoints of unfinished runs.
+        jobs: processes. Each computes with its share of the cores.
+        limit: do at most so many runs now.
+
+    Returns:
+        The rows of all `runs` that are done.
+    """
+    images = load(data)
+    print(f"data: {images.name}, {len(images.train):,} to train, {len(images.test):,} to test")
+    if images.name == "digits":
+        print("these are the packaged digits; give --data for CIFAR-10")
+    done = read(rows)
+    left = [run for run in runs if _find(done, run.identity(images.name)) is None][:limit]
+    print(f"{len(runs)} runs, {len(runs) - len(left)} done before or not now, {len(left)} to do, {jobs} at a time")
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    if left:
+        start, commit = time.perf_counter(), _commit()
+        share = max(1, (os.cpu_count() or 1) // jobs)
+        # Spawned, not forked: threads of torch do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, context, _start, (data, share)) as pool:
+            folder = rows.with_suffix("")
+            futures = [pool.submit(_one, run, number, folder, commit) for number, run in enumerate(left, 1)]
+            for count, future in enumerate(as_completed(futures), 1):
+                row = future.result()
+                with rows.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+                done.append(row)
+                elapsed = time.perf_counter() - start
+                rest = elapsed / count * (len(left) - count)
+                print(
+                    f"[{count}/{len(left)}] {row['network']}, {row['setting']}, seed {row['seed']}: "
+                    f"{row['accuracy']} %, {row['pemn_bytes']} B; "
+                    f"{elapsed / 60:.0f} min, about {rest / 60:.0f} left",
+                    flush=True,
+                )
+    found = [_find(done, run.identity(images.name)) for run in runs]
+    return [row for row in found if row is not None]
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file; none if there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _find(rows: list[Row], identity: Row) -> Row | None:
+    return next((row for row in rows if all(row.get(name) == value for name, value in identity.items())), None)
+
+
+def _commit() -> str:
+    """The commit that computes, with `+` if files differ from it."""
+    here = Path(__file__).parent
+    try:
+        run = [
+            subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+            for arguments in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return run[0] + ("+" if run[1] else "")
+
+
+_images: Images | None = None
+
+
+def _start(data: Path | None, threads: int) -> None:
+    global _images
+    torch.set_num_threads(threads)
+    _images = load(data)
+
+
+def _one(run: Run, number: int, folder: Path, commit: str) -> Row:
+    images = _images
+    assert images is not None
+    name = f"{run.setting.architecture.name}, {run.setting.name}, seed {run.seed}"
+    checkpoint = folder / (name.replace(" ", "_").replace(",", "").replace("/", "-").replace("%", "") + ".pt")
+    start = time.perf_counter()
+
+    def say(line: str) -> None:
+        print(f"  run {number}: {name}: {line}, {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+
+    model = training.train(run.setting, images, run.recipe, run.seed, checkpoint, say)
+    packed, report = pemncodec.pack({name: tensor.cpu() for name, tensor in model.state_dict().items()})
+    plain = run.setting.architecture.build(images)
+    plain.load_state_dict(pemncodec.load(packed), strict=True)
+    plain = training.placed(plain)
+    row: Row = {
+        **run.identity(images.name),
+        # of the network that comes out of the file, not of the one in memory
+        "accuracy": round(training.accuracy(plain, images), 2),
+        "accuracy_before_packing": round(training.accuracy(model, images), 2),
+        "values": counting.prototype_values(model),
+        "formula_bytes": counting.formula(model, plain),
+        "pemn_bytes": len(packed),
+        "mask_bytes": report.sizes.masks,
+        "dense_bytes": sum(tensor.numel() * tensor.element_size() for tensor in plain.state_dict().values()),
+        "seconds": round(time.perf_counter() - start),
+        "device": training.device().type,
+        "torch": torch.__version__,
+        "commit": commit,
+    }
+    checkpoint.unlink(missing_ok=True)
+    return row
