@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments import pictures, runner
+from experiments import pictures, runner, tables
 from experiments.command import Preset, parse
 from experiments.settings import Architecture, Recipe, Setting
 
@@ -64,11 +64,12 @@ def preset(name: str) -> Preset:
 
 
 def main() -> None:
-    """Run what is left, and draw."""
+    """Run what is left, draw, and print the table."""
     command = parse("representation", __doc__)
     runs = preset(command.preset).runs("representation", command.preset, command.seeds)
     rows = runner.run_all(runs, command.data, command.rows, command.jobs, command.limit)
     pictures.representation(rows, command.plot)
+    print("\n".join(tables.representation(rows)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from .network import (
 from .progress import Progress, silent
 from .prototypes.describe import describe
 from .prototypes.find import Vector, Weight, find_vectors
+from .prototypes.generator import Generator
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,16 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     plain = sum(new is not old for new, old in zip(entries, draft.entries, strict=True))
     if plain:
         findings.append(f"{plain} masked tensors of a dtype without masks: their effective values are stored")
-    findings += [
-        f"{prototype.generator.distribution} values made from seed {prototype.generator.seed}, stream "
-        f"{prototype.generator.stream}: {prototype.length} of them"
-        for prototype in seeds
-    ]
+    findings += [_seeded(prototype.generator) for prototype in seeds]
     return Assembled(network, findings)
+
+
+def _seeded(generator: Generator) -> str:
+    line = f"{generator.distribution} values made from seed {generator.seed}, stream {generator.stream}: "
+    line += f"{generator.period} of them"
+    if generator.zeros:
+        line += f", {generator.zeros} zero"
+    return line + (f", repeated and permuted to {generator.length}" if generator.permuted else "")
 
 
 def _maskable(entry: DraftEntry) -> DraftEntry:

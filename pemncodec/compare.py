@@ -106,5 +106,5 @@ def _effective_seeded(original: SeededWeight) -> Words:
     values = np.resize(original.prototype.generator.values(), original.mask.length)
     if original.factor is not None:
         values = values * np.float32(original.factor)
-    zeros = -values if original.zero == "negated" else np.zeros_like(values)
+    zeros = np.where(values == 0, values, -values) if original.zero == "negated" else np.zeros_like(values)
     return np.where(original.mask.to_bool(), values, zeros).view(np.uint32)

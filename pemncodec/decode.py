@@ -283,7 +283,16 @@ class Decoder:
 
 def _generator(row: GeneratorRow) -> Generator:
     scale = float32_of(row.scale_bits)
-    return Generator(DISTRIBUTIONS[row.distribution], row.length, row.seed, row.stream, scale, row.patches)
+    return Generator(
+        DISTRIBUTIONS[row.distribution],
+        row.length,
+        row.seed,
+        row.stream,
+        scale,
+        row.patches,
+        row.period,
+        row.zeros,
+    )
 
 
 def _generate(row: GeneratorRow, index: int) -> Words:

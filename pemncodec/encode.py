@@ -228,6 +228,8 @@ class _Encoder:
                 scale_bits=float32_bits(generator.scale),
                 patches=generator.patches,
                 digest=generator.digest(),
+                period=generator.period,
+                zeros=generator.zeros,
             )
         presence = None
         if prototype.presence is not None:

@@ -1,7 +1,8 @@
 """The recipe of a masked layer: what `pemncodec.nn` stores in a state_dict so that packing needs no flag.
 
-Eleven 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits), sampler,
-what a zero bit stands for, factor of the layer (float32 bits, 0 for none), whether values are made distinct.
+Thirteen 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits),
+sampler, what a zero bit stands for, factor of the layer (float32 bits, 0 for none), whether values are made distinct,
+period, zeros.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from .errors import NetworkError, UnknownLayoutError
 from .prototypes.generator import Generator
 
 VERSION = 1
-LENGTH = 11
-_SIGNED = struct.Struct("<11q")
-_UNSIGNED = struct.Struct("<11Q")
+LENGTH = 13
+_SIGNED = struct.Struct("<13q")
+_UNSIGNED = struct.Struct("<13Q")
 
 # How a mask follows from the scores; which is a number in state_dicts for ever.
 SAMPLERS = ("edge-popup", "bernoulli")
@@ -32,7 +33,8 @@ class Recipe:
 
     Attributes:
         generator: makes the prototype. Its patches are those of `Generator.distinct`, or none.
-        keep: fraction that edge-popup keeps, in (0, 1]; for Bernoulli masks the probability at the start.
+        keep: fraction of the weights with a random value other than zero that edge-popup keeps, in (0, 1]; for
+            Bernoulli masks the probability at the start.
         sampler: `"edge-popup"`, or `"bernoulli"` (a weight is kept where its score is at least 0).
         zero: what a zero bit stands for: `"zero"` or `"negated"`.
         factor: a float32 that multiplies the prototype in this layer, or None.
@@ -45,7 +47,7 @@ class Recipe:
     factor: float | None = None
 
     def to_integers(self) -> list[int]:
-        """Eleven signed 64-bit integers."""
+        """Thirteen signed 64-bit integers."""
         generator = self.generator
         scale = float32_bits(generator.scale)
         (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
@@ -59,6 +61,8 @@ class Recipe:
             _ZEROS.index(self.zero),
             factor,
             int(bool(generator.patches)),
+            generator.period,
+            generator.zeros,
         )
         return list(_SIGNED.unpack(_UNSIGNED.pack(*fields)))
 
@@ -67,12 +71,14 @@ class Recipe:
         """The inverse of `to_integers`.
 
         Raises:
-            UnknownLayoutError: these are not eleven integers of a recipe of this version.
+            UnknownLayoutError: these are not thirteen integers of a recipe of this version.
         """
         if len(integers) != LENGTH:
             raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
         fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
-        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct = fields
+        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct, period, zeros = (
+            fields
+        )
         known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and distinct < 2
         if version != VERSION or not known or max(scale, factor) >= 1 << 32:
             raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
@@ -84,7 +90,9 @@ class Recipe:
         if not 0 <= factor < 0x7F800000:
             raise UnknownLayoutError(f"{where} has the factor {factor_value}, which is not a number above 0")
         try:
-            generator = Generator(DISTRIBUTIONS[distribution], length, seed, stream, scale_value)
+            generator = Generator(
+                DISTRIBUTIONS[distribution], length, seed, stream, scale_value, period=period, zeros=zeros
+            )
             generator = generator.distinct() if distinct else generator
         except NetworkError as reason:
             raise UnknownLayoutError(f"{where}: {reason}") from None

@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, version 1.0.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 and 1.1.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -167,7 +167,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
     check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
     check(len(data) >= 10, "truncated", "the file ends before its version")
-    check(data[8] == 1 and data[9] == 0, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0")
+    check(data[8] == 1 and data[9] <= 1, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 and 1.1")
     check(len(data) >= 36, "truncated", "the file ends in the header")
     header = Reader(data[10:36], "manifest", "header")
     flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
@@ -184,7 +184,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(zlib.crc32(data[36:table_end]) == manifest_crc, "checksum", "manifest_crc does not agree")
     stored = data[36 : 36 + size]
     plain = stored if size == length else unzstd(stored, "manifest", "manifest", length)
-    manifest = read_manifest(Reader(plain, "manifest", "manifest"), payload_size)
+    manifest = read_manifest(Reader(plain, "manifest", "manifest"), data[9], payload_size)
     return manifest, data[36 + size : table_end], memoryview(data)[table_end:]
 
 
@@ -207,6 +207,7 @@ DTYPES = {
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
 TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
+GENERATORS = ((1,), (1, 2))  # of minor 0, of minor 1
 
 
 @dataclass
@@ -234,7 +235,10 @@ class Block:
 
 @dataclass
 class Prototype:
-    """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all)."""
+    """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all).
+
+    Generator 1 is generator 2 with a period of `length` and no zeros.
+    """
 
     length: int
     dtype: int = FLOAT32
@@ -245,6 +249,8 @@ class Prototype:
     seed: int = 0
     stream: int = 0
     scale: int = 0
+    period: int = 0
+    zeros: int = 0
     patches: list[int] = field(default_factory=list)
     bits: bytes = b""
     digest: int = 0
@@ -277,8 +283,9 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """The six tables, and the number of masks referred to so far."""
+    """The six tables, the minor version, and the number of masks referred to so far."""
 
+    minor: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
@@ -303,9 +310,9 @@ class Manifest:
         return start
 
 
-def read_manifest(r: Reader, payload_size: int) -> Manifest:
+def read_manifest(r: Reader, minor: int, payload_size: int) -> Manifest:
     """Section 4: the six tables, and the rules that need all of them."""
-    manifest = Manifest()
+    manifest = Manifest(minor)
     read_metadata_and_tasks(r, manifest)
     read_masks_and_blocks(r, manifest)
     for _ in range(read_count(r)):
@@ -394,13 +401,19 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
         row.start = manifest.take_elements(r, row.block, count)
         return row
     generator, row.distribution = r.u8(), r.u8()
-    r.check(generator == 1 and 1 <= row.distribution <= 3, f"generator {generator}, {row.distribution}")
-    row.seed, row.stream, row.scale = r.fixed(8), r.fixed(8), read_scale(r)
+    r.check(generator in GENERATORS[manifest.minor], f"unknown generator {generator} in version 1.{manifest.minor}")
+    r.check(1 <= row.distribution <= 3, f"unknown distribution {row.distribution}")
+    row.seed, row.stream, row.scale, row.period = r.fixed(8), r.fixed(8), read_scale(r), row.length
+    if generator == 2:
+        row.period, row.zeros = r.u(), r.u()
+        r.check(1 <= row.period <= row.length, f"{row.length} elements with a period of {row.period}")
+        r.check(row.zeros < row.period, f"{row.zeros} zeros in a period of {row.period}")
+        r.check(row.zeros > 0 or row.period < row.length, "generator 2 without anything to arrange")
     index = -1
     for _ in range(r.u()):
         index += r.u() + 1
         row.patches.append(index)
-    r.check(index < row.length, f"patch of element {index} of {row.length}")
+    r.check(index < row.period, f"patch of element {index} of {row.period}")
     row.bits, row.digest = r.take(4 * len(row.patches)), r.fixed(4)
     return row
 
@@ -692,13 +705,29 @@ def elements(distribution: int, seed: int, stream: int, scale_bits: int, indices
     return sign | multiply(z.astype(np.float32) * np.float32(2**-28), scale_bits, "generator")
 
 
+def in_chunks(count: int, make: Callable[[Array], Array]) -> npt.NDArray[np.uint32]:
+    """What `make` gives for the indices 0 … count - 1, of which it gets CHUNK at a time."""
+    made = np.empty(count, "<u4")
+    for start in range(0, count, CHUNK):
+        part = np.arange(start, min(start + CHUNK, count))
+        made[part] = make(part)
+    return made
+
+
+def order(seed: int, stream: int, count: int) -> npt.NDArray[np.int64]:
+    """Section 8.7: 0 … count - 1 sorted by x(stream, i); a stable sort leaves equal words as they are."""
+    words = in_chunks(count, lambda indices: random_words(seed, stream, indices))
+    return np.argsort(words, kind="stable")
+
+
 def generate(row: Prototype, where: str) -> Array:
-    """Sections 4.5 and 8: all elements of a generated prototype, patched, and checked against the digest."""
-    content = np.empty(row.length, "<u4")
-    for start in range(0, row.length, CHUNK):
-        part = np.arange(start, min(start + CHUNK, row.length))
-        content[part] = elements(row.distribution, row.seed, row.stream, row.scale, part)
+    """Sections 4.5, 8.6 and 8.7: all elements, patched, arranged, and checked against the digest."""
+    content = in_chunks(row.period, lambda i: elements(row.distribution, row.seed, row.stream, row.scale, i))
     content[row.patches] = np.frombuffer(row.bits, "<u4")
+    if row.zeros:
+        content[order(row.seed, row.stream ^ 1 << 63, row.period)[: row.zeros]] = 0
+    if row.length > row.period:
+        content = content[order(row.seed, row.stream ^ 1 << 62, row.length) % row.period]
     digest = zlib.crc32(content.data)
     check(digest == row.digest, "payload", f"{where}: digest {digest:08x} instead of {row.digest:08x}")
     return content

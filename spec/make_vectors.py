@@ -14,9 +14,11 @@ import json
 import sys
 from pathlib import Path
 
+import vector_cases_arranged
 import vector_cases_blocks
 import vector_cases_generators
 import vector_cases_layers
+from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
@@ -25,7 +27,7 @@ from vector_coders import utf8
 from vector_numbers import check_known_answers
 
 # Imported for the cases they register.
-REGISTERED = (vector_cases_blocks, vector_cases_layers, vector_cases_generators)
+REGISTERED = (vector_cases_blocks, vector_cases_layers, vector_cases_generators, vector_cases_arranged)
 
 
 def described(tensor: Expected) -> dict[str, object]:
@@ -70,7 +72,7 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows()):
+    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows(), arranged_rows()):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}

@@ -24,6 +24,20 @@ PHILOX_KNOWN = (
     ("243f6a88 85a308d3 13198a2e 03707344", "a4093822 299f31d0", "d16cfe09 94fdcceb 5001e420 24126ea1"),
 )
 
+# Seed, stream, length, period, zeros; elements.
+ARRANGED_KNOWN = (
+    (0, 0, 6, 6, 2, "BE4EC0BC 3F42D38B 3EF15EB2 00000000 00000000 BE8D37FE"),
+    (0, 0, 8, 3, 0, "BE4EC0BC BE4EC0BC 3F42D38B 3F42D38B BE4EC0BC 3EF15EB2 3EF15EB2 3F42D38B"),
+    (
+        0x0123456789ABCDEF,
+        0xFEDCBA9876543210,
+        8,
+        5,
+        2,
+        "3F6D36B3 3F6D36B3 00000000 3EBBCAB6 00000000 00000000 3EBBCAB6 3F585567",
+    ),
+)
+
 
 def philox(counter: list[int], key: list[int]) -> list[int]:
     """Philox4x32-10 (8.1)."""
@@ -102,16 +116,43 @@ def elements(
     return np.array(made, dtype="<u4")
 
 
+def order(seed: int, stream: int, count: int) -> list[int]:
+    """order(s, n) of section 8.7."""
+    return sorted(range(count), key=lambda i: (word(seed, stream, i), i))
+
+
+def arranged(
+    distribution: int,
+    seed: int,
+    stream: int,
+    scale: int,
+    length: int,
+    period: int,
+    zeros: int,
+    patches: dict[int, int] | None = None,
+) -> NDArray[np.uint32]:
+    """All elements of a prototype of generator 2 as bits (8.7)."""
+    values = elements(distribution, seed, stream, scale, period, patches)
+    values[order(seed, stream ^ 1 << 63, period)[:zeros]] = 0
+    if length == period:
+        return values
+    return np.array([values[place % period] for place in order(seed, stream ^ 1 << 62, length)], dtype="<u4")
+
+
 def digest(values: NDArray[np.uint32]) -> int:
     """The digest of a prototype (4.5)."""
     return zlib.crc32(values.astype("<u4").tobytes())
 
 
 def check_known_answers() -> None:
-    """Compare with the known answers in sections 1, 8.1 and 8.3."""
+    """Compare with the known answers in sections 1, 8.1, 8.3 and 8.7."""
     for counter, key, result in PHILOX_KNOWN:
         numbers = [[int(part, 16) for part in text.split()] for text in (counter, key, result)]
         if philox(numbers[0], numbers[1]) != numbers[2]:
             raise AssertionError("Philox4x32-10 differs from its known answers")
+    for seed, stream, length, period, zeros, text in ARRANGED_KNOWN:
+        made = arranged(UNIFORM, seed, stream, 0x3F800000, length, period, zeros)
+        if made.tolist() != [int(part, 16) for part in text.split()]:
+            raise AssertionError("arranged values differ from their known answers")
     if zlib.crc32(b"123456789") != 0xCBF43926 or digest(np.array(TABLE, dtype="<u4")) != 0xAFA18D14:
         raise AssertionError("the normal table or CRC-32 differs from the specification")

@@ -73,7 +73,10 @@ class Values:
 
 @dataclass
 class Generator:
-    """A prototype made by a generator (4.5); scale and patches as binary32 bits."""
+    """A prototype made by a generator (4.5); scale and patches as binary32 bits.
+
+    Period and zeros stand in the row only if they are given, whatever the generator.
+    """
 
     length: Number
     distribution: Number
@@ -84,6 +87,8 @@ class Generator:
     digest: int = 0
     gaps: Sequence[Number] | None = None
     generator: Number = 1
+    period: Number | None = None
+    zeros: Number | None = None
 
     def row(self) -> bytes:
         """The row in the table of prototypes."""
@@ -93,6 +98,7 @@ class Generator:
             gaps = [b - a - 1 for a, b in itertools.pairwise(order)]
         out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
         out += struct.pack("<QQI", self.seed, self.stream, self.scale)
+        out += b"".join(u(number) for number in (self.period, self.zeros) if number is not None)
         out += u(len(self.patches)) + b"".join(u(gap) for gap in gaps)
         out += b"".join(struct.pack("<I", self.patches[i]) for i in sorted(self.patches))
         return out + struct.pack("<I", self.digest)

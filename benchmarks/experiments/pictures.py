@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from .runner import Row
+from .rows import Row, caption, grouped, mean, number
 
 COLOURS = {
     "dense": "0.35",
@@ -24,43 +23,11 @@ COLOURS = {
 }
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> dict[Any, list[Row]]:
-    """Rows by key, in the order of their first."""
-    groups: dict[Any, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return groups
-
-
-def number(row: Row, field: str) -> float:
-    """A numeric field."""
-    value = row[field]
-    assert isinstance(value, (int, float))
-    return float(value)
-
-
-def mean(rows: list[Row], field: str) -> float:
-    """Mean of a field over seeds."""
-    return statistics.fmean(number(row, field) for row in rows)
-
-
 def _spread(axes: Axes, rows: list[Row], x: float, **style: Any) -> None:
     """The mean over seeds as a mark, and least and greatest as a bar."""
     accuracies = [number(row, "accuracy") for row in rows]
     middle = statistics.fmean(accuracies)
     axes.errorbar([x], [middle], [[middle - min(accuracies)], [max(accuracies) - middle]], capsize=3, **style)
-
-
-def caption(rows: list[Row]) -> str:
-    """What a picture has to say about its runs."""
-
-    def values(field: str) -> str:
-        return ", ".join(dict.fromkeys(str(row[field]) for row in rows))
-
-    return (
-        f"{values('data')}, preset {values('preset')}, {values('epochs')} epochs, seeds {values('seed')}, "
-        f"commit {values('commit')}"
-    )
 
 
 def representation(rows: list[Row], path: Path) -> None:
@@ -89,6 +56,50 @@ def representation(rows: list[Row], path: Path) -> None:
     panels[0][-1].legend(fontsize=8)
     figure.text(0.5, 0.01, caption(rows), fontsize=8, ha="center")
     _write(figure, path)
+
+
+_METHODS = {"masked": "tab:red", "magnitude": "tab:blue", "random": "tab:green", "dense": "0.35"}
+_LABELS = {
+    "masked": "PEMN: width × keep × zeros",
+    "magnitude": "magnitude pruning",
+    "random": "random pruning",
+    "dense": "dense",
+}
+_MARKERS = ("o", "s", "^", "D", "v")
+
+
+def compression(rows: list[Row], path: Path) -> None:
+    """Accuracy against bytes, by formula and as files; a colour a method, a mark a network; what nothing beats is
+    joined by a line."""
+    if not rows:
+        return
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
+    markers = dict(zip(dict.fromkeys(str(row["network"]) for row in rows), _MARKERS, strict=False))
+    titles = {"formula_bytes": "bytes by formula", "pemn_bytes": "bytes of the .pemn file"}
+    for axes, (field, title) in zip(panels, titles.items(), strict=True):
+        for method, group in grouped(rows, lambda row: row["method"]).items():
+            points = grouped(group, lambda row: (row["network"], row["setting"]))
+            for (network, _), seeds in points.items():
+                _spread(axes, seeds, mean(seeds, field), color=_METHODS[method], marker=markers[network], ls="none")
+            front = _frontier([(mean(seeds, field), mean(seeds, "accuracy")) for seeds in points.values()])
+            axes.plot(*zip(*front, strict=True), color=_METHODS[method], lw=1, label=_LABELS[method])
+        axes.set(xscale="log", xlabel=title)
+        axes.grid(alpha=0.3, which="both")
+    for network, marker in markers.items():
+        panels[0].plot([], [], color="0.5", marker=marker, ls="none", label=network)
+    panels[0].set_ylabel("test accuracy, %")
+    panels[0].legend(fontsize=8)
+    figure.text(0.5, 0.01, caption(rows), fontsize=8, ha="center")
+    _write(figure, path)
+
+
+def _frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no smaller one reaches in accuracy."""
+    front: list[tuple[float, float]] = []
+    for size, accuracy in sorted(points):
+        if not front or accuracy > front[-1][1]:
+            front.append((size, accuracy))
+    return front
 
 
 def _write(figure: Any, path: Path) -> None:

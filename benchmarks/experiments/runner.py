@@ -18,9 +18,8 @@ import pemncodec
 
 from . import counting, training
 from .data import Images, load
+from .rows import Row
 from .settings import Recipe, Setting
-
-Row = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _one(run: Run, number: int, folder: Path, commit: str) -> Row:
     packed, report = pemncodec.pack({name: tensor.cpu() for name, tensor in model.state_dict().items()})
     plain = run.setting.architecture.build(images)
     plain.load_state_dict(pemncodec.load(packed), strict=True)
-    plain = training.placed(plain)
+    plain = plain.to(training.device())
     row: Row = {
         **run.identity(images.name),
         # of the network that comes out of the file, not of the one in memory

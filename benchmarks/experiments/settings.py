@@ -65,7 +65,7 @@ class Setting:
         architecture: the network.
         method: `"dense"`; `"masked"` (pemncodec.nn); `"magnitude"` (trained for half of the epochs, pruned by
             magnitude over all layers together, trained on); `"random"` (pruned at random before training).
-        strategy, ratio, keep, zeros: of a masked network, as `mask_network` takes them.
+        strategy, ratio, keep, zeros, permute: of a masked network, as `mask_network` takes them.
         pruned: fraction that a pruned network loses.
     """
 
@@ -75,6 +75,7 @@ class Setting:
     ratio: float = 0.0
     keep: float = 0.0
     zeros: float = 0.0
+    permute: bool = False
     pruned: float = 0.0
 
     @property
@@ -86,4 +87,5 @@ class Setting:
             return f"{self.method} pruning {self.pruned:.0%}"
         ratio = f" {self.ratio:.0e}".replace("e-0", "e-") if self.strategy == "random-vector" else ""
         zeros = f", {self.zeros:.0%} zeros" if self.zeros else ""
+        zeros += ", permuted" if self.permute else ""
         return f"{'full mask' if self.strategy == 'full' else self.strategy}{ratio}, keep {self.keep:g}{zeros}"

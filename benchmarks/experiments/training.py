@@ -23,19 +23,20 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def placed(model: nn.Module) -> nn.Module:
-    """The network on the device, feature maps with channels last, which is faster."""
-    moved: nn.Module = model.to(memory_format=torch.channels_last).to(device())  # type: ignore[call-overload]
-    return moved
-
-
 def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
     """The network before its first step."""
     torch.manual_seed(seed)
     model = setting.architecture.build(images)
     if setting.method == "masked":
-        # A setting without zeros is the plain prototype.
-        model = mask_network(model, strategy=setting.strategy, ratio=setting.ratio, keep=setting.keep, seed=seed)
+        model = mask_network(
+            model,
+            strategy=setting.strategy,
+            ratio=setting.ratio,
+            keep=setting.keep,
+            zeros=setting.zeros,
+            permute=setting.permute,
+            seed=seed,
+        )
     if setting.method == "random":
         for module, name in list(weights_in_scope(model, None)):
             prune.random_unstructured(module, name, setting.pruned)
@@ -56,7 +57,7 @@ def train(
         The trained network in evaluation mode.
     """
     place = device()
-    model = placed(prepare(setting, images, seed))
+    model = prepare(setting, images, seed).to(place)
     batches = -(-len(images.train) // recipe.batch)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.epochs * batches)
@@ -81,7 +82,7 @@ def train(
         for picked in torch.randperm(len(images.train), generator=order).split(recipe.batch):
             batch = _augmented(images.train[picked], order) if images.augment else images.train[picked]
             optimizer.zero_grad()
-            logits = model((batch.to(place).float() - mean) / std)
+            logits = model(_normalised(batch, mean, std))
             loss = nn.functional.cross_entropy(logits, images.train_labels[picked].to(place))
             loss.backward()
             optimizer.step()
@@ -109,7 +110,7 @@ def accuracy(model: nn.Module, images: Images) -> float:
     model.eval()
     right = 0
     for batch, labels in zip(images.test.split(500), images.test_labels.split(500), strict=True):
-        logits = model((batch.to(place).float() - mean) / std)
+        logits = model(_normalised(batch, mean, std))
         right += int((logits.argmax(1) == labels.to(place)).sum())
     return 100 * right / len(images.test)
 
@@ -119,8 +120,14 @@ def _prune(model: nn.Module, fraction: float) -> None:
     prune.global_unstructured(weights, pruning_method=prune.L1Unstructured, amount=fraction)
 
 
+def _normalised(batch: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """On the device of the statistics, with channels last in memory: convolutions follow suit, and are faster."""
+    pixels = batch.to(mean.device).float()
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
 def _augmented(batch: torch.Tensor, order: torch.Generator) -> torch.Tensor:
-    """Each image flipped or not and shifted by up to `PADDING` pixels, black outside; channels last in memory."""
+    """Each image flipped or not and shifted by up to `PADDING` pixels, black outside."""
     count, _, height, width = batch.shape
     padded = nn.functional.pad(batch, (PADDING,) * 4)
     top, left = torch.randint(0, 2 * PADDING + 1, (2, count, 1), generator=order)

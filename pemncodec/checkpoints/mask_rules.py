@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..mask import Mask
@@ -19,11 +20,17 @@ class Derived:
     tie: bool
 
 
-def edge_popup(scores: torch.Tensor, keep: float, name: str) -> Derived:
+def edge_popup(scores: torch.Tensor, keep: float, name: str, active: NDArray[np.bool_] | None = None) -> Derived:
     """The top `keep` of |scores| (Ramanujan et al., CVPR 2020, `GetSubnet`).
 
     The flat |scores| are sorted in ascending order and the first int((1 − keep) · n) are dropped. The published
     sort is not stable; here equal scores are dropped in the order of their positions.
+
+    Args:
+        scores: of the weights, any shape.
+        keep: the fraction kept.
+        name: for messages.
+        active: bool, shape (n,): which weights take part (all by default). The others are not in the mask.
 
     Raises:
         MaskRuleError: a score is NaN, or no number.
@@ -35,6 +42,11 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str) -> Derived:
     flat = scores.detach().abs().flatten().cpu()
     if flat.is_floating_point() and flat.dtype not in (torch.float32, torch.float64):
         flat = flat.to(torch.float32)  # exact, and numpy can sort it
+    if active is not None:
+        derived = edge_popup(flat[torch.from_numpy(active)], keep, name)
+        flags = np.zeros(len(active), dtype=np.bool_)
+        flags[active] = derived.mask.to_bool()
+        return Derived(Mask.from_bool(flags), derived.tie)
     values = flat.numpy()
     if np.isnan(values).any():
         raise MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")

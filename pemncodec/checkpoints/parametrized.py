@@ -5,6 +5,7 @@ The recipe says which values fill the layer and which fraction of them is kept; 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..draft import Draft, SeededWeight
@@ -59,12 +60,15 @@ def _seeded(state: State, base: str, recipe_name: str, options: PackOptions, dra
         raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     where = base + _ORIGINAL
+    active = None
+    if recipe.generator.zeros:
+        active = np.resize(recipe.generator.values(), scores.numel()) != 0
     if recipe.sampler == "bernoulli":
         draft.mask_rule = "sigmoid"
         derived = mask_rules.sigmoid(scores, where)
     else:
         draft.keep = recipe.keep
-        derived = mask_rules.edge_popup(scores, recipe.keep, where)
+        derived = mask_rules.edge_popup(scores, recipe.keep, where, active)
     if options.keep is not None and options.keep != draft.keep:
         raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: leave it away")
     name = base.replace(_INFIX, "", 1) if base.startswith(_INFIX) else base.replace("." + _INFIX, ".", 1)

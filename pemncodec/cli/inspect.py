@@ -10,7 +10,7 @@ import click
 
 from ..container import accounting
 from ..container.container import Container
-from ..container.header import MAJOR, MINOR
+from ..container.header import MAJOR
 from ..container.manifest import (
     DISTRIBUTIONS,
     ZERO_NAMES,
@@ -48,7 +48,7 @@ def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
     """The manifest as JSON values."""
     manifest = container.manifest
     return {
-        "version": f"{MAJOR}.{MINOR}",
+        "version": f"{MAJOR}.{container.header.minor}",
         "sizes": sizes.as_dict(),
         "metadata": manifest.metadata,
         "tasks": list(manifest.tasks),
@@ -68,6 +68,8 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "stream": row.stream,
             "scale": float32_of(row.scale_bits),
             "patches": len(row.patches),
+            "period": row.period,
+            "zeros": row.zeros,
         }
     return common | {"kind": "values", "stored": manifest.stored_values(row)}
 
@@ -120,6 +122,10 @@ def _prototype_text(prototype: dict[str, Any]) -> str:
     if prototype["kind"] == "generator":
         text = f"{prototype['length']:,} {prototype['distribution']} values from seed {prototype['seed']}"
         text += f", stream {prototype['stream']}, scale {prototype['scale']:.6g}"
+        if prototype["period"] < prototype["length"]:
+            text += f", {prototype['period']:,} of them repeated and permuted"
+        if prototype["zeros"]:
+            text += f", {prototype['zeros']:,} of the {prototype['period']:,} zero"
         return text + (f", {prototype['patches']} patched" if prototype["patches"] else "")
     stored = "" if prototype["stored"] == prototype["length"] else f", {prototype['stored']:,} of them stored"
     return f"{prototype['length']:,} values of {prototype['dtype']}{stored}"

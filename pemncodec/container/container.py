@@ -42,7 +42,7 @@ class Container:
         data = stored[: self.header.manifest_size]
         if self.header.manifest_size != self.header.manifest_length:
             data = frames.decompress(data, self.header.manifest_length, "the manifest", ManifestError)
-        self.manifest: Manifest = read_manifest(data)
+        self.manifest: Manifest = read_manifest(data, self.header.minor)
         validate(self.manifest, self.header.payload_size)
         sizes = [row.size for row in self.manifest.masks] + [row.size for row in self.manifest.blocks]
         self._offsets = [0, *accumulate(sizes)]
@@ -110,7 +110,7 @@ def write_container(manifest: Manifest, sections: Sequence[bytes | memoryview]) 
     try:  # what is written must be readable: limits of the format are limits of networks
         if len(data) > MAX_MANIFEST:
             raise ManifestError(f"its names, shapes and metadata take {len(data)} bytes, over {MAX_MANIFEST}")
-        validate(read_manifest(data), len(payload))
+        validate(read_manifest(data, manifest.minor), len(payload))
     except ManifestError as reason:
         raise NetworkError(f"the network does not fit the format: {reason}") from None
     compressed = frames.compress(data)
@@ -118,5 +118,5 @@ def write_container(manifest: Manifest, sections: Sequence[bytes | memoryview]) 
     view = memoryview(payload)
     pages = [zlib.crc32(view[start : start + PAGE]) for start in range(0, len(payload), PAGE)]
     front = stored + struct.pack(f"<{len(pages)}I", *pages)
-    header = Header(len(stored), len(data), len(payload), zlib.crc32(front))
+    header = Header(len(stored), len(data), len(payload), zlib.crc32(front), manifest.minor)
     return header.write() + front + payload

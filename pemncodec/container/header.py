@@ -19,7 +19,7 @@ from ..sniff import accident
 
 MAGIC = b"\x89PEMN\r\n\x1a"
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 PAGE = 65_536
 MAX_MANIFEST = 1 << 24
 MAX_PAYLOAD = 1 << 48
@@ -30,12 +30,13 @@ SIZE = _STRUCT.size  # 36
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Sizes and checksum of manifest and payload, in bytes."""
+    """Sizes and checksum of manifest and payload, in bytes, and the minor version."""
 
     manifest_size: int
     manifest_length: int
     payload_size: int
     manifest_crc: int
+    minor: int
 
     @property
     def pages(self) -> int:
@@ -57,7 +58,7 @@ class Header:
         front = _STRUCT.pack(
             MAGIC,
             MAJOR,
-            MINOR,
+            self.minor,
             0,
             self.manifest_size,
             self.manifest_length,
@@ -105,7 +106,7 @@ def read_header(data: bytes, file_size: int) -> Header:
         raise LimitError(f"the payload has {payload_size} bytes, and at most {MAX_PAYLOAD} are allowed")
     if not 1 <= manifest_size <= manifest_length:
         raise ManifestError(f"the manifest is stored in {manifest_size} bytes for {manifest_length}")
-    header = Header(manifest_size, manifest_length, payload_size, manifest_crc)
+    header = Header(manifest_size, manifest_length, payload_size, manifest_crc, minor)
     if file_size < header.file_size:
         raise TruncatedError(f"the file ends after {file_size} of {header.file_size} bytes: fetch it again")
     if file_size > header.file_size:

@@ -16,7 +16,9 @@ BLOCK_CODERS = range(4)
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
-GENERATOR_PHILOX = 1
+GENERATOR_PHILOX, GENERATOR_ARRANGED = 1, 2
+# The minor version that an id came with, where it is not 0 (section 3).
+GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1}
 DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
 
 # Ids of spec section 4.6.
@@ -65,7 +67,10 @@ class ValuesRow:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorRow:
-    """A prototype that is made from a seed (spec section 8). `scale_bits`: float32 bit pattern."""
+    """A prototype that is made from a seed (spec section 8). `scale_bits`: float32 bit pattern.
+
+    `period` and `zeros` say how it is arranged (section 8.7); `length` and 0 for not at all.
+    """
 
     length: int
     distribution: int
@@ -74,6 +79,13 @@ class GeneratorRow:
     scale_bits: int
     patches: tuple[tuple[int, int], ...]
     digest: int
+    period: int
+    zeros: int
+
+    @property
+    def generator(self) -> int:
+        """The generator's id."""
+        return GENERATOR_ARRANGED if self.period < self.length or self.zeros else GENERATOR_PHILOX
 
 
 PrototypeRow = ValuesRow | GeneratorRow
@@ -138,6 +150,12 @@ class Manifest:
     blocks: tuple[BlockRow, ...] = ()
     prototypes: tuple[PrototypeRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
+
+    @property
+    def minor(self) -> int:
+        """The lowest minor version that has every id of this manifest (spec section 3)."""
+        generators = (row.generator for row in self.prototypes if isinstance(row, GeneratorRow))
+        return max((GENERATOR_MINOR[generator] for generator in generators), default=0)
 
     def prototype_dtype(self, index: int) -> DType:
         """Element type of a prototype: its block's, or float32 where it is generated."""

@@ -9,10 +9,12 @@ from ..dtypes import BY_ID
 from ..errors import ManifestError
 from .cursor import Cursor, text, varint, varints
 from .entries import read_entries, write_entries
+from .header import MAJOR
 from .manifest import (
     BLOCK_CODERS,
     DISTRIBUTIONS,
-    GENERATOR_PHILOX,
+    GENERATOR_ARRANGED,
+    GENERATOR_MINOR,
     MASK_CODERS,
     MAX_ELEMENTS,
     MAX_NAME,
@@ -110,12 +112,12 @@ def write_blocks(blocks: Sequence[BlockRow]) -> bytes:
 # --- 4.5 prototypes ---------------------------------------------------------------------------------------
 
 
-def read_prototypes(cursor: Cursor, references: MaskReferences) -> tuple[PrototypeRow, ...]:
+def read_prototypes(cursor: Cursor, references: MaskReferences, minor: int) -> tuple[PrototypeRow, ...]:
     count = cursor.varint("number of prototypes", MAX_ROWS)
-    return tuple(_read_prototype(cursor, references, f"prototype {index}") for index in range(count))
+    return tuple(_read_prototype(cursor, references, minor, f"prototype {index}") for index in range(count))
 
 
-def _read_prototype(cursor: Cursor, references: MaskReferences, what: str) -> PrototypeRow:
+def _read_prototype(cursor: Cursor, references: MaskReferences, minor: int, what: str) -> PrototypeRow:
     kind = cursor.fixed(1, f"kind of {what}")
     length = cursor.varint(f"length of {what}", MAX_ELEMENTS)
     if length == 0:
@@ -128,25 +130,36 @@ def _read_prototype(cursor: Cursor, references: MaskReferences, what: str) -> Pr
         return ValuesRow(length, block, references.read(cursor, what) if partial else None)
     if kind != PROTOTYPE_GENERATOR:
         raise ManifestError(f"{what} has the unknown kind {kind}")
+    return _read_generator(cursor, length, minor, what)
+
+
+def _read_generator(cursor: Cursor, length: int, minor: int, what: str) -> GeneratorRow:
     generator = cursor.fixed(1, f"generator of {what}")
-    if generator != GENERATOR_PHILOX:
-        raise ManifestError(f"{what} has the unknown generator {generator}")
+    if GENERATOR_MINOR.get(generator, minor + 1) > minor:
+        raise ManifestError(f"{what} has the generator {generator}, which is unknown in format version {MAJOR}.{minor}")
     distribution = cursor.fixed(1, f"distribution of {what}")
     if distribution not in DISTRIBUTIONS:
         raise ManifestError(f"{what} has the unknown distribution {distribution}")
     seed = cursor.fixed(8, f"seed of {what}")
     stream = cursor.fixed(8, f"stream of {what}")
     scale_bits = read_scale(cursor, what)
+    period, zeros = length, 0
+    if generator == GENERATOR_ARRANGED:
+        period, zeros = cursor.varint(f"period of {what}"), cursor.varint(f"zeros of {what}")
+        if not 1 <= period <= length:
+            raise ManifestError(f"{what} has a period of {period} in {length} elements")
+        if zeros >= period or (period == length and zeros == 0):
+            raise ManifestError(f"{what} has {zeros} zeros in a period of {period}, and {length} elements")
     gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
     indices: list[int] = []
     for gap in gaps:
         indices.append(gap if not indices else indices[-1] + 1 + gap)
-        if indices[-1] >= length:
-            raise ManifestError(f"{what} patches element {indices[-1]} of {length}")
+        if indices[-1] >= period:
+            raise ManifestError(f"{what} patches element {indices[-1]} of {period}")
     bits = [cursor.fixed(4, f"patch of {what}") for _ in indices]
     digest = cursor.fixed(4, f"digest of {what}")
     patches = tuple(zip(indices, bits, strict=True))
-    return GeneratorRow(length, distribution, seed, stream, scale_bits, patches, digest)
+    return GeneratorRow(length, distribution, seed, stream, scale_bits, patches, digest, period, zeros)
 
 
 def write_prototypes(rows: Sequence[PrototypeRow], references: MaskReferences) -> bytes:
@@ -162,7 +175,8 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
     return (
         bytes([PROTOTYPE_GENERATOR])
         + varint(row.length)
-        + struct.pack("<BBQQI", GENERATOR_PHILOX, row.distribution, row.seed, row.stream, row.scale_bits)
+        + struct.pack("<BBQQI", row.generator, row.distribution, row.seed, row.stream, row.scale_bits)
+        + (varint(row.period) + varint(row.zeros) if row.generator == GENERATOR_ARRANGED else b"")
         + varint(len(gaps))
         + varints(gaps)
         + b"".join(struct.pack("<I", bits) for _, bits in row.patches)
@@ -173,8 +187,12 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
 # --- the whole manifest ---------------------------------------------------------------------------------------
 
 
-def read_manifest(data: bytes) -> Manifest:
-    """All tables, in order, with nothing after them. Rules across tables are `validate`'s."""
+def read_manifest(data: bytes, minor: int) -> Manifest:
+    """All tables, in order, with nothing after them. Rules across tables are `validate`'s.
+
+    Args:
+        minor: version of the file: ids that came later are unknown.
+    """
     cursor = Cursor(data)
     references = MaskReferences()
     manifest = Manifest()
@@ -182,7 +200,7 @@ def read_manifest(data: bytes) -> Manifest:
     manifest.tasks = read_tasks(cursor)
     manifest.masks = read_masks(cursor)
     manifest.blocks = read_blocks(cursor)
-    manifest.prototypes = read_prototypes(cursor, references)
+    manifest.prototypes = read_prototypes(cursor, references, minor)
     manifest.entries = read_entries(cursor, references, bool(manifest.tasks))
     cursor.end("the manifest")
     if references.seen != len(manifest.masks):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -56,6 +57,7 @@ class MaskedFill(nn.Module):
     Args:
         recipe: the prototype, and how the mask follows from the scores.
         prototype: its values; one module for all layers that share it.
+        numel: number of weights of the layer.
 
     Attributes:
         recipe: int64, in the state_dict, so that `pemn pack` needs no flag.
@@ -63,10 +65,13 @@ class MaskedFill(nn.Module):
 
     recipe: torch.Tensor
 
-    def __init__(self, recipe: Recipe, prototype: Prototype) -> None:
+    def __init__(self, recipe: Recipe, prototype: Prototype, numel: int) -> None:
         super().__init__()
-        self.keep, self.sampler, self.zero, self.factor = recipe.keep, recipe.sampler, recipe.zero, recipe.factor
+        self.sampler, self.zero, self.factor = recipe.sampler, recipe.zero, recipe.factor
         self.prototype = prototype
+        self.has_zeros = recipe.generator.zeros > 0
+        active = int(np.count_nonzero(np.resize(recipe.generator.values(), numel))) if self.has_zeros else numel
+        self.drop = int((1 - recipe.keep) * active)
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
 
     def filled(self, scores: torch.Tensor) -> torch.Tensor:
@@ -79,11 +84,14 @@ class MaskedFill(nn.Module):
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """The weight, in the shape of `scores`."""
         one = self.filled(scores)
+        idle = one == 0 if self.has_zeros else None
         zero = -one if self.zero == "negated" else torch.zeros_like(one)
+        if idle is not None:
+            zero = torch.where(idle, one, zero)  # and not −0.0
         if self.sampler == "bernoulli":
             surrogate, mask = samplers.bernoulli(scores, self.training)
         else:
-            surrogate, mask = samplers.edge_popup(scores, self.keep)
+            surrogate, mask = samplers.edge_popup(scores, self.drop, idle)
         weight: torch.Tensor = samplers.Select.apply(surrogate, mask, one, zero)  # type: ignore[no-untyped-call]
         return weight
 
@@ -96,6 +104,8 @@ def mask_network(
     ratio: float = 0.01,
     init: str = "kaiming-normal",
     seed: int = 0,
+    permute: bool = False,
+    zeros: float = 0.0,
     sampler: str = "edge-popup",
     zero: str = "zero",
     rescale: bool = False,
@@ -111,10 +121,16 @@ def mask_network(
         strategy: where the random values come from (Bai et al., NeurIPS 2022, section 3): `"full"`, every layer its
             own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
             `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
-        keep: fraction of the weights that each layer keeps, in (0, 1]; with Bernoulli masks, at the start.
+        keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero; with
+            Bernoulli masks, at the start.
         ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
         init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
         seed: of the format's generator: the same seed gives the same values on every machine.
+        permute: with `random-vector`, permute the tiled vector as a whole before every layer takes its prefix. Without,
+            it is tiled in order, as in the published experiments.
+        zeros: share of the random values that are zero, in [0, 1). A mask has no bits there, so that a network costs
+            less than one bit a weight; which weights these are is decided before training (compare Otsuka et al.,
+            "Partially frozen random networks contain compact strong lottery tickets", 2024).
         sampler: `"edge-popup"` (the top `keep` of |score| in every layer) or `"bernoulli"` (drawn with probability
             sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2).
         zero: what a weight is that is not kept: `"zero"`, or `"negated"` (a mask of signs).
@@ -139,7 +155,9 @@ def mask_network(
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
     shapes = [tuple(getattr(module, name).shape) for module, name in weights]
-    fillings = strategies.plan(strategy, shapes, init=init, seed=seed, ratio=ratio, rescale=rescale)
+    fillings = strategies.plan(
+        strategy, shapes, init=init, seed=seed, ratio=ratio, permute=permute, zeros=zeros, rescale=rescale
+    )
     prototypes: dict[Generator, Prototype] = {}
     for (module, name), filling in zip(weights, fillings, strict=True):
         scores = getattr(module, name)
@@ -147,7 +165,9 @@ def mask_network(
             prototypes[filling.generator] = Prototype(filling.generator).to(scores.device)
         samplers.start(scores, sampler, keep)
         recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor)
-        parametrize.register_parametrization(module, name, MaskedFill(recipe, prototypes[filling.generator]))
+        parametrize.register_parametrization(
+            module, name, MaskedFill(recipe, prototypes[filling.generator], scores.numel())
+        )
     return model
 
 

@@ -31,15 +31,20 @@ class Select(torch.autograd.Function):
         return gradients[0] * (one - zero), None, None, None
 
 
-def edge_popup(scores: torch.Tensor, keep: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The surrogate |score|, and the mask of the largest (Ramanujan et al., CVPR 2020).
+def edge_popup(scores: torch.Tensor, drop: int, idle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The surrogate |score|, and the mask of all but the `drop` smallest (Ramanujan et al., CVPR 2020).
 
     The sort is stable, so that the mask is the one that the codec derives from the saved scores.
+
+    Args:
+        scores: of the weights.
+        drop: how many of them are not kept.
+        idle: bool, shape of `scores`: weights that are zero whatever the mask is, and not among the dropped.
     """
     surrogate = scores.abs()
+    ranked = surrogate.detach() if idle is None else surrogate.detach().masked_fill(idle, torch.inf)
     mask = torch.ones(scores.numel(), dtype=torch.bool, device=scores.device)
-    drop = int((1 - keep) * scores.numel())
-    mask[torch.sort(surrogate.detach().flatten(), stable=True).indices[:drop]] = False
+    mask[torch.sort(ranked.flatten(), stable=True).indices[:drop]] = False
     return surrogate, mask.view_as(scores)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,25 +38,29 @@ INITS: dict[str, tuple[str, Callable[[int], float]]] = {
 }
 
 
+# From the shape whose fan-in counts, a length and a stream to a generator.
+Make = Callable[[Shape, int, int], Generator]
+
+
 def fan_in(shape: Shape) -> int:
     """Inputs of one output, as PyTorch counts them for Kaiming's rule: everything but the first dimension."""
     return math.prod(shape[1:])
 
 
-def full(shapes: Sequence[Shape], init: str, seed: int) -> list[Filling]:
+def full(shapes: Sequence[Shape], make: Make) -> list[Filling]:
     """Every layer has values of its own."""
-    return [Filling(_generator(init, shape, math.prod(shape), seed, stream)) for stream, shape in enumerate(shapes)]
+    return [Filling(make(shape, math.prod(shape), stream)) for stream, shape in enumerate(shapes)]
 
 
-def one_layer(shapes: Sequence[Shape], init: str, seed: int) -> list[Filling]:
+def one_layer(shapes: Sequence[Shape], make: Make) -> list[Filling]:
     """Layers of one shape have the same values."""
     first = {shape: number for number, shape in reversed(list(enumerate(shapes)))}
-    return [Filling(_generator(init, shape, math.prod(shape), seed, first[shape])) for shape in shapes]
+    return [Filling(make(shape, math.prod(shape), first[shape])) for shape in shapes]
 
 
-def padding(shapes: Sequence[Shape], init: str, seed: int, ratio: float | None, rescale: bool) -> list[Filling]:
-    """Every layer begins with the same vector: N values (max-layer), or d = int(N · ratio) + 1 distinct ones, tiled
-    (random-vector).
+def padding(shapes: Sequence[Shape], make: Make, ratio: float | None, permute: bool, rescale: bool) -> list[Filling]:
+    """Every layer begins with the same vector: N values (max-layer), or d = int(N · ratio) + 1 distinct ones
+    (random-vector), which are tiled, or with `permute` tiled to N and permuted.
 
     N is the size of the largest layer, and the variance is that layer's, as published; with `rescale` each layer is
     multiplied so that the variance is its own.
@@ -64,7 +68,9 @@ def padding(shapes: Sequence[Shape], init: str, seed: int, ratio: float | None, 
     largest = max(shapes, key=math.prod)
     size = math.prod(largest)
     length = size if ratio is None else min(int(size * ratio) + 1, size)
-    generator = _generator(init, largest, length, seed, 0)
+    generator = make(largest, length, 0)
+    if permute:
+        generator = replace(generator, length=size)
     if ratio is not None and generator.distribution != "sign":
         generator = generator.distinct()
     if not rescale:
@@ -76,11 +82,22 @@ def padding(shapes: Sequence[Shape], init: str, seed: int, ratio: float | None, 
 STRATEGIES = ("full", "one-layer", "max-layer", "random-vector")
 
 
-def plan(strategy: str, shapes: Sequence[Shape], *, init: str, seed: int, ratio: float, rescale: bool) -> list[Filling]:
-    """What fills each layer.
+def plan(
+    strategy: str,
+    shapes: Sequence[Shape],
+    *,
+    init: str,
+    seed: int,
+    ratio: float,
+    permute: bool,
+    zeros: float,
+    rescale: bool,
+) -> list[Filling]:
+    """What fills each layer. The arguments are those of `mask_network`.
 
     Raises:
-        NetworkError: an unknown strategy or init, or a ratio outside of [0, 1].
+        NetworkError: an unknown strategy or init, a ratio outside of [0, 1], zeros outside of [0, 1), or `permute`
+            for another strategy than random-vector.
     """
     if strategy not in STRATEGIES:
         raise NetworkError(f"strategy {strategy!r} is unknown: choose {', '.join(STRATEGIES)}")
@@ -88,13 +105,17 @@ def plan(strategy: str, shapes: Sequence[Shape], *, init: str, seed: int, ratio:
         raise NetworkError(f"init {init!r} is unknown: choose {', '.join(INITS)}")
     if not 0.0 <= ratio <= 1.0:
         raise NetworkError(f"ratio is {ratio}, and must be between 0 and 1")
-    if strategy == "full":
-        return full(shapes, init, seed)
-    if strategy == "one-layer":
-        return one_layer(shapes, init, seed)
-    return padding(shapes, init, seed, ratio if strategy == "random-vector" else None, rescale)
-
-
-def _generator(init: str, shape: Shape, length: int, seed: int, stream: int) -> Generator:
+    if not 0.0 <= zeros < 1.0:
+        raise NetworkError(f"zeros is {zeros}, and must be at least 0 and below 1: the share of values that are zero")
+    if permute and strategy != "random-vector":
+        raise NetworkError(f"permute is for the strategy 'random-vector', and this is {strategy!r}")
     distribution, scale = INITS[init]
-    return Generator(distribution, length, seed, stream, scale(fan_in(shape)))
+
+    def make(shape: Shape, length: int, stream: int) -> Generator:
+        return Generator(distribution, length, seed, stream, scale(fan_in(shape)), zeros=int(length * zeros))
+
+    if strategy == "full":
+        return full(shapes, make)
+    if strategy == "one-layer":
+        return one_layer(shapes, make)
+    return padding(shapes, make, ratio if strategy == "random-vector" else None, permute, rescale)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
-from . import distributions, philox
+from . import arrangement, distributions, philox
 
 _CHUNK = 1 << 18  # elements made at a time: the temporary arrays stay in cache
 
@@ -26,6 +26,9 @@ class Generator:
         stream: which of the 2^64 sequences of the seed.
         scale: a float32, finite and above 0.
         patches: (index, float32 bit pattern) pairs in ascending order: elements that differ.
+        period: number of values that are repeated to the length and permuted (spec section 8.7); by default the
+            length itself, and nothing is permuted. Patches are among these values.
+        zeros: how many of the values, at places that the seed says, are zero.
     """
 
     distribution: str
@@ -34,6 +37,8 @@ class Generator:
     stream: int = 0
     scale: float = 1.0
     patches: tuple[tuple[int, int], ...] = ()
+    period: int = 0
+    zeros: int = 0
 
     def __post_init__(self) -> None:
         if self.distribution not in distributions.FUNCTIONS:
@@ -49,12 +54,32 @@ class Generator:
         if not (np.isfinite(scale) and scale > 0):
             raise NetworkError(f"scale {self.scale} is not a float32 above 0")
         object.__setattr__(self, "scale", float(scale))
+        if self.period == 0:
+            object.__setattr__(self, "period", self.length)
+        if not 1 <= self.period <= self.length or not 0 <= self.zeros < self.period:
+            raise NetworkError(
+                f"a period of {self.period} with {self.zeros} zeros does not fit {self.length} elements: the period is "
+                "1 … length, and the zeros are fewer"
+            )
         indices = [index for index, _ in self.patches]
-        if indices != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < self.length):
+        if indices != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < self.period):
             raise NetworkError("patches must be in ascending order and inside the prototype")
+
+    @property
+    def permuted(self) -> bool:
+        """Whether `period` values are repeated and permuted."""
+        return self.period < self.length
+
+    @property
+    def arranged(self) -> bool:
+        """Whether values are zero or permuted: then it takes generator 2 of the format."""
+        return self.permuted or self.zeros > 0
 
     def range(self, start: int, stop: int) -> NDArray[np.float32]:
         """Elements start … stop − 1."""
+        return self.values()[start:stop] if self.arranged else self._range(start, stop)
+
+    def _range(self, start: int, stop: int) -> NDArray[np.float32]:
         values = np.empty(stop - start, dtype=np.float32)
         for begin in range(start, stop, _CHUNK):
             end = min(begin + _CHUNK, stop)
@@ -67,11 +92,21 @@ class Generator:
 
     def values(self) -> NDArray[np.float32]:
         """All elements, shape (length,)."""
-        return self.range(0, self.length)
+        values = self._range(0, self.period)
+        if self.zeros:
+            values[arrangement.zeros(self.seed, self.stream, self.period, self.zeros)] = 0.0
+        if self.permuted:
+            values = values[arrangement.permutation(self.seed, self.stream, self.length) % self.period]
+        return values
 
     def elements(self, indices: ArrayLike) -> NDArray[np.float32]:
-        """The elements at `indices` (integers, shape (n,)), each made by itself."""
+        """The elements at `indices` (integers, shape (n,)), each made by itself unless they are arranged."""
         where = np.asarray(indices, dtype=np.uint64).reshape(-1)
+        if self.arranged:
+            return self.values()[where]
+        return self._elements(where)
+
+    def _elements(self, where: NDArray[np.uint64]) -> NDArray[np.float32]:
         values = self._draw(philox.words_at(where, self.stream, self.seed))
         bits = values.view(np.uint32)
         for index, pattern in self.patches:
@@ -83,7 +118,7 @@ class Generator:
         return digest(self.values())
 
     def distinct(self) -> Generator:
-        """The same recipe with patches, so that no value stands twice.
+        """The same recipe with patches, so that none of its values (of one period) stands twice; zeros apart.
 
         Draws of about 24 bits coincide now and then (a hundred thousand normal values: some two hundred times). A value
         that stands before is replaced by the next one of the stream, after the end of the prototype, that does not.
@@ -91,16 +126,16 @@ class Generator:
         Raises:
             NetworkError: the distribution has fewer values than the prototype.
         """
-        if self.distribution == "sign" and self.length > 2:
-            raise NetworkError(f"a signed constant has 2 values, not {self.length} distinct ones")
-        values = self.values().view(np.uint32)
+        if self.distribution == "sign" and self.period > 2:
+            raise NetworkError(f"a signed constant has 2 values, not {self.period} distinct ones")
+        values = self._range(0, self.period).view(np.uint32)
         kept, first = np.unique(values, return_index=True)
-        wanted = np.setdiff1d(np.arange(self.length), first)
+        wanted = np.setdiff1d(np.arange(self.period), first)
         seen = set(kept.tolist())
         patches: list[tuple[int, int]] = []
-        index = self.length
+        index = self.period
         while len(patches) < len(wanted):
-            for bits in self.elements(np.arange(index, index + 64)).view(np.uint32).tolist():
+            for bits in self._elements(np.arange(index, index + 64, dtype=np.uint64)).view(np.uint32).tolist():
                 if len(patches) < len(wanted) and bits not in seen:
                     seen.add(bits)
                     patches.append((int(wanted[len(patches)]), bits))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import NetworkError
-from . import distributions, philox
+from . import arrangement, distributions, philox
 from .generator import Generator
 
 _LOW = 0xFFFFFFFF
@@ -25,6 +25,24 @@ def generate(
         NetworkError: the scale is so large that an element is not finite.
     """
     stop = generator.length if stop is None else stop
+    if not generator.arranged:
+        return _generate(generator, device, start, stop)
+    values = _generate(generator, device, 0, generator.period)
+    if generator.zeros:
+        order = _order(generator.period, generator.stream ^ arrangement.ZEROS, generator.seed, values.device)
+        values[order[: generator.zeros]] = 0.0
+    if generator.permuted:
+        order = _order(generator.length, generator.stream ^ arrangement.PERMUTATION, generator.seed, values.device)
+        return values[order[start:stop] % generator.period]
+    return values[start:stop]
+
+
+def _order(count: int, stream: int, seed: int, device: torch.device) -> torch.Tensor:
+    """The order of `arrangement.order`, int64."""
+    return torch.sort(_words(0, count, stream, seed, device), stable=True).indices
+
+
+def _generate(generator: Generator, device: torch.device | str, start: int, stop: int) -> torch.Tensor:
     out = torch.empty(stop - start, dtype=torch.float32, device=device)
     for begin in range(start, stop, _CHUNK):
         end = min(begin + _CHUNK, stop)
