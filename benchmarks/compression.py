@@ -48,13 +48,13 @@ def preset(name: str) -> Preset:
         points = [*masked(narrow, FRONTIER[:1]), *masked(wide, FRONTIER), *pruned(wide)]
         return Preset([(setting, Recipe(epochs=6, batch=64, rate=0.02)) for setting in points])
     if name == "cpu":
-        widths = [Architecture("resnet", width, 8, patch=2) for width in (16, 32, 48)]
+        narrow, middle, wide = (Architecture("resnet", width, 8, patch=2) for width in (16, 32, 48))
         points = [
-            *masked(widths[0], FRONTIER[:1]),
-            *masked(widths[1], FRONTIER),
-            *masked(widths[2], FRONTIER[3:]),
-            *pruned(widths[0]),
-            *pruned(widths[1]),
+            *masked(narrow, FRONTIER[:1]),
+            *masked(middle, [point for point in FRONTIER if point != (0.2, 0.5)]),
+            *masked(wide, FRONTIER[-1:]),
+            *pruned(narrow),
+            *pruned(middle),
         ]
         return Preset([(setting, Recipe(epochs=3)) for setting in points])
     points = []

@@ -11,6 +11,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from .rows import Row, caption, grouped, mean, number
 
@@ -84,6 +85,8 @@ def compression(rows: list[Row], path: Path) -> None:
             front = _frontier([(mean(seeds, field), mean(seeds, "accuracy")) for seeds in points.values()])
             axes.plot(*zip(*front, strict=True), color=_METHODS[method], lw=1, label=_LABELS[method])
         axes.set(xscale="log", xlabel=title)
+        for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+            axis(FuncFormatter(lambda size, _: f"{size / 1000:g} kB" if f"{size:.0f}"[0] in "125" else ""))
         axes.grid(alpha=0.3, which="both")
     for network, marker in markers.items():
         panels[0].plot([], [], color="0.5", marker=marker, ls="none", label=network)
