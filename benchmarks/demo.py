@@ -16,8 +16,9 @@ from pathlib import Path
 
 import torch
 import zstandard
+from experiments import data
+from experiments.networks import convmixer
 from safetensors.torch import save_file
-from sklearn.datasets import load_digits
 from torch import nn
 
 import pemncodec
@@ -27,46 +28,15 @@ EPOCHS = 12
 WIDTH, DEPTH, KERNEL = 96, 4, 5
 
 
-class Residual(nn.Module):
-    """A module whose input is added to its output."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.fn = inner
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The sum."""
-        return self.fn(x) + x  # type: ignore[no-any-return]
-
-
-def convmixer() -> nn.Module:
-    """A ConvMixer (Trockman and Kolter, 2022) for 8 × 8 images of one channel, with PEMN's biasless layers."""
-    mixers = [
-        nn.Sequential(
-            Residual(
-                nn.Sequential(
-                    nn.Conv2d(WIDTH, WIDTH, KERNEL, groups=WIDTH, padding="same", bias=False),
-                    nn.GELU(),
-                    nn.BatchNorm2d(WIDTH),
-                )
-            ),
-            nn.Conv2d(WIDTH, WIDTH, 1, bias=False),
-            nn.GELU(),
-            nn.BatchNorm2d(WIDTH),
-        )
-        for _ in range(DEPTH)
-    ]
-    stem = [nn.Conv2d(1, WIDTH, 2, stride=2, bias=False), nn.GELU(), nn.BatchNorm2d(WIDTH)]
-    return nn.Sequential(*stem, *mixers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(WIDTH, 10, bias=False))
+def network() -> nn.Module:
+    """A ConvMixer for 8 × 8 images of one channel."""
+    return convmixer(WIDTH, DEPTH, KERNEL, patch=2, channels=1)
 
 
 def digits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Images and labels, every fourth for testing."""
-    data = load_digits()
-    images = torch.tensor(data.images, dtype=torch.float32)[:, None] / 8 - 1
-    labels = torch.tensor(data.target)
-    test = torch.arange(len(labels)) % 4 == 0
-    return images[~test], labels[~test], images[test], labels[test]
+    images = data.digits()
+    return images.train / 120 - 1, images.train_labels, images.test / 120 - 1, images.test_labels
 
 
 @torch.no_grad()
@@ -107,7 +77,7 @@ def main() -> None:
     start = time.perf_counter()
     torch.manual_seed(0)
     train_images, train_labels, test_images, test_labels = digits()
-    model = mask_network(convmixer(), ratio=0.01, keep=0.5, seed=0)
+    model = mask_network(network(), ratio=0.01, keep=0.5, seed=0)
     train(model, train_images, train_labels)
     before, logits = accuracy(model, test_images, test_labels)
     checkpoint, packed, unpacked = folder / "model.pt", folder / "model.pemn", folder / "dense.pt"
@@ -118,10 +88,10 @@ def main() -> None:
     pemn("unpack", packed, unpacked, "--force")
     pemn("verify", packed, "--against", checkpoint)
 
-    stock = convmixer()
+    stock = network()
     stock.load_state_dict(torch.load(unpacked, weights_only=True), strict=True)
     after, stock_logits = accuracy(stock, test_images, test_labels)
-    direct = convmixer()
+    direct = network()
     pemncodec.load_model(direct, packed)
     same = torch.equal(logits, stock_logits) and torch.equal(logits, accuracy(direct, test_images, test_labels)[1])
 

@@ -252,7 +252,9 @@ def prototypes(draw: st.DrawFn) -> Prototype:
         dtype = draw(st.sampled_from([FLOAT32, *MASKABLE]))
         values = finite(length, seed) if dtype == FLOAT32 else words(dtype, length, seed)
         return stored(dtype, values, draw(st.sampled_from([None, 0.0, 0.6, 1.0])), seed)
-    patched = draw(st.lists(st.integers(0, length - 1), max_size=3, unique=True))
+    period = draw(st.sampled_from([length, draw(st.integers(1, length))]))
+    zeros = draw(st.sampled_from([0, draw(st.integers(0, period - 1))]))
+    patched = draw(st.lists(st.integers(0, period - 1), max_size=3, unique=True))
     patches = tuple((index, draw(st.integers(0, 2**32 - 1))) for index in sorted(patched))
     scale = draw(st.floats(width=32, min_value=2.0**-149, max_value=2.0**100))
     return GeneratedPrototype(
@@ -263,6 +265,8 @@ def prototypes(draw: st.DrawFn) -> Prototype:
             draw(st.integers(0, 2**64 - 1)),
             scale,
             patches,
+            period,
+            zeros,
         )
     )
 

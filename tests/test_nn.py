@@ -118,6 +118,33 @@ def test_wrapped_models_pack_the_same(wrap: str) -> None:
     published.assert_equal(loaded, plain)
 
 
+def test_distributed_training_packs_the_same(tmp_path: Path) -> None:
+    """DistributedDataParallel broadcasts parameters and buffers, and prefixes its state_dict."""
+    model = mask_network(network(), seed=1)
+    plain = pemncodec.load(pemncodec.save(model))
+    store = f"file://{tmp_path / 'store'}"
+    torch.distributed.init_process_group("gloo", init_method=store, rank=0, world_size=1)
+    try:
+        wrapped = nn.parallel.DistributedDataParallel(model)
+        published.assert_equal(pemncodec.load(pemncodec.save(wrapped.state_dict()), strip_prefix=True), plain)
+        wrapped(torch.rand(4, 3, 8, 8)).square().mean().backward()
+        trained = [p for name, p in wrapped.named_parameters() if "original" in name]
+        assert len(trained) == 3
+        assert all(p.grad is not None for p in trained)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_gpu_computes_the_same_weights() -> None:
+    model = mask_network(Everything(), zeros=0.3, permute=True, rescale=True)
+    layers: list[Any] = [model.head, model.conv2, model.up1]
+    here = [published.bits(layer.weight) for layer in layers]
+    there = model.to("cuda")
+    assert len({m.values.data_ptr() for m in there.modules() if isinstance(m, Prototype)}) == 1
+    assert [published.bits(layer.weight.cpu()) for layer in layers] == here
+
+
 def test_a_state_dict_resumes(tmp_path: Path) -> None:
     model = mask_network(network(), ratio=0.1, seed=3)
     torch.save(model.state_dict(), tmp_path / "a.pt")

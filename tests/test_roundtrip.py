@@ -39,10 +39,11 @@ def prototype_words(prototype: Prototype) -> Array:
     g = prototype.generator
     scale = int(np.float32(g.scale).view(np.uint32))
     number = ("sign", "uniform", "normal").index(g.distribution) + 1
-    words: Array = second.elements(number, g.seed, g.stream, scale, np.arange(g.length))
+    words: Array = second.elements(number, g.seed, g.stream, scale, np.arange(g.period))
     for index, pattern in g.patches:
         words[index] = pattern
-    return words
+    words[second.order(g.seed, g.stream ^ 1 << 63, g.period)[: g.zeros]] = 0
+    return words[second.order(g.seed, g.stream ^ 1 << 62, g.length) % g.period] if g.permuted else words
 
 
 def times(words: Array, scale: float | None) -> Array:

@@ -39,8 +39,19 @@ def test_the_known_answers_of_the_generators() -> None:
         assert [f"{bits:08X}" for bits in values.view(np.uint32)] == answers.split()
 
 
+def test_the_known_answers_of_arranged_values() -> None:
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\d+) \| (\d+) \| (\d+) \| ((?:[0-9A-F]{8} ?)+) \|$", TEXT, re.MULTILINE)
+    assert len(rows) == 3
+    for seed, stream, length, period, zeros, answers in rows:
+        made = pemncodec.Generator(
+            "uniform", int(length), int(seed, 0), int(stream, 0), period=int(period), zeros=int(zeros)
+        )
+        assert [f"{bits:08X}" for bits in made.values().view(np.uint32)] == answers.split()
+
+
 def test_the_dtype_table() -> None:
-    cells = re.findall(r"\| (\d+) \| (\w+) \| (\d+)(?: \(two values\))? (?=\|)", TEXT)
+    section = TEXT[TEXT.index("### 4.8") : TEXT.index("## 5. Masks")]
+    cells = re.findall(r"\| (\d+) \| (\w+) \| (\d+)(?: \(two values\))? (?=\|)", section)
     table = {int(number): (name, int(size)) for number, name, size in cells if int(number) in BY_ID}
     assert table == {number: (dtype.name, dtype.itemsize) for number, dtype in BY_ID.items()}
     for dtype in BY_ID.values():
