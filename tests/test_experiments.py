@@ -12,17 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from experiments import counting, data, training
+from experiments.settings import Architecture, Recipe, Setting
 from torch import nn
 from torch.nn.utils import prune
 
 from pemncodec.nn import MaskedFill, mask_network
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-from experiments import counting, data, training  # noqa: E402
-from experiments.settings import Architecture, Recipe, Setting  # noqa: E402
-
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from experiments.networks import convmixer
 
 import pemncodec
+from pemncodec.nn import mask_network
 
 from . import published
 
@@ -63,6 +65,20 @@ def test_sample_sizes(name: str, keep: float, most: int) -> None:
     if not path.exists():
         pytest.skip(f"{path.name} is not beside this repository: its size is not checked")
     assert len(pemncodec.save(pemncodec.load_checkpoint(path), keep=keep)) <= most
+
+
+@pytest.mark.parametrize("strategy", ["random-vector", "max-layer", "one-layer", "full"])
+def test_a_seeded_network_is_masks_and_batch_norm(strategy: str) -> None:
+    """ConvMixer 256/6: whatever the strategy, the prototypes are seeds, some ten bytes each."""
+    model = mask_network(convmixer(256, 6, 8, 2), strategy=strategy, ratio=1e-3)
+    model.train()(torch.rand(2, 3, 8, 8))  # the statistics of BatchNorm are any numbers
+    data, report = pemncodec.pack(model)
+    masks = sum(-(-tensor.numel() // 8) for name, tensor in model.state_dict().items() if name.endswith("original"))
+    norms = [m.state_dict().values() for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    batch_norm = sum(tensor.numel() * tensor.element_size() for tensors in norms for tensor in tensors)
+    assert report.sizes.prototypes == 0
+    assert len(data) - masks - batch_norm < 1500
+    assert report.sizes.rest < 360 + 12 * (len(pemncodec.load_network(data).prototypes) - 1)
 
 
 def test_masks_of_density_one_half_cost_one_bit_a_weight() -> None:
