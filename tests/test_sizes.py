@@ -69,8 +69,8 @@ def test_sample_sizes(name: str, keep: float, most: int) -> None:
 
 @pytest.mark.parametrize("strategy", ["random-vector", "max-layer", "one-layer", "full"])
 def test_a_seeded_network_is_masks_and_batch_norm(strategy: str) -> None:
-    """ConvMixer 256/6: whatever the strategy, the prototypes are seeds, some ten bytes each."""
-    model = mask_network(convmixer(256, 6, 8, 2), strategy=strategy, ratio=1e-3)
+    """ConvMixer 256/6: whatever the strategy, the prototypes are seeds, some twenty bytes at most for each further one."""
+    model = mask_network(convmixer(256, 6, 7, 2), strategy=strategy, ratio=1e-3)
     model.train()(torch.rand(2, 3, 8, 8))  # the statistics of BatchNorm are any numbers
     data, report = pemncodec.pack(model)
     masks = sum(-(-tensor.numel() // 8) for name, tensor in model.state_dict().items() if name.endswith("original"))
@@ -78,7 +78,7 @@ def test_a_seeded_network_is_masks_and_batch_norm(strategy: str) -> None:
     batch_norm = sum(tensor.numel() * tensor.element_size() for tensors in norms for tensor in tensors)
     assert report.sizes.prototypes == 0
     assert len(data) - masks - batch_norm < 1500
-    assert report.sizes.rest < 360 + 12 * (len(pemncodec.load_network(data).prototypes) - 1)
+    assert report.sizes.rest < 360 + 20 * (len(pemncodec.load_network(data).prototypes) - 1)
 
 
 def test_masks_of_density_one_half_cost_one_bit_a_weight() -> None:
