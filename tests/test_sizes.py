@@ -69,7 +69,7 @@ def test_sample_sizes(name: str, keep: float, most: int) -> None:
 
 @pytest.mark.parametrize("strategy", ["random-vector", "max-layer", "one-layer", "full"])
 def test_a_seeded_network_is_masks_and_batch_norm(strategy: str) -> None:
-    """ConvMixer 256/6: whatever the strategy, the prototypes are seeds, some twenty bytes at most for each further one."""
+    """ConvMixer 256/6: whatever the strategy, prototypes are seeds: each further one takes twenty bytes at most."""
     model = mask_network(convmixer(256, 6, 7, 2), strategy=strategy, ratio=1e-3)
     model.train()(torch.rand(2, 3, 8, 8))  # the statistics of BatchNorm are any numbers
     data, report = pemncodec.pack(model)
