@@ -18,6 +18,7 @@ from .prototypes.generator import Generator
 
 VERSION = 1
 LENGTH = 13
+_LENGTH_0_1 = 11  # of pemncodec 0.1: no period, no zeros
 _SIGNED = struct.Struct("<13q")
 _UNSIGNED = struct.Struct("<13Q")
 
@@ -73,6 +74,8 @@ class Recipe:
         Raises:
             UnknownLayoutError: these are not thirteen integers of a recipe of this version.
         """
+        if len(integers) == _LENGTH_0_1:
+            integers = [*integers, 0, 0]
         if len(integers) != LENGTH:
             raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
         fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))

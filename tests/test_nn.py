@@ -159,6 +159,9 @@ def test_recipe_integers_round_trip() -> None:
     integers = recipe.to_integers()
     assert all(-(2**63) <= value < 2**63 for value in integers)
     assert Recipe.from_integers(integers, "r") == recipe
+    assert Recipe.from_integers(integers[:11], "r") == recipe, "as pemncodec 0.1 wrote it"
+    arranged = Recipe(pemncodec.Generator("uniform", 12, 1, 2, 0.1, period=5, zeros=2).distinct(), 0.7)
+    assert Recipe.from_integers(arranged.to_integers(), "r") == arranged
 
 
 @pytest.mark.parametrize(
