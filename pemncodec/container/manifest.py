@@ -10,14 +10,15 @@ from ..dtypes import FLOAT32, DType
 
 # Ids of spec sections 5 and 6. A minor version may add to them; none ever changes its meaning.
 MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
-MASK_CODERS = range(5)
+MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS = range(5, 8)
+# The minor version that an id came with (section 3).
+MASK_CODER_MINOR = {coder: int(coder >= MASK_RANS_BYTES) for coder in range(8)}
 BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE = range(4)
 BLOCK_CODERS = range(4)
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
 GENERATOR_PHILOX, GENERATOR_ARRANGED = 1, 2
-# The minor version that an id came with, where it is not 0 (section 3).
 GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1}
 DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
 
@@ -155,7 +156,12 @@ class Manifest:
     def minor(self) -> int:
         """The lowest minor version that has every id of this manifest (spec section 3)."""
         generators = (row.generator for row in self.prototypes if isinstance(row, GeneratorRow))
-        return max((GENERATOR_MINOR[generator] for generator in generators), default=0)
+        return max(
+            *(GENERATOR_MINOR[generator] for generator in generators),
+            *(MASK_CODER_MINOR[row.coder] for row in self.masks),
+            0,
+            0,
+        )
 
     def prototype_dtype(self, index: int) -> DType:
         """Element type of a prototype: its block's, or float32 where it is generated."""

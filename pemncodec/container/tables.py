@@ -15,7 +15,7 @@ from .manifest import (
     DISTRIBUTIONS,
     GENERATOR_ARRANGED,
     GENERATOR_MINOR,
-    MASK_CODERS,
+    MASK_CODER_MINOR,
     MAX_ELEMENTS,
     MAX_NAME,
     MAX_ROWS,
@@ -63,15 +63,17 @@ def write_tasks(tasks: Sequence[str]) -> bytes:
 # --- 4.3 masks, 4.4 blocks --------------------------------------------------------------------------------
 
 
-def read_masks(cursor: Cursor) -> tuple[MaskRow, ...]:
+def read_masks(cursor: Cursor, minor: int) -> tuple[MaskRow, ...]:
     count = cursor.varint("number of masks", MAX_ROWS)
     coders = cursor.take(count, "coders of masks")
     lengths = cursor.varints(count, "length of a mask", MAX_ELEMENTS)
     ones = cursor.varints(count, "ones of a mask", MAX_ELEMENTS)
     sizes = cursor.varints(count, "size of a mask")
     for index, coder in enumerate(coders):
-        if coder not in MASK_CODERS:
-            raise ManifestError(f"mask {index} has the unknown coder {coder}")
+        if MASK_CODER_MINOR.get(coder, minor + 1) > minor:
+            raise ManifestError(
+                f"mask {index} has the coder {coder}, which is unknown in format version {MAJOR}.{minor}"
+            )
         if ones[index] > lengths[index]:
             raise ManifestError(f"mask {index} has {ones[index]} ones in {lengths[index]} bits")
     return tuple(map(MaskRow, coders, lengths, ones, sizes))
@@ -198,7 +200,7 @@ def read_manifest(data: bytes, minor: int) -> Manifest:
     manifest = Manifest()
     manifest.metadata = read_metadata(cursor)
     manifest.tasks = read_tasks(cursor)
-    manifest.masks = read_masks(cursor)
+    manifest.masks = read_masks(cursor, minor)
     manifest.blocks = read_blocks(cursor)
     manifest.prototypes = read_prototypes(cursor, references, minor)
     manifest.entries = read_entries(cursor, references, bool(manifest.tasks))

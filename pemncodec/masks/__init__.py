@@ -14,12 +14,15 @@ from ..container.manifest import (
     MASK_CONSTANT,
     MASK_GAPS_OF_ONES,
     MASK_GAPS_OF_ZEROS,
+    MASK_RANS_BYTES,
+    MASK_RANS_GAPS_OF_ONES,
+    MASK_RANS_GAPS_OF_ZEROS,
     MASK_RAW,
     MASK_ZSTD,
     MaskRow,
 )
 from ..errors import PayloadError
-from . import constant, gaps_of_ones, gaps_of_zeros, raw, zstd
+from . import constant, gaps_of_ones, gaps_of_zeros, rans_bytes, rans_gaps_of_ones, rans_gaps_of_zeros, raw, zstd
 
 CODERS: dict[int, ModuleType] = {
     MASK_CONSTANT: constant,
@@ -27,6 +30,9 @@ CODERS: dict[int, ModuleType] = {
     MASK_ZSTD: zstd,
     MASK_GAPS_OF_ONES: gaps_of_ones,
     MASK_GAPS_OF_ZEROS: gaps_of_zeros,
+    MASK_RANS_BYTES: rans_bytes,
+    MASK_RANS_GAPS_OF_ONES: rans_gaps_of_ones,
+    MASK_RANS_GAPS_OF_ZEROS: rans_gaps_of_zeros,
 }
 
 

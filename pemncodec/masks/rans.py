@@ -1,0 +1,149 @@
+"""Interleaved rANS over bytes with static frequencies (spec section 5.1). Shared by coders 5, 6 and 7.
+
+Duda, "Asymmetric numeral systems" (arXiv:1311.2540). All lanes take words from one sequence, so that a row of L bytes
+is made by a few array operations; a handful of lanes is faster in a loop over Python's integers.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import PayloadError
+
+Bytes = NDArray[np.uint8]
+
+TOTAL = 1 << 16  # sum of the frequencies, and the least state
+MAX_ROWS = 8192  # bytes a lane makes at most
+# One lane costs a state of 32 bits, of which 16 carry information: at this many bytes a lane 0.2 % of the payload.
+_BYTES_A_LANE = 1000
+# Fewer lanes than these decode faster one byte at a time.
+_FEW = 32
+_HIGH = np.uint64(16)
+
+
+def lanes_for(count: int, bits: int) -> int:
+    """How many lanes an encoder takes for `count` bytes that cost about so many bits."""
+    return max(1, -(-count // MAX_ROWS), min(count, bits // 8 // _BYTES_A_LANE))
+
+
+class Model:
+    """Frequencies, and what follows from them.
+
+    Attributes:
+        frequencies: F(0) … F(255), each at least 1, int64, shape (256,).
+        starts: C(0) … C(255).
+    """
+
+    def __init__(self, frequencies: NDArray[np.int64]) -> None:
+        self.frequencies = frequencies
+        self.starts = np.cumsum(frequencies) - frequencies
+
+    @cached_property
+    def costs(self) -> list[int]:
+        """16 − log2 F(v) in units of 2^-8 bits, rounded up; from integers alone, so the same on every machine."""
+        return [4097 - (frequency**256).bit_length() for frequency in self.frequencies.tolist()]
+
+    def cost(self, histogram: NDArray[np.int64]) -> int:
+        """Bits that bytes of this histogram take, about."""
+        total: int = sum(count * cost for count, cost in zip(histogram.tolist(), self.costs, strict=True))
+        return total >> 8
+
+
+def encode(content: Bytes, model: Model, lanes: int) -> bytes:
+    """States and words of `content`, without the number of lanes."""
+    count = len(content)
+    frequency = model.frequencies.astype(np.uint64)[content]
+    start = model.starts.astype(np.uint64)[content]
+    states = np.full(lanes, TOTAL, dtype=np.uint64)
+    rows: list[NDArray[np.uint16]] = []
+    for begin in range((max(count, 1) - 1) // lanes * lanes, -1, -lanes):
+        end = min(begin + lanes, count)
+        f, x = frequency[begin:end], states[: end - begin]
+        full = np.flatnonzero(x >= f << _HIGH)
+        if len(full):
+            rows.append(x[full].astype(np.uint16))  # the low 16 bits
+            x[full] >>= _HIGH
+        quotient, remainder = np.divmod(x, f)
+        states[: end - begin] = (quotient << _HIGH) + remainder + start[begin:end]
+    words = np.concatenate(rows[::-1]) if rows else np.empty(0, dtype=np.uint16)
+    return states.astype("<u4").tobytes() + words.astype("<u2").tobytes()
+
+
+def decode(payload: memoryview, count: int, model: Model, lanes: int) -> Bytes:
+    """The bytes that states and words give.
+
+    Raises:
+        PayloadError: they do not fit `count` bytes.
+    """
+    if not 1 <= lanes <= max(count, 1) or count > MAX_ROWS * lanes:
+        raise PayloadError(f"{lanes} rANS lanes for {count} bytes: there are 1 to {count}, of {MAX_ROWS} bytes at most")
+    if len(payload) < 4 * lanes or len(payload) % 2:
+        raise PayloadError(f"{lanes} rANS states and 16-bit words do not fit {len(payload)} bytes")
+    states = np.frombuffer(payload[: 4 * lanes], dtype="<u4").astype(np.uint32)
+    words = np.frombuffer(payload[4 * lanes :], dtype="<u2").astype(np.uint32)
+    if int(states.min()) < TOTAL:
+        raise PayloadError("a rANS state is below 2^16")
+    content, states, used = (_decode_few if lanes < _FEW else _decode_rows)(states, words, count, model)
+    if used != len(words) or not (states == TOTAL).all():
+        raise PayloadError(f"rANS used {used} of {len(words)} words, or did not end in the states that it has to")
+    return content
+
+
+def _decode_few(
+    states: NDArray[np.uint32], words: NDArray[np.uint32], count: int, model: Model
+) -> tuple[Bytes, NDArray[np.uint32], int]:
+    """Byte after byte."""
+    symbols = np.repeat(np.arange(256, dtype=np.uint8), model.frequencies).tobytes()
+    frequency, start = model.frequencies.tolist(), model.starts.tolist()
+    state, word, lanes = states.tolist(), words.tolist(), len(states)
+    content, used, lane = bytearray(count), 0, 0
+    for i in range(count):
+        x = state[lane]
+        slot = x & 0xFFFF
+        content[i] = symbol = symbols[slot]
+        x = frequency[symbol] * (x >> 16) + slot - start[symbol]
+        if x < TOTAL:
+            if used == len(word):
+                raise PayloadError("rANS has too few words")
+            x = x << 16 | word[used]
+            used += 1
+        state[lane] = x
+        lane += 1
+        if lane == lanes:
+            lane = 0
+    return np.frombuffer(content, dtype=np.uint8), np.array(state, dtype=np.uint32), used
+
+
+def _decode_rows(
+    states: NDArray[np.uint32], words: NDArray[np.uint32], count: int, model: Model
+) -> tuple[Bytes, NDArray[np.uint32], int]:
+    """A row of one byte a lane at a time."""
+    lanes = len(states)
+    symbols = np.repeat(np.arange(256, dtype=np.uint8), model.frequencies)
+    # Of every r = x mod 2^16: the frequency, and r − C. One lookup less than by way of the byte.
+    frequency = model.frequencies.astype(np.uint32)[symbols]
+    offset = (np.arange(TOTAL) - model.starts[symbols]).astype(np.uint32)
+    content = np.empty(count, dtype=np.uint8)
+    low, high, least = np.uint32(0xFFFF), np.uint32(16), np.uint32(TOTAL)
+    slot, factor = np.empty(lanes, dtype=np.uint32), np.empty(lanes, dtype=np.uint32)
+    used = 0
+    for begin in range(0, count, lanes):
+        size = min(lanes, count - begin)
+        x, r, f = states[:size], slot[:size], factor[:size]
+        np.bitwise_and(x, low, out=r)
+        # r is below 2^16: mode "clip" only saves take a check
+        np.take(symbols, r, out=content[begin : begin + size], mode="clip")
+        np.take(frequency, r, out=f, mode="clip")
+        np.right_shift(x, high, out=x)
+        np.multiply(x, f, out=x)
+        np.take(offset, r, out=f, mode="clip")
+        np.add(x, f, out=x)
+        short = np.flatnonzero(x < least)
+        if used + len(short) > len(words):
+            raise PayloadError("rANS has too few words")
+        x[short] = x[short] << high | words[used : used + len(short)]
+        used += len(short)
+    return content, states, used
