@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,6 +130,18 @@ def unpack(raw: bytes, kind: str, where: str, count: int) -> npt.NDArray[np.bool
     return np.unpackbits(np.frombuffer(raw, np.uint8), count=count, bitorder="little").view(np.bool_)
 
 
+def unpack_numbers(raw: bytes, kind: str, where: str, count: int, width: int) -> npt.NDArray[np.uint32]:
+    """`count` numbers of `width` bits each, least significant first, one after the other as bits in bytes."""
+    numbers = np.zeros(count, np.uint32)
+    for start in range(0, count, CHUNK):
+        n = min(CHUNK, count - start)
+        part = raw[start * width // 8 : -(-(start + n) * width // 8)]
+        bits = unpack(part, kind, where, n * width).reshape(n, width)
+        for k in range(width):
+            numbers[start : start + n] |= bits[:, k].astype(np.uint32) << k
+    return numbers
+
+
 def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False) -> bytes:
     """`zstd(x)`: the content of one frame that declares `size` bytes (with `at_most`: or fewer)."""
     check(frame[:4] == b"\x28\xb5\x2f\xfd", kind, f"{where}: no Zstandard frame")
@@ -208,6 +220,7 @@ BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 
 TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
 GENERATORS = ((1,), (1, 2))  # of minor 0, of minor 1
+MASK_CODERS = (range(5), range(8))  # likewise
 
 
 @dataclass
@@ -367,7 +380,8 @@ def read_masks_and_blocks(r: Reader, manifest: Manifest) -> None:
     for name in ("length", "ones", "size"):
         read_column(manifest.masks, name, r.u)
     for mask in manifest.masks:
-        r.check(mask.coder <= 4 and mask.ones <= mask.length <= MOST_ELEMENTS, f"not legal: {mask}")
+        r.check(mask.coder in MASK_CODERS[manifest.minor], f"unknown coder in version 1.{manifest.minor}: {mask}")
+        r.check(mask.ones <= mask.length <= MOST_ELEMENTS, f"not legal: {mask}")
     manifest.blocks = [Block() for _ in range(read_count(r))]
     read_column(manifest.blocks, "dtype", r.u8)
     read_column(manifest.blocks, "coder", r.u8)
@@ -518,10 +532,15 @@ def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
     if mask.coder == 0:
         check(not raw and mask.ones in (0, mask.length), "payload", f"{where}: not constant: {mask}")
         return np.full(mask.length, mask.ones > 0, np.bool_)
-    if mask.coder >= 3:
+    if mask.coder in (3, 4, 6, 7):
         return decode_gaps(mask, raw, where)
     if mask.coder == 2:
         raw = unzstd(raw, "payload", where, -(-mask.length // 8))
+    elif mask.coder == 5:
+        r = Reader(raw, "payload", where)
+        q = r.u8()
+        r.check(q >= 1, "q is 0")
+        raw = decode_rans(r, byte_frequencies(q), -(-mask.length // 8))
     bits = unpack(raw, "payload", where, mask.length)
     ones = np.count_nonzero(bits)
     check(ones == mask.ones, "payload", f"{where}: {ones} ones instead of {mask.ones}")
@@ -529,23 +548,85 @@ def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
 
 
 def decode_gaps(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
-    """Coders 3 and 4: a position is the sum of all gap bytes so far plus the number of positions before."""
-    positions = mask.ones if mask.coder == 3 else mask.length - mask.ones
-    content = unzstd(raw, "payload", where, positions + mask.length // 255, at_most=True)
+    """Coders 3, 4, 6 and 7: a position is the sum of all gaps so far plus the number of positions before.
+
+    A gap of coders 3 and 4 is one of 6 and 7 without low bits (5.3).
+    """
+    of_ones = mask.coder in (3, 6)
+    positions = mask.ones if of_ones else mask.length - mask.ones
+    most = positions + mask.length // 255
+    s, packed = 0, b""
+    if mask.coder <= 4:
+        content = unzstd(raw, "payload", where, most, at_most=True)
+    else:
+        r = Reader(raw, "payload", where)
+        s, t, count = r.u8(), r.u8(), r.u()
+        r.check(s <= 31 and t >= 1 and count <= most, f"s {s}, t {t}, {count} gap bytes of at most {most}")
+        packed = r.take(-(-positions * s // 8))
+        content = decode_rans(r, gap_frequencies(t), count)
     check(content[-1:] != b"\xff", "payload", f"{where}: the last gap does not end")
+    found = len(content) - content.count(255)
+    check(found == positions, "payload", f"{where}: {found} positions instead of {positions}")
+    low = unpack_numbers(packed, "payload", where, positions, s)
     gaps = np.frombuffer(content, np.uint8)
-    bits = np.full(mask.length, mask.coder == 4, np.bool_)
-    found = total = 0
+    bits = np.full(mask.length, not of_ones, np.bool_)
+    found = high_sum = low_sum = 0  # Python's integers: the sums may have more than 64 bits until they are checked
     for start in range(0, len(gaps), CHUNK):
         part = gaps[start : start + CHUNK]
-        sums = np.cumsum(part, dtype=np.int64) + total
         ends = np.flatnonzero(part != 255)
-        places = sums[ends] + np.arange(found, found + len(ends))
-        found, total = found + len(ends), int(sums[-1])
-        check(total + found <= mask.length, "payload", f"{where}: a position beyond {mask.length} bits")
-        bits[places] = mask.coder == 3
-    check(found == positions, "payload", f"{where}: {found} positions instead of {positions}")
+        high = np.cumsum(part, dtype=np.int64)
+        lows = np.cumsum(low[found : found + len(ends)], dtype=np.int64)
+        before = (high_sum << s) + low_sum + found
+        high_sum, low_sum, found = high_sum + int(high[-1]), low_sum + int(lows[-1:].sum()), found + len(ends)
+        end = (high_sum << s) + low_sum + found
+        check(end <= mask.length, "payload", f"{where}: a position beyond {mask.length} bits")
+        bits[before + (high[ends] << s) + lows + np.arange(len(ends))] = of_ones
     return bits
+
+
+def decode_rans(r: Reader, frequencies: Sequence[int], count: int) -> bytes:
+    """Section 5.1: `count` bytes from all that is left."""
+    lanes = r.u()
+    r.check(1 <= lanes <= max(count, 1) and count <= 8192 * lanes, f"{lanes} lanes for {count} bytes")
+    states = np.frombuffer(r.take(4 * lanes), "<u4").tolist()
+    r.check(min(states) >= 1 << 16, "a state below 2^16")
+    r.check(r.left() % 2 == 0, "half a word")
+    words = iter(np.frombuffer(r.take(r.left()), "<u2").tolist())
+    byte_at = np.repeat(np.arange(256), frequencies).tolist()
+    below = [0, *accumulate(frequencies)]
+    content = bytearray(count)
+    for i in range(count):
+        x = states[i % lanes]
+        low = x & 0xFFFF
+        v = byte_at[low]
+        x = frequencies[v] * (x >> 16) + low - below[v]
+        if x < 1 << 16:
+            word = next(words, None)
+            if word is None:
+                raise r.error(f"no word is left for byte {i} of {count}")
+            x = x << 16 | word
+        states[i % lanes], content[i] = x, v
+    r.check(all(x == 1 << 16 for x in states), "a state at the end is not 2^16")
+    r.check(next(words, None) is None, "words are left over")
+    return bytes(content)
+
+
+def byte_frequencies(q: int) -> list[int]:
+    """Section 5.2: F(0) … F(255)."""
+    of_ones = [max(1, q**c * (256 - q) ** (8 - c) >> 48) for c in range(9)]
+    frequencies = [of_ones[v.bit_count()] for v in range(256)]
+    rest = 0 if q <= 128 else 255
+    frequencies[rest] += (1 << 16) - sum(frequencies)
+    return frequencies
+
+
+def gap_frequencies(t: int) -> list[int]:
+    """Section 5.3: F(0) … F(255)."""
+    frequencies, rest = [], 1 << 16
+    for v in range(255):
+        frequencies.append(min(max(1, rest * t // 256), rest - 255 + v))
+        rest -= frequencies[-1]
+    return [*frequencies, rest]
 
 
 # 6. Blocks --------------------------------------------------------------------------------------------------
@@ -597,16 +678,10 @@ def decode_palette(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
     if method > 0:
         raw = unzstd(raw, r.kind, r.where, packed_size)
     r.check(len(raw) == packed_size, f"{len(raw)} bytes of indices instead of {packed_size}")
-    content = np.empty((count, width), np.uint8)
-    for start in range(0, count, CHUNK):
-        n = min(CHUNK, count - start)
-        bits = unpack(raw[start * w // 8 : -(-(start + n) * w // 8)], r.kind, r.where, n * w).reshape(n, w)
-        indices = np.zeros(n, np.uint16)
-        for k in range(w):
-            indices |= bits[:, k].astype(np.uint16) << k
-        r.check(int(indices.max()) < size, "an index beyond the palette")
-        content[start : start + n] = palette[indices]
-    return content.reshape(-1)
+    indices = unpack_numbers(raw, r.kind, r.where, count, w)
+    r.check(not (indices >= size).any(), "an index beyond the palette")
+    content: npt.NDArray[np.uint8] = palette[indices].reshape(-1)
+    return content
 
 
 # 7. Layers --------------------------------------------------------------------------------------------------

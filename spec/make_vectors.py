@@ -18,16 +18,25 @@ import vector_cases_arranged
 import vector_cases_blocks
 import vector_cases_generators
 import vector_cases_layers
+import vector_cases_rans
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
+from vector_cases_rans_damaged import rans_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
 from vector_numbers import check_known_answers
+from vector_rans import check_frequencies
 
 # Imported for the cases they register.
-REGISTERED = (vector_cases_blocks, vector_cases_layers, vector_cases_generators, vector_cases_arranged)
+REGISTERED = (
+    vector_cases_blocks,
+    vector_cases_layers,
+    vector_cases_generators,
+    vector_cases_arranged,
+    vector_cases_rans,
+)
 
 
 def described(tensor: Expected) -> dict[str, object]:
@@ -72,7 +81,7 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows(), arranged_rows()):
+    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows(), arranged_rows(), rans_rows()):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}
@@ -87,6 +96,7 @@ def main() -> None:
     """Write everything anew."""
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
     check_known_answers()
+    check_frequencies()
     write_valid(fresh(root / "valid"))
     write_invalid(fresh(root / "invalid"))
 

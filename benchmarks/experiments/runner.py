@@ -102,7 +102,8 @@ def read(path: Path) -> list[Row]:
 
 
 def _find(rows: list[Row], identity: Row) -> Row | None:
-    return next((row for row in rows if all(row.get(name) == value for name, value in identity.items())), None)
+    """The row of a run. A field that rows did not have yet when it was written says nothing against it."""
+    return next((row for row in rows if all(row.get(name, value) == value for name, value in identity.items())), None)
 
 
 def _commit() -> str:
