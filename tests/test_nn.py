@@ -154,6 +154,17 @@ def test_a_state_dict_resumes(tmp_path: Path) -> None:
     assert torch.equal(model.eval()(x), other.eval()(x))
 
 
+def test_a_state_dict_of_another_recipe_is_refused() -> None:
+    state = mask_network(network(), ratio=0.1, seed=3).state_dict()
+    for options in ({"seed": 4}, {"ratio": 0.2}, {"keep": 0.4}, {"zeros": 0.1}, {"strategy": "full"}):
+        other = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options})  # type: ignore[arg-type]
+        with pytest.raises(RuntimeError, match=r"0\.parametrizations\.weight\.0\.recipe is not that of this network"):
+            other.load_state_dict(state)
+        fill: Any = other[0]
+        before = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options}).state_dict()  # type: ignore[arg-type]
+        assert torch.equal(fill.parametrizations.weight[0].recipe, before["0.parametrizations.weight.0.recipe"])
+
+
 def test_recipe_integers_round_trip() -> None:
     recipe = Recipe(pemncodec.Generator("uniform", 12, 2**64 - 1, 2**63, 0.1), 0.7)
     integers = recipe.to_integers()

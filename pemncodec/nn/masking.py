@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -73,6 +73,18 @@ class MaskedFill(nn.Module):
         active = int(np.count_nonzero(np.resize(recipe.generator.values(), numel))) if self.has_zeros else numel
         self.drop = int((1 - recipe.keep) * active)
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
+
+    def _load_from_state_dict(self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any) -> None:
+        """As any module, but scores of another recipe are refused: they would select among other values."""
+        stored = state_dict.get(f"{prefix}recipe")
+        if stored is not None and stored.tolist() != self.recipe.tolist():
+            errors: list[str] = rest[-1]
+            errors.append(
+                f"{prefix}recipe is not that of this network: mask it with the options (strategy, ratio, keep, seed, "
+                "…) with which the saved one was masked"
+            )
+            return
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def filled(self, scores: torch.Tensor) -> torch.Tensor:
         """The random values in the shape of `scores`, before masking. A view where the prototype is long enough."""
