@@ -251,7 +251,7 @@ def load_model(
         Missing and unexpected keys.
 
     Raises:
-        MismatchError: with `strict`: names differ; always: a shape differs.
+        MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties.
         FormatError, NotFoundError, FileAccessError: as `load_file`.
     """
     tensors = load_file(path, task=task, max_bytes=max_bytes, progress=progress)
@@ -262,10 +262,29 @@ def load_model(
             if all(name.startswith(prefix) for name in names):
                 bare = {prefix + name: tensor for name, tensor in bare.items()}
         tensors = bare
+    _check_ties(model, tensors, path)
     try:
         return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict))
     except RuntimeError as reason:
         raise MismatchError(f"{os.fspath(path)} does not fit the model: {reason}") from None
+
+
+def _check_ties(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: PathLike) -> None:
+    """Names of one tensor of the model must have one content: the last one loaded would win in silence."""
+    first: dict[int, str] = {}
+    for name, own in model.state_dict(keep_vars=True).items():
+        other = first.setdefault(id(own), name)
+        if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
+            raise MismatchError(
+                f"{os.fspath(path)} holds different values for {other!r} and {name!r}, which are one tensor in the "
+                "model: load into a model that does not tie them"
+            )
+
+
+def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
+    if one is two or one.shape != two.shape or one.dtype != two.dtype:
+        return one is two
+    return torch.equal(*(tensor.contiguous().view(-1).view(torch.uint8) for tensor in (one, two)))
 
 
 def load_network(

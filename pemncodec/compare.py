@@ -74,8 +74,6 @@ def _same_names(opened: PemnFile, draft: Draft) -> None:
         parts = [f"{len(missing)} tensors are missing (first: {missing[0]!r})"] if missing else []
         parts += [f"{len(extra)} are not in the checkpoint (first: {extra[0]!r})"] if extra else []
         raise MismatchError(f"the file holds another network: {', '.join(parts)}")
-    if ours != theirs:
-        raise MismatchError("the file holds the same tensors in another order")
 
 
 def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:

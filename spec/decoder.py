@@ -221,6 +221,7 @@ TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
 GENERATORS = ((1,), (1, 2))  # of minor 0, of minor 1
 MASK_CODERS = (range(5), range(8))  # likewise
+BLOCK_CODERS = (range(4), range(5))
 
 
 @dataclass
@@ -387,7 +388,8 @@ def read_masks_and_blocks(r: Reader, manifest: Manifest) -> None:
     read_column(manifest.blocks, "coder", r.u8)
     read_column(manifest.blocks, "size", r.u)
     for block in manifest.blocks:
-        r.check(block.dtype in DTYPES and block.coder <= 3, f"not legal: {block}")
+        r.check(block.dtype in DTYPES, f"unknown dtype: {block}")
+        r.check(block.coder in BLOCK_CODERS[manifest.minor], f"unknown coder in version 1.{manifest.minor}: {block}")
 
 
 def read_scale(r: Reader) -> int:
@@ -641,14 +643,16 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
         content = np.frombuffer(raw, np.uint8)
     else:
         r = Reader(raw, "payload", where)
-        content = (decode_planes if block.coder == 2 else decode_palette)(r, block.count, width)
+        content = (decode_palette if block.coder == 3 else decode_planes)(r, block.count, width)
         r.check(r.left() == 0, f"{r.left()} bytes left over")
+        if block.coder == 4:
+            content = rotate_right(content, width)
     check(block.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
     return content
 
 
 def decode_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
-    """Coder 2."""
+    """Coder 2, and the rotated elements of coder 4."""
     content = np.empty((count, width), np.uint8)
     for j in range(width):
         method = r.u8()
@@ -660,6 +664,12 @@ def decode_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
         plane = raw if method == 0 else unzstd(raw, r.kind, f"{r.where}, plane {j}", count)
         content[:, j] = np.frombuffer(plane, np.uint8)
     return content.reshape(-1)
+
+
+def rotate_right(content: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
+    """Coder 4: the highest bit of each byte is the lowest of the next one; that of the last is from the first."""
+    rows = content.reshape(-1, width)
+    return (rows >> np.uint8(1) | np.roll(rows, -1, axis=1) << np.uint8(7)).reshape(-1)
 
 
 def decode_palette(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:

@@ -19,11 +19,13 @@ import vector_cases_blocks
 import vector_cases_generators
 import vector_cases_layers
 import vector_cases_rans
+import vector_cases_rotated
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
 from vector_cases_rans_damaged import rans_rows
+from vector_cases_rotated import rotated_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
 from vector_numbers import check_known_answers
@@ -36,6 +38,7 @@ REGISTERED = (
     vector_cases_generators,
     vector_cases_arranged,
     vector_cases_rans,
+    vector_cases_rotated,
 )
 
 
@@ -81,7 +84,8 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    for row in itertools.chain(file_rows(), manifest_rows(), payload_rows(), arranged_rows(), rans_rows()):
+    groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows)
+    for row in itertools.chain.from_iterable(group() for group in groups):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}

@@ -48,7 +48,7 @@ class D(IntEnum):
 SIZES = dict(zip(D, (1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8, 4, 8, 16, 1, 1, 1, 1, 1, 1), strict=True))
 
 CONSTANT, RAW_MASK, ZSTD_MASK, GAPS_OF_ONES, GAPS_OF_ZEROS = range(5)
-RAW, ZSTD, PLANES, PALETTE = range(4)
+RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES = range(5)
 
 
 # --- section 1: numbers, strings, bits, zstd frames ---------------------------------------------------------
@@ -151,13 +151,20 @@ def gap_bytes(positions: Iterable[int]) -> bytes:
 
 
 def planes(data: bytes, size: int, methods: Sequence[int]) -> bytes:
-    """The payload of coder 2 (section 6), each plane by the method given for it."""
+    """The payload of coder 2 (section 6), for rotated elements of coder 4; each plane by the method given for it."""
     out = b""
     for j, method in enumerate(methods):
         plane = data[j::size]
         coded = frame(plane)
         out += bytes([method]) + (plane, u(len(coded)) + coded, plane[:1] or b"\x07")[method]
     return out
+
+
+def rotated(data: bytes, size: int) -> bytes:
+    """Elements of `size` bytes, each as one number rotated left by one bit: what the planes of coder 4 hold."""
+    top = 8 * size - 1
+    numbers = [int.from_bytes(data[i : i + size], "little") for i in range(0, len(data), size)]
+    return b"".join((n % (1 << top) * 2 + (n >> top)).to_bytes(size, "little") for n in numbers)
 
 
 def palette(

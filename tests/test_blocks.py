@@ -16,7 +16,7 @@ from pemncodec.reader import PemnFile
 
 from .networks import Array, assemble, assert_same, u, words
 
-RAW, ZSTD, PLANES, PALETTE = range(4)
+RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES = range(5)
 KINDS = ("constant", "two", "300", "random")
 
 
@@ -72,6 +72,16 @@ def read_planes(payload: bytes, count: int, size: int) -> tuple[bytes, list[int]
     return bytes(out), methods
 
 
+def rotated(content: bytes, size: int, left: bool) -> bytes:
+    """Every element of `size` bytes rotated by one bit."""
+    out = b""
+    for i in range(0, len(content), size):
+        value, top = int.from_bytes(content[i : i + size], "little"), 8 * size - 1
+        turned = (value << 1 | value >> top) & (2 << top) - 1 if left else value >> 1 | (value & 1) << top
+        out += turned.to_bytes(size, "little")
+    return out
+
+
 def read_palette(payload: bytes, count: int, size: int) -> tuple[bytes, list[bytes]]:
     """The elements, and the palette."""
     distinct = int.from_bytes(payload[:2], "little") + 1
@@ -109,6 +119,7 @@ def check(dtype: DType, values: Array) -> None:
             wide = dtype.words_per_element > 1
             allowed = {RAW: False, ZSTD: not count, PLANES: not count or dtype.itemsize == 1}
             allowed[PALETTE] = not count or wide or len(distinct) > 65_536
+            allowed[ROTATED_PLANES] = allowed[PLANES] or dtype.kind != "float"
             assert allowed[coder], f"{module.__name__} declines {count} elements"
             continue
         sizes[coder] = len(payload)
@@ -121,8 +132,11 @@ def check(dtype: DType, values: Array) -> None:
             assert payload == content
         elif coder == ZSTD:
             assert unzstd(payload) == content
-        elif coder == PLANES:
+        elif coder in (PLANES, ROTATED_PLANES):
             read, methods = read_planes(payload, count, dtype.itemsize)
+            if coder == ROTATED_PLANES:
+                assert rotated(read, dtype.itemsize, left=False) == content
+                continue
             assert read == content
             for j, method in enumerate(methods):
                 assert (method == 2) == (len(set(content[j :: dtype.itemsize])) == 1)
@@ -141,6 +155,18 @@ def check(dtype: DType, values: Array) -> None:
 def test_every_dtype(dtype: DType, kind: str) -> None:
     for count in (0, 1, 2, 3, 100):
         check(dtype, make(dtype, kind, count))
+
+
+@pytest.mark.parametrize("dtype", BY_ID.values(), ids=str)
+def test_every_dtype_may_be_rotated(dtype: DType) -> None:
+    """Also those for which the encoder does not try it."""
+    values = make(dtype, "random", 50)
+    content = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    turned = rotated(content, dtype.itemsize, left=True)
+    payload = b"".join(b"\0" + turned[j :: dtype.itemsize] for j in range(dtype.itemsize))
+    decoded = tensors.decode_block(BlockRow(dtype, ROTATED_PLANES, len(payload)), payload, 50, 0)
+    assert decoded.tobytes() == values.tobytes()
+    assert assert_same(block_file(dtype, ROTATED_PLANES, 50, payload))[""] == [("t", dtype.name, (50,), content)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -211,10 +237,16 @@ def test_what_each_coder_is_for() -> None:
     signs = np.random.default_rng(1).choice(np.array([0.1, -0.1], dtype=np.float32), 20_000).view(np.uint32)
     noise = np.random.default_rng(2).integers(0, 1 << 32, 20_000, dtype=np.uint32)
     repeated = np.tile(noise[:1000], 20)
-    best = [tensors.encode_block(values, f32)[0] for values in (noise, repeated, normal, signs)]
-    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE]
+    near_one = np.random.default_rng(4).uniform(0.5, 2, 20_000).astype(np.float32).view(np.uint32)
+    best = [tensors.encode_block(values, f32)[0] for values in (noise, repeated, near_one, signs, normal)]
+    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES]
     assert best[3].size <= 20_000 // 8 + 11  # a bit each, two values, K and the method
-    assert best[2].size < 0.93 * normal.nbytes
+    assert best[2].size < 0.76 * normal.nbytes
+    assert best[4].size < 0.93 * normal.nbytes
+    weights = np.random.default_rng(3).normal(size=40_000).astype(np.float32)
+    kept = weights[np.abs(weights) > 1].view(np.uint32)  # what magnitude pruning leaves: few exponents, any sign
+    assert tensors.encode_block(kept, f32)[0].coder == ROTATED_PLANES
+    assert tensors.encode_block(kept, f32)[0].size < 0.99 * len(tensors.planes.encode(kept, f32) or b"")
 
 
 @pytest.mark.parametrize(
@@ -227,6 +259,8 @@ def test_what_each_coder_is_for() -> None:
         ("int16", PLANES, 2, b"\x02a\x03b", "plane 1 has the unknown method 3"),
         ("int16", PLANES, 2, b"\x02a\x02bc", "1 bytes are left over"),
         ("int16", PLANES, 2, b"\x02a\x00b", "plane 1 needs 2 bytes, and 1 are left"),
+        ("bool", ROTATED_PLANES, 1, b"\x02\x01", "a bool is 128, and must be 0 or 1"),
+        ("int16", ROTATED_PLANES, 2, b"\x02a\x02bc", "1 bytes are left over"),
         ("int8", PALETTE, 8, b"\x01\x00\x01\x00\x00\x00", "not in ascending order"),
         ("int8", PALETTE, 8, b"\x01\x00\x01\x01\x00\x00", "not in ascending order"),
         ("int8", PALETTE, 4, b"\x02\x00\x01\x02\x03\x00\xff", "index 3 in a palette of 3"),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pemncodec.nn import MaskedFill
-from pemncodec.nn.masking import weights_in_scope
+from pemncodec.nn.scope import weights_in_scope
 
 VALUE_BITS = 32
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from pemncodec.nn import mask_network
-from pemncodec.nn.masking import weights_in_scope
+from pemncodec.nn.scope import weights_in_scope
 
 from .data import Images
 from .settings import Recipe, Setting

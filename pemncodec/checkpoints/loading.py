@@ -89,6 +89,13 @@ def _load_torch(path: Path, head: bytes, unsafe: bool) -> Any:
                 "state_dict alone, or allow it (--unsafe-pickle, unsafe=True) if you trust where it comes from"
             ) from None
         raise UnreadableCheckpointError(f"{path} is a pickle, but none of torch.save, or damaged") from None
+    except (AttributeError, ModuleNotFoundError) as reason:
+        if unsafe:
+            raise UnreadableCheckpointError(
+                f"{path} holds objects of a class that cannot be imported here ({reason}): run where it can, with its "
+                "folder in PYTHONPATH"
+            ) from None
+        raise UnreadableCheckpointError(f"{path} is damaged or incomplete: fetch it again") from None
     except MemoryError:
         raise UnreadableCheckpointError(f"{path} needs more memory than there is") from None
     except Exception:  # a damaged file makes torch raise nearly anything, in sentences that help nobody

@@ -69,6 +69,9 @@ def _seeded(state: State, base: str, recipe_name: str, options: PackOptions, dra
     else:
         draft.keep = recipe.keep
         derived = mask_rules.edge_popup(scores, recipe.keep, where, active)
+    if recipe.sampler == "bernoulli" and derived.mask.count() in (0, derived.mask.length):
+        some = "none" if derived.mask.count() == 0 else "all"
+        draft.notes.append(f"{where!r} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
     if options.keep is not None and options.keep != draft.keep:
         raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: leave it away")
     name = base.replace(_INFIX, "", 1) if base.startswith(_INFIX) else base.replace("." + _INFIX, ".", 1)

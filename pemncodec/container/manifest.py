@@ -13,8 +13,8 @@ MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = rang
 MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS = range(5, 8)
 # The minor version that an id came with (section 3).
 MASK_CODER_MINOR = {coder: int(coder >= MASK_RANS_BYTES) for coder in range(8)}
-BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE = range(4)
-BLOCK_CODERS = range(4)
+BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE, BLOCK_ROTATED_PLANES = range(5)
+BLOCK_CODER_MINOR = {coder: int(coder >= BLOCK_ROTATED_PLANES) for coder in range(5)}
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
@@ -159,6 +159,7 @@ class Manifest:
         return max(
             *(GENERATOR_MINOR[generator] for generator in generators),
             *(MASK_CODER_MINOR[row.coder] for row in self.masks),
+            *(BLOCK_CODER_MINOR[row.coder] for row in self.blocks),
             0,
             0,
         )

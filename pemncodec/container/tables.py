@@ -11,7 +11,7 @@ from .cursor import Cursor, text, varint, varints
 from .entries import read_entries, write_entries
 from .header import MAJOR
 from .manifest import (
-    BLOCK_CODERS,
+    BLOCK_CODER_MINOR,
     DISTRIBUTIONS,
     GENERATOR_ARRANGED,
     GENERATOR_MINOR,
@@ -89,7 +89,7 @@ def write_masks(masks: Sequence[MaskRow]) -> bytes:
     )
 
 
-def read_blocks(cursor: Cursor) -> tuple[BlockRow, ...]:
+def read_blocks(cursor: Cursor, minor: int) -> tuple[BlockRow, ...]:
     count = cursor.varint("number of blocks", MAX_ROWS)
     dtypes = cursor.take(count, "dtypes of blocks")
     coders = cursor.take(count, "coders of blocks")
@@ -97,8 +97,10 @@ def read_blocks(cursor: Cursor) -> tuple[BlockRow, ...]:
     for index in range(count):
         if dtypes[index] not in BY_ID:
             raise ManifestError(f"block {index} has the unknown dtype {dtypes[index]}")
-        if coders[index] not in BLOCK_CODERS:
-            raise ManifestError(f"block {index} has the unknown coder {coders[index]}")
+        if BLOCK_CODER_MINOR.get(coders[index], minor + 1) > minor:
+            raise ManifestError(
+                f"block {index} has the coder {coders[index]}, which is unknown in format version {MAJOR}.{minor}"
+            )
     return tuple(map(BlockRow, (BY_ID[number] for number in dtypes), coders, sizes))
 
 
@@ -201,7 +203,7 @@ def read_manifest(data: bytes, minor: int) -> Manifest:
     manifest.metadata = read_metadata(cursor)
     manifest.tasks = read_tasks(cursor)
     manifest.masks = read_masks(cursor, minor)
-    manifest.blocks = read_blocks(cursor)
+    manifest.blocks = read_blocks(cursor, minor)
     manifest.prototypes = read_prototypes(cursor, references, minor)
     manifest.entries = read_entries(cursor, references, bool(manifest.tasks))
     cursor.end("the manifest")

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from ..errors import NetworkError
-from .masking import Scope, weights_in_scope
+from .scope import Scope, weights_in_scope
 
 
 def lottery_ticket(
@@ -28,7 +28,8 @@ def lottery_ticket(
     ready to be trained; `pemncodec.save` packs it as masks and kept values.
 
     Args:
-        model: any module with layers that `mask_network` would mask.
+        model: any module with layers that `mask_network` would mask. The output projections of
+            `nn.MultiheadAttention` are left dense, where `torch.nn.utils.prune` does not work.
         train: trains the network it is given, in place.
         rounds: how often; (1 − fraction)^rounds of the weights remain.
         fraction: what each round prunes, in (0, 1).
@@ -40,7 +41,9 @@ def lottery_ticket(
     """
     if rounds < 1 or not 0.0 < fraction < 1.0:
         raise NetworkError(f"{rounds} rounds of a fraction of {fraction}: at least 1, and between 0 and 1")
-    weights = list(weights_in_scope(model, scope))
+    # Attention reads the weight of its output projection without calling it, so that pruning's hook never runs.
+    unreached = {module.out_proj for module in model.modules() if isinstance(module, nn.MultiheadAttention)}
+    weights = [(module, name) for module, name in weights_in_scope(model, scope) if module not in unreached]
     if not weights:
         raise NetworkError("there is no weight to prune: no linear, convolution or attention layer in the scope")
     source = model.state_dict() if rewind is None else rewind

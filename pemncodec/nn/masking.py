@@ -6,8 +6,7 @@ computed: random values that a recipe makes, selected by the mask that follows f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,26 +18,16 @@ from ..errors import MaskRuleError, NetworkError
 from ..prototypes.generator import Generator
 from ..recipe import SAMPLERS, Recipe
 from . import samplers, strategies
+from .scope import Scope, weights_in_scope
 
 M = TypeVar("M", bound=nn.Module)
-Scope = str | list[str] | Callable[[str, nn.Module], bool] | None
-
-_LAYERS = (
-    nn.Linear,
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
-_ATTENTION = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
 class Prototype(nn.Module):
     """Random values, in memory once for all layers that use them.
 
     A module of its own, because `.to(device)` would copy a buffer once for every layer, and a shared module only once.
+    The values stay float32 when the network is converted: its recipe says nothing of a conversion.
 
     Args:
         generator: makes them.
@@ -49,6 +38,13 @@ class Prototype(nn.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.register_buffer("values", torch.from_numpy(generator.values()), persistent=False)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Prototype:
+        values = self.values
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.values.dtype != values.dtype:
+            self.values = values.to(self.values.device)
+        return self
 
 
 class MaskedFill(nn.Module):
@@ -88,7 +84,7 @@ class MaskedFill(nn.Module):
 
     def filled(self, scores: torch.Tensor) -> torch.Tensor:
         """The random values in the shape of `scores`, before masking. A view where the prototype is long enough."""
-        values = self.prototype.values
+        values = self.prototype.values.to(scores.dtype)
         repeats = -(-scores.numel() // len(values))
         filled = (values if repeats == 1 else values.repeat(repeats))[: scores.numel()].view(scores.shape)
         return filled if self.factor is None else filled * self.factor
@@ -125,16 +121,18 @@ def mask_network(
 ) -> M:
     """Turn weights of `model` into masked random weights, in place.
 
-    The weights of linear layers, convolutions (1-d to 3-d, transposed ones too) and attention projections are masked;
-    biases, BatchNorm, embeddings and everything else stay ordinary parameters.
+    The values that the weights have are given up: scores take their place, random as PyTorch's own generator makes
+    them (`torch.manual_seed`), and the weights come from `seed`. The weights of linear layers, convolutions (1-d to
+    3-d, transposed ones too) and attention projections are masked; biases, BatchNorm, embeddings and everything else
+    stay ordinary parameters.
 
     Args:
         model: any module with float32 weights.
         strategy: where the random values come from (Bai et al., NeurIPS 2022, section 3): `"full"`, every layer its
             own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
             `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
-        keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero; with
-            Bernoulli masks, at the start.
+        keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero. With
+            Bernoulli masks it is where all probabilities begin: what has less than 1/2 in the end is not kept.
         ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
         init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
         seed: of the format's generator: the same seed gives the same values on every machine.
@@ -154,15 +152,16 @@ def mask_network(
         `model`.
 
     Raises:
-        NetworkError: nothing to mask, a layer that is masked already or is no float32, or an unknown option.
+        NetworkError: nothing to mask, an unknown option, or a weight that cannot be masked (masked already, tied to
+            another module, computed by hooks, no float32, without values). The model is as it was then.
         MaskRuleError: keep is outside of its range.
     """
-    if not 0.0 < keep <= 1.0:
+    if not isinstance(keep, (int, float)) or not 0.0 < keep <= 1.0:
         raise MaskRuleError(f"keep is {keep}, and must be above 0 and at most 1: the fraction of weights that are KEPT")
-    if sampler not in SAMPLERS or zero not in ("zero", "negated"):
-        raise NetworkError(
-            f"sampler {sampler!r} or zero {zero!r} is unknown: choose {' or '.join(SAMPLERS)}; zero or negated"
-        )
+    if sampler not in SAMPLERS:
+        raise NetworkError(f"sampler {sampler!r} is unknown: choose {' or '.join(SAMPLERS)}")
+    if zero not in ("zero", "negated"):
+        raise NetworkError(f"zero {zero!r} is unknown: choose zero or negated")
     weights = list(weights_in_scope(model, scope))
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
@@ -176,38 +175,9 @@ def mask_network(
         if filling.generator not in prototypes:
             prototypes[filling.generator] = Prototype(filling.generator).to(scores.device)
         samplers.start(scores, sampler, keep)
+        scores.requires_grad_(True)  # frozen weights are what one masks, and scores are what is trained
         recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor)
         parametrize.register_parametrization(
             module, name, MaskedFill(recipe, prototypes[filling.generator], scores.numel())
         )
     return model
-
-
-def weights_in_scope(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module, str]]:
-    """The weights to mask: module, and name of the parameter.
-
-    Raises:
-        NetworkError: one is masked already, or is no float32.
-    """
-    for path, module in model.named_modules():
-        names = _ATTENTION if isinstance(module, nn.MultiheadAttention) else ("weight",)
-        if not isinstance(module, (*_LAYERS, nn.MultiheadAttention)) or not _in_scope(scope, path, module):
-            continue
-        for name in names:
-            if parametrize.is_parametrized(module, name):
-                raise NetworkError(f"{path or 'the model'} has a parametrized {name} already: a network is masked once")
-            weight = getattr(module, name)
-            if weight is None:  # of the attention projections either one or three are there
-                continue
-            if isinstance(weight, nn.UninitializedParameter) or weight.dtype != torch.float32:
-                raise NetworkError(f"{path}.{name} is no float32: initialise it, and convert after unpacking")
-            yield module, name
-
-
-def _in_scope(scope: Scope, path: str, module: nn.Module) -> bool:
-    if scope is None:
-        return True
-    if callable(scope):
-        return scope(path, module)
-    patterns = [scope] if isinstance(scope, str) else scope
-    return any(fnmatchcase(path, pattern) for pattern in patterns)

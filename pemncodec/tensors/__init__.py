@@ -9,17 +9,25 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ..container.manifest import BLOCK_PALETTE, BLOCK_PLANES, BLOCK_RAW, BLOCK_ZSTD, BlockRow
+from ..container.manifest import (
+    BLOCK_PALETTE,
+    BLOCK_PLANES,
+    BLOCK_RAW,
+    BLOCK_ROTATED_PLANES,
+    BLOCK_ZSTD,
+    BlockRow,
+)
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
-from . import palette, planes, raw, zstd
+from . import palette, planes, raw, rotated_planes, zstd
 
 CODERS: dict[int, ModuleType] = {
     BLOCK_RAW: raw,
     BLOCK_ZSTD: zstd,
     BLOCK_PLANES: planes,
     BLOCK_PALETTE: palette,
+    BLOCK_ROTATED_PLANES: rotated_planes,
 }
 
 
