@@ -33,7 +33,7 @@ PAGE = 65536
 
 
 def expected_error(offset: int, data: bytes) -> type[FormatError]:
-    """Section 3: magic, then version; every other byte of a file, and another version that is read, is under a CRC-32."""
+    """Section 3: magic, then version, unless it is another known one; the rest of a file is under a CRC-32."""
     known = data[8] == 1 and data[9] <= 1
     return MagicError if offset < 8 else VersionError if offset < 10 and not known else ChecksumError
 
