@@ -71,7 +71,7 @@ def main() -> None:
     runs = preset(command.preset).runs("compression", command.preset, command.seeds)
     rows = runner.run_all(runs, command.data, command.rows, command.jobs, command.limit)
     pictures.compression(rows, command.plot)
-    print("\n".join(tables.compression(rows)))
+    print("\n".join(tables.compression(rows) + tables.equal_accuracy(rows)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from experiments import counting, data, training
+from experiments import counting, data, tables, training
+from experiments.rows import frontier
 from experiments.settings import Architecture, Recipe, Setting
 from torch import nn
 from torch.nn.utils import prune
@@ -121,6 +122,29 @@ def test_the_formula_by_hand() -> None:
     prune.l1_unstructured(pruned[2], "weight", 300)
     # indices of 11 bits in 2,048 places, of 9 in 320
     assert counting.formula(pruned, plain()) == 4 * rest + -(-(48 * (32 + 11) + 20 * (32 + 9)) // 8)
+
+
+def test_bytes_at_equal_accuracy() -> None:
+    """By hand: halfway in accuracy is the geometric mean in bytes; a point below the line is not on it."""
+
+    def row(method: str, size: int, accuracy: float) -> dict[str, object]:
+        return {
+            "network": "n",
+            "setting": f"{method} {size}",
+            "method": method,
+            "accuracy": accuracy,
+            "pemn_bytes": size,
+            "formula_bytes": 2 * size,
+        }
+
+    rows = [row("masked", 100, 50.0), row("masked", 150, 45.0), row("masked", 300, 90.0)]
+    rows += [row("magnitude", 200, 40.0), row("magnitude", 800, 60.0), row("random", 1000, 50.0)]
+    assert frontier([(2, 5), (1, 3), (3, 4), (4, 6)]) == [(1, 3), (2, 5), (4, 6)]
+    lines = tables.equal_accuracy(rows)
+    assert "| 50.0 | 100 | 400 (4.00 ×) | — |" in lines
+    assert "| 50.0 | 200 | 800 (4.00 ×) | — |" in lines
+    assert "| 90.0 | 300 | — | — |" in lines
+    assert not any("45.0" in line for line in lines)
 
 
 def test_cifar_batches(tmp_path: Path) -> None:

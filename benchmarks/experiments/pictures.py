@@ -13,7 +13,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from .rows import Row, caption, grouped, mean, number
+from .rows import Row, caption, frontier, grouped, mean, number
 
 COLOURS = {
     "dense": "0.35",
@@ -82,7 +82,7 @@ def compression(rows: list[Row], path: Path) -> None:
             points = grouped(group, lambda row: (row["network"], row["setting"]))
             for (network, _), seeds in points.items():
                 _spread(axes, seeds, mean(seeds, field), color=_METHODS[method], marker=markers[network], ls="none")
-            front = _frontier([(mean(seeds, field), mean(seeds, "accuracy")) for seeds in points.values()])
+            front = frontier([(mean(seeds, field), mean(seeds, "accuracy")) for seeds in points.values()])
             axes.plot(*zip(*front, strict=True), color=_METHODS[method], lw=1, label=_LABELS[method])
         axes.set(xscale="log", xlabel=title)
         for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
@@ -94,15 +94,6 @@ def compression(rows: list[Row], path: Path) -> None:
     panels[0].legend(fontsize=8)
     figure.text(0.5, 0.01, caption(rows), fontsize=8, ha="center")
     _write(figure, path)
-
-
-def _frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no smaller one reaches in accuracy."""
-    front: list[tuple[float, float]] = []
-    for size, accuracy in sorted(points):
-        if not front or accuracy > front[-1][1]:
-            front.append((size, accuracy))
-    return front
 
 
 def _write(figure: Any, path: Path) -> None:

@@ -39,3 +39,12 @@ def caption(rows: list[Row]) -> str:
         f"{values('data')}, preset {values('preset')}, {values('epochs')} epochs, seeds {values('seed')}, "
         f"commit {values('commit')}"
     )
+
+
+def frontier(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no smaller one reaches in accuracy."""
+    front: list[tuple[float, float]] = []
+    for size, accuracy in sorted(points):
+        if not front or accuracy > front[-1][1]:
+            front.append((size, accuracy))
+    return front
