@@ -155,14 +155,10 @@ class Manifest:
     @property
     def minor(self) -> int:
         """The lowest minor version that has every id of this manifest (spec section 3)."""
-        generators = (row.generator for row in self.prototypes if isinstance(row, GeneratorRow))
-        return max(
-            *(GENERATOR_MINOR[generator] for generator in generators),
-            *(MASK_CODER_MINOR[row.coder] for row in self.masks),
-            *(BLOCK_CODER_MINOR[row.coder] for row in self.blocks),
-            0,
-            0,
-        )
+        minors = [GENERATOR_MINOR[row.generator] for row in self.prototypes if isinstance(row, GeneratorRow)]
+        minors += [MASK_CODER_MINOR[row.coder] for row in self.masks]
+        minors += [BLOCK_CODER_MINOR[row.coder] for row in self.blocks]
+        return max(minors, default=0)
 
     def prototype_dtype(self, index: int) -> DType:
         """Element type of a prototype: its block's, or float32 where it is generated."""

@@ -55,19 +55,20 @@ class Model:
 def encode(content: Bytes, model: Model, lanes: int) -> bytes:
     """States and words of `content`, without the number of lanes."""
     count = len(content)
-    frequency = model.frequencies.astype(np.uint64)[content]
-    start = model.starts.astype(np.uint64)[content]
+    frequency = model.frequencies.astype(np.uint64)
+    start = model.starts.astype(np.uint64)
     states = np.full(lanes, TOTAL, dtype=np.uint64)
     rows: list[NDArray[np.uint16]] = []
     for begin in range((max(count, 1) - 1) // lanes * lanes, -1, -lanes):
         end = min(begin + lanes, count)
-        f, x = frequency[begin:end], states[: end - begin]
+        row = content[begin:end]
+        f, x = frequency[row], states[: end - begin]
         full = np.flatnonzero(x >= f << _HIGH)
         if len(full):
             rows.append(x[full].astype(np.uint16))  # the low 16 bits
             x[full] >>= _HIGH
         quotient, remainder = np.divmod(x, f)
-        states[: end - begin] = (quotient << _HIGH) + remainder + start[begin:end]
+        states[: end - begin] = (quotient << _HIGH) + remainder + start[row]
     words = np.concatenate(rows[::-1]) if rows else np.empty(0, dtype=np.uint16)
     return states.astype("<u4").tobytes() + words.astype("<u2").tobytes()
 
