@@ -7,12 +7,17 @@ masks the table of the frame adds to that.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import bits
 from ..bits import Packed
 from ..container import frames
 from ..errors import PayloadError
+
+Positions = NDArray[np.int64]
 
 # Above this density the gaps were never the smallest on any mask that was measured.
 MAX_DENSITY = 0.2
@@ -66,6 +71,23 @@ def decode_positions(payload: bytes, length: int, count: int) -> NDArray[np.int6
         raise PayloadError(f"{size} gap bytes for {count} positions in {length} bits are too many")
     stream = np.frombuffer(frames.decompress(payload, size, "gaps", PayloadError), dtype=np.uint8)
     return to_positions(from_bytes(stream, count), length)
+
+
+def encode(
+    packed: Packed, length: int, count: int, bit: bool, encode_one: Callable[[Positions], bytes | None]
+) -> bytes | None:
+    """The `count` positions of one or of zero bits, by either coding; None where they are too dense."""
+    if count > MAX_DENSITY * length:
+        return None
+    flags = bits.unpack(packed, length)
+    return encode_one(np.flatnonzero(flags if bit else ~flags))
+
+
+def decode(length: int, bit: bool, positions: Positions) -> Packed:
+    """`length` bits of which those at `positions` are `bit`, and no others."""
+    packed = bits.constant(length, False)
+    set_positions(packed, positions)
+    return packed if bit else packed ^ bits.constant(length, True)
 
 
 def set_positions(packed: Packed, positions: NDArray[np.int64]) -> None:
