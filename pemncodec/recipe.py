@@ -11,6 +11,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .container.manifest import DISTRIBUTIONS
 from .dtypes import float32_bits, float32_of
 from .errors import NetworkError, UnknownLayoutError
@@ -46,6 +49,10 @@ class Recipe:
     sampler: str = "edge-popup"
     zero: str = "zero"
     factor: float | None = None
+
+    def active(self, numel: int) -> NDArray[np.bool_] | None:
+        """Which of `numel` weights have a random value other than zero, and so a say in the mask; None for all."""
+        return np.resize(self.generator.values(), numel) != 0 if self.generator.zeros else None
 
     def to_integers(self) -> list[int]:
         """Thirteen signed 64-bit integers."""

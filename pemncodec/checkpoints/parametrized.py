@@ -5,7 +5,6 @@ The recipe says which values fill the layer and which fraction of them is kept; 
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from ..draft import Draft, SeededWeight
@@ -60,15 +59,12 @@ def _seeded(state: State, base: str, recipe_name: str, options: PackOptions, dra
         raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     where = base + _ORIGINAL
-    active = None
-    if recipe.generator.zeros:
-        active = np.resize(recipe.generator.values(), scores.numel()) != 0
     if recipe.sampler == "bernoulli":
         draft.mask_rule = "sigmoid"
         derived = mask_rules.sigmoid(scores, where)
     else:
         draft.keep = recipe.keep
-        derived = mask_rules.edge_popup(scores, recipe.keep, where, active)
+        derived = mask_rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel()))
     if recipe.sampler == "bernoulli" and derived.mask.count() in (0, derived.mask.length):
         some = "none" if derived.mask.count() == 0 else "all"
         draft.notes.append(f"{where!r} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")

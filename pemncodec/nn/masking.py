@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
@@ -65,9 +64,9 @@ class MaskedFill(nn.Module):
         super().__init__()
         self.sampler, self.zero, self.factor = recipe.sampler, recipe.zero, recipe.factor
         self.prototype = prototype
-        self.has_zeros = recipe.generator.zeros > 0
-        active = int(np.count_nonzero(np.resize(recipe.generator.values(), numel))) if self.has_zeros else numel
-        self.drop = int((1 - recipe.keep) * active)
+        active = recipe.active(numel)
+        self.has_zeros = active is not None
+        self.drop = int((1 - recipe.keep) * (numel if active is None else int(active.sum())))
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
 
     def _load_from_state_dict(self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any) -> None:
