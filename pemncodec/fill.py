@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import bits
+from . import bits, kernels
 from .bits import Packed
+from .container.manifest import ZERO_NAMES
 from .errors import PayloadError
 from .words import Words
 
@@ -64,6 +65,10 @@ class Tile:
         start %= len(self.values)
         whole = self.values if start + count <= len(self.values) else self._extended
         return whole[start : start + count]
+
+    def around(self, phase: int, count: int) -> Words:
+        """One period, and what follows it where so many elements from `phase` on go beyond it."""
+        return self.values if phase + count <= len(self.values) else self._extended
 
     @cached_property
     def has_zero(self) -> bool:
@@ -170,7 +175,9 @@ def fill_masked(
         first: the prototype and the phase.
         second: the second prototype and its phase, for `"second"`.
     """
-    if zero == "zero":
+    if kernels.compiled is not None:
+        _fill_compiled(out, packed, ZERO_NAMES.index(zero), first, second or first)
+    elif zero == "zero":
         fill_zero(out, packed, *first)
     elif zero == "negated":
         fill_negated(out, packed, *first)
@@ -179,8 +186,30 @@ def fill_masked(
         fill_second(out, packed, *first, *second)
 
 
+def _fill_compiled(
+    out: Words, packed: Packed, zero: int, first: tuple[Tile, int], second: tuple[Tile, int]
+) -> None:
+    assert kernels.compiled is not None
+    scaled = isinstance(first[0], ScaledTile) or isinstance(second[0], ScaledTile)
+    step = BLOCK if scaled else max(len(out), 1)  # a scaled tile is made a block at a time
+    for start in range(0, len(out), step):
+        block = out[start : start + step]
+        sources: list[object] = []
+        for tile, phase in (first, second):
+            if scaled:
+                values = tile.slice(phase + start, len(block))
+                sources += [values, len(values), 0]
+            else:
+                sources += [tile.around(phase, len(block)), len(tile), phase]
+        kernels.compiled.fill(block, packed[start // 8 :], out.itemsize, zero, *sources)
+
+
 def scatter(out: Words, packed: Packed, kept: Words) -> None:
-    """Kept values at the one bits, in order; all-zero bits elsewhere."""
+    """Kept values at the one bits, in order; all-zero bits elsewhere. There are as many as one bits."""
+    if kernels.compiled is not None:
+        used = kernels.compiled.scatter(out, packed, out.itemsize, np.ascontiguousarray(kept))
+        assert used == len(kept)
+        return
     done = 0
     for start in range(0, len(out), BLOCK):
         stop = min(start + BLOCK, len(out))

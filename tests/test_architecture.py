@@ -27,7 +27,7 @@ LEVELS = [
     {"mask", "output", "torch_tensors"},
     {"container"},
     {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff"},
+    {"dtypes", "errors", "progress", "sniff", "kernels"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {"api", "compare", "checkpoints", "layouts", "nn", "torch_tensors", "cli"}

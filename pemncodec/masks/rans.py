@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import kernels
 from ..errors import PayloadError
 
 Bytes = NDArray[np.uint8]
@@ -54,6 +55,21 @@ class Model:
 
 def encode(content: Bytes, model: Model, lanes: int) -> bytes:
     """States and words of `content`, without the number of lanes."""
+    states, words = (_encode_rows if kernels.compiled is None else _encode_compiled)(content, model, lanes)
+    return states.astype("<u4").tobytes() + words.astype("<u2").tobytes()
+
+
+def _encode_compiled(
+    content: Bytes, model: Model, lanes: int
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint16]]:
+    assert kernels.compiled is not None
+    states, words = np.empty(lanes, dtype=np.uint32), np.empty(len(content), dtype=np.uint16)
+    used = kernels.compiled.encode_rans(content, model.frequencies.astype(np.uint32), states, words)
+    return states, words[len(words) - used :]
+
+
+def _encode_rows(content: Bytes, model: Model, lanes: int) -> tuple[NDArray[np.unsignedinteger], NDArray[np.uint16]]:
+    """A row of one byte a lane at a time, from the last."""
     count = len(content)
     frequency = model.frequencies.astype(np.uint64)
     start = model.starts.astype(np.uint64)
@@ -69,8 +85,7 @@ def encode(content: Bytes, model: Model, lanes: int) -> bytes:
             x[full] >>= _HIGH
         quotient, remainder = np.divmod(x, f)
         states[: end - begin] = (quotient << _HIGH) + remainder + start[row]
-    words = np.concatenate(rows[::-1]) if rows else np.empty(0, dtype=np.uint16)
-    return states.astype("<u4").tobytes() + words.astype("<u2").tobytes()
+    return states, np.concatenate(rows[::-1]) if rows else np.empty(0, dtype=np.uint16)
 
 
 def decode(payload: memoryview, count: int, model: Model, lanes: int) -> Bytes:
@@ -84,13 +99,28 @@ def decode(payload: memoryview, count: int, model: Model, lanes: int) -> Bytes:
     if len(payload) < 4 * lanes or len(payload) % 2:
         raise PayloadError(f"{lanes} rANS states and 16-bit words do not fit {len(payload)} bytes")
     states = np.frombuffer(payload[: 4 * lanes], dtype="<u4").astype(np.uint32)
-    words = np.frombuffer(payload[4 * lanes :], dtype="<u2").astype(np.uint32)
+    words = np.frombuffer(payload[4 * lanes :], dtype="<u2")
     if int(states.min()) < TOTAL:
         raise PayloadError("a rANS state is below 2^16")
-    content, states, used = (_decode_few if lanes < _FEW else _decode_rows)(states, words, count, model)
+    if kernels.compiled is not None:
+        content, used = _decode_compiled(states, words.astype(np.uint16, copy=False), count, model)
+    else:
+        few = lanes < _FEW
+        content, states, used = (_decode_few if few else _decode_rows)(states, words.astype(np.uint32), count, model)
     if used != len(words) or not (states == TOTAL).all():
         raise PayloadError(f"rANS used {used} of {len(words)} words, or did not end in the states that it has to")
     return content
+
+
+def _decode_compiled(
+    states: NDArray[np.uint32], words: NDArray[np.uint16], count: int, model: Model
+) -> tuple[Bytes, int]:
+    assert kernels.compiled is not None
+    content = np.empty(count, dtype=np.uint8)
+    used = kernels.compiled.decode_rans(states, words, model.frequencies.astype(np.uint32), content)
+    if used < 0:
+        raise PayloadError("rANS has too few words")
+    return content, used
 
 
 def _decode_few(

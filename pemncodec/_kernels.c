@@ -1,0 +1,360 @@
+/* The inner loops of decoding and of rANS, compiled: optional, and the same bits as the numpy ways beside them.
+
+   masks/rans.py and fill.py check every argument that a file decides before they call; what is checked here is
+   what keeps memory safe: the lengths of buffers. All integers are of the machine's own byte order. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Where the loader can choose, the loops are compiled for wider vectors, too. */
+#if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+#define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define WIDE
+#endif
+
+#define TOTAL 65536u
+
+static PyObject *too_short(const char *what) {
+    PyErr_Format(PyExc_ValueError, "%s is too short", what);
+    return NULL;
+}
+
+/* --- rANS (spec section 5.1) ------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint16_t start;
+    uint16_t last; /* the frequency less one: 2^16 fits */
+} Slice;
+
+WIDE static Py_ssize_t decode_rans_loop(uint32_t *restrict states, size_t lanes, const uint16_t *restrict words,
+                                        size_t available, const uint8_t *restrict symbols,
+                                        const Slice *restrict slices, uint8_t *restrict out, size_t count) {
+    size_t used = 0;
+    for (size_t begin = 0; begin < count; begin += lanes) {
+        const size_t row = count - begin < lanes ? count - begin : lanes;
+        uint8_t *restrict content = out + begin;
+        if (available - used > row) { /* no branch on what is random */
+            for (size_t lane = 0; lane < row; lane++) {
+                uint32_t x = states[lane];
+                const uint32_t slot = x & 0xFFFF;
+                const uint8_t symbol = symbols[slot];
+                const Slice slice = slices[symbol];
+                content[lane] = symbol;
+                x = (slice.last + 1u) * (x >> 16) + slot - slice.start;
+                const uint32_t low = x < TOTAL;
+                states[lane] = x << (low << 4) | (words[used] & (0u - low));
+                used += low;
+            }
+            continue;
+        }
+        for (size_t lane = 0; lane < row; lane++) {
+            uint32_t x = states[lane];
+            const uint32_t slot = x & 0xFFFF;
+            const uint8_t symbol = symbols[slot];
+            content[lane] = symbol;
+            x = (slices[symbol].last + 1u) * (x >> 16) + slot - slices[symbol].start;
+            if (x < TOTAL) {
+                if (used == available) return -1;
+                x = x << 16 | words[used++];
+            }
+            states[lane] = x;
+        }
+    }
+    return (Py_ssize_t)used;
+}
+
+/* decode_rans(states, words, frequencies, out) -> words used, or -1 if there were too few */
+static PyObject *decode_rans(PyObject *self, PyObject *args) {
+    Py_buffer states, words, frequencies, out;
+    if (!PyArg_ParseTuple(args, "w*y*y*w*", &states, &words, &frequencies, &out)) return NULL;
+    PyObject *result = NULL;
+    uint8_t *symbols = NULL;
+    if (frequencies.len != 256 * 4 || states.len < 4) {
+        too_short("an argument of decode_rans");
+        goto done;
+    }
+    symbols = PyMem_Malloc(TOTAL);
+    if (symbols == NULL) {
+        PyErr_NoMemory();
+        goto done;
+    }
+    Slice slices[256];
+    uint32_t start = 0;
+    for (int value = 0; value < 256; value++) {
+        const uint32_t frequency = ((const uint32_t *)frequencies.buf)[value];
+        if (frequency < 1 || frequency > TOTAL - start) {
+            PyErr_SetString(PyExc_ValueError, "the frequencies do not add up to 2^16");
+            goto done;
+        }
+        memset(symbols + start, value, frequency);
+        slices[value].start = (uint16_t)start;
+        slices[value].last = (uint16_t)(frequency - 1);
+        start += frequency;
+    }
+    if (start != TOTAL) {
+        PyErr_SetString(PyExc_ValueError, "the frequencies do not add up to 2^16");
+        goto done;
+    }
+    Py_ssize_t used;
+    Py_BEGIN_ALLOW_THREADS
+    used = decode_rans_loop(states.buf, (size_t)states.len / 4, words.buf, (size_t)words.len / 2, symbols, slices,
+                            out.buf, (size_t)out.len);
+    Py_END_ALLOW_THREADS
+    result = PyLong_FromSsize_t(used);
+done:
+    PyMem_Free(symbols);
+    PyBuffer_Release(&states);
+    PyBuffer_Release(&words);
+    PyBuffer_Release(&frequencies);
+    PyBuffer_Release(&out);
+    return result;
+}
+
+/* encode_rans(content, frequencies, states, words) -> words written, from the end of `words` towards its beginning */
+static PyObject *encode_rans(PyObject *self, PyObject *args) {
+    Py_buffer content, frequencies, states, words;
+    if (!PyArg_ParseTuple(args, "y*y*w*w*", &content, &frequencies, &states, &words)) return NULL;
+    PyObject *result = NULL;
+    const size_t count = (size_t)content.len, lanes = (size_t)states.len / 4;
+    if (frequencies.len != 256 * 4 || lanes < 1 || (size_t)words.len / 2 < count) {
+        too_short("an argument of encode_rans");
+        goto done;
+    }
+    const uint32_t *frequency = frequencies.buf;
+    uint32_t starts[256], start = 0;
+    for (int value = 0; value < 256; value++) {
+        starts[value] = start;
+        start += frequency[value];
+        if (frequency[value] < 1 || frequency[value] > TOTAL) {
+            PyErr_SetString(PyExc_ValueError, "a frequency is not 1 to 2^16");
+            goto done;
+        }
+    }
+    size_t used = 0;
+    Py_BEGIN_ALLOW_THREADS
+    uint32_t *state = states.buf;
+    uint16_t *last = (uint16_t *)words.buf + (size_t)words.len / 2;
+    const uint8_t *bytes = content.buf;
+    for (size_t lane = 0; lane < lanes; lane++) state[lane] = TOTAL;
+    for (size_t i = count, lane = count ? (count - 1) % lanes : 0; i-- > 0; lane = lane ? lane - 1 : lanes - 1) {
+        const uint32_t f = frequency[bytes[i]];
+        uint32_t x = state[lane];
+        if (x >= (uint64_t)f << 16) {
+            *(last - ++used) = (uint16_t)x;
+            x >>= 16;
+        }
+        state[lane] = (x / f << 16) + x % f + starts[bytes[i]];
+    }
+    Py_END_ALLOW_THREADS
+    result = PyLong_FromSize_t(used);
+done:
+    PyBuffer_Release(&content);
+    PyBuffer_Release(&frequencies);
+    PyBuffer_Release(&states);
+    PyBuffer_Release(&words);
+    return result;
+}
+
+/* --- filling (spec section 7) ------------------------------------------------------------------------------ */
+
+enum { ZERO, NEGATED, SECOND };
+
+/* For each width: eight words a byte of the mask. `values` and `others` hold what stands at these positions. */
+#define DEFINE_SELECT(type, width)                                                                                     \
+    static type rows_##width[256][8];                                                                                  \
+    WIDE static void select_##width(type *restrict out, const uint8_t *restrict packed, size_t count,                  \
+                                    const type *restrict values, const type *restrict others, int zero) {              \
+        const size_t whole = count / 8;                                                                                \
+        const type sign = (type)((type)1 << (width - 1));                                                              \
+        if (zero == ZERO) {                                                                                            \
+            for (size_t i = 0; i < whole; i++) {                                                                       \
+                const type *row = rows_##width[packed[i]];                                                             \
+                for (int j = 0; j < 8; j++) out[8 * i + j] = values[8 * i + j] & row[j];                               \
+            }                                                                                                          \
+        } else if (zero == NEGATED) {                                                                                  \
+            for (size_t i = 0; i < whole; i++) {                                                                       \
+                const type *row = rows_##width[packed[i]];                                                             \
+                for (int j = 0; j < 8; j++) {                                                                          \
+                    const type value = values[8 * i + j];                                                              \
+                    out[8 * i + j] = value ^ (value ? (type)(sign & (type)~row[j]) : (type)0);                         \
+                }                                                                                                      \
+            }                                                                                                          \
+        } else {                                                                                                       \
+            for (size_t i = 0; i < whole; i++) {                                                                       \
+                const type *row = rows_##width[packed[i]];                                                             \
+                for (int j = 0; j < 8; j++)                                                                            \
+                    out[8 * i + j] = (values[8 * i + j] & row[j]) | (others[8 * i + j] & (type)~row[j]);               \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (size_t i = 8 * whole; i < count; i++) {                                                                   \
+            const type value = values[i];                                                                              \
+            const type off = zero == ZERO ? 0 : zero == NEGATED ? (type)(value ? value ^ sign : 0) : others[i];        \
+            out[i] = packed[i / 8] >> (i % 8) & 1 ? value : off;                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+    /* Kept values at the one bits; returns how many were used, or -1 if there were too few. */                        \
+    static Py_ssize_t scatter_##width(type *restrict out, const uint8_t *restrict packed, size_t count,                \
+                                      const type *restrict kept, size_t available) {                                   \
+        size_t used = 0, i = 0;                                                                                        \
+        for (; i + 8 <= count && available - used >= 8; i += 8) {                                                      \
+            const uint8_t byte = packed[i / 8];                                                                        \
+            for (int j = 0; j < 8; j++) { /* read at each position, counted where the bit is one: no branch */         \
+                const type bit = (type)(byte >> j & 1);                                                                \
+                out[i + j] = kept[used] & (type)-bit;                                                                  \
+                used += bit;                                                                                           \
+            }                                                                                                          \
+        }                                                                                                              \
+        for (; i < count; i++) {                                                                                       \
+            out[i] = 0;                                                                                                \
+            if (packed[i / 8] >> (i % 8) & 1) {                                                                        \
+                if (used == available) return -1;                                                                      \
+                out[i] = kept[used++];                                                                                 \
+            }                                                                                                          \
+        }                                                                                                              \
+        return (Py_ssize_t)used;                                                                                       \
+    }
+
+DEFINE_SELECT(uint8_t, 8)
+DEFINE_SELECT(uint16_t, 16)
+DEFINE_SELECT(uint32_t, 32)
+DEFINE_SELECT(uint64_t, 64)
+
+static void fill_rows(void) {
+    for (int byte = 0; byte < 256; byte++) {
+        for (int j = 0; j < 8; j++) {
+            const uint64_t bits = byte >> j & 1 ? UINT64_MAX : 0;
+            rows_8[byte][j] = (uint8_t)bits;
+            rows_16[byte][j] = (uint16_t)bits;
+            rows_32[byte][j] = (uint32_t)bits;
+            rows_64[byte][j] = bits;
+        }
+    }
+}
+
+/* Elements from..from+count of a repetition are contiguous in `values`, which is one period and what follows it. */
+typedef struct {
+    const char *values;
+    size_t available, period, at;
+} Tile;
+
+static size_t tile_run(const Tile *tile) { return tile->available - tile->at; }
+
+static void tile_step(Tile *tile, size_t count) { tile->at = (tile->at + count) % tile->period; }
+
+static int fill_loop(char *out, const uint8_t *packed, size_t count, size_t width, int zero, Tile first, Tile second) {
+    size_t done = 0;
+    while (done < count) {
+        size_t run = count - done;
+        if (run > tile_run(&first)) run = tile_run(&first) & ~(size_t)7;
+        if (zero == SECOND && run > tile_run(&second)) run = tile_run(&second) & ~(size_t)7;
+        if (run == 0) return -1;
+        void *to = out + done * width;
+        const void *values = first.values + first.at * width;
+        const void *others = zero == SECOND ? second.values + second.at * width : NULL;
+        switch (width) {
+            case 1: select_8(to, packed + done / 8, run, values, others, zero); break;
+            case 2: select_16(to, packed + done / 8, run, values, others, zero); break;
+            case 4: select_32(to, packed + done / 8, run, values, others, zero); break;
+            default: select_64(to, packed + done / 8, run, values, others, zero);
+        }
+        done += run;
+        tile_step(&first, run);
+        if (zero == SECOND) tile_step(&second, run);
+    }
+    return 0;
+}
+
+static int make_tile(Tile *tile, const Py_buffer *buffer, size_t width, Py_ssize_t period, Py_ssize_t phase) {
+    tile->values = buffer->buf;
+    tile->available = (size_t)buffer->len / width;
+    tile->period = (size_t)period;
+    tile->at = (size_t)phase;
+    return period >= 1 && phase >= 0 && phase < period && tile->available >= tile->period;
+}
+
+/* fill(out, packed, width, zero, values, period, phase, others, other_period, other_phase) */
+static PyObject *fill(PyObject *self, PyObject *args) {
+    Py_buffer out, packed, values, others;
+    int width, zero;
+    Py_ssize_t period, phase, other_period, other_phase;
+    if (!PyArg_ParseTuple(args, "w*y*iiy*nny*nn", &out, &packed, &width, &zero, &values, &period, &phase, &others,
+                          &other_period, &other_phase))
+        return NULL;
+    PyObject *result = NULL;
+    Tile first, second;
+    if ((width != 1 && width != 2 && width != 4 && width != 8) || zero < ZERO || zero > SECOND) {
+        PyErr_SetString(PyExc_ValueError, "the width or the meaning of zero bits is unknown");
+        goto done;
+    }
+    const size_t count = (size_t)(out.len / width);
+    if ((size_t)packed.len < (count + 7) / 8 || !make_tile(&first, &values, (size_t)width, period, phase) ||
+        !make_tile(&second, &others, (size_t)width, other_period, other_phase)) {
+        too_short("an argument of fill");
+        goto done;
+    }
+    int status;
+    Py_BEGIN_ALLOW_THREADS
+    status = fill_loop(out.buf, packed.buf, count, (size_t)width, zero, first, second);
+    Py_END_ALLOW_THREADS
+    if (status < 0) {
+        too_short("what follows a period");
+        goto done;
+    }
+    result = Py_NewRef(Py_None);
+done:
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&packed);
+    PyBuffer_Release(&values);
+    PyBuffer_Release(&others);
+    return result;
+}
+
+/* scatter(out, packed, width, kept) -> kept values used, or -1 if there were too few */
+static PyObject *scatter(PyObject *self, PyObject *args) {
+    Py_buffer out, packed, kept;
+    int width;
+    if (!PyArg_ParseTuple(args, "w*y*iy*", &out, &packed, &width, &kept)) return NULL;
+    PyObject *result = NULL;
+    if (width != 1 && width != 2 && width != 4 && width != 8) {
+        PyErr_SetString(PyExc_ValueError, "the width is unknown");
+        goto done;
+    }
+    const size_t count = (size_t)(out.len / width), available = (size_t)(kept.len / width);
+    if ((size_t)packed.len < (count + 7) / 8) {
+        too_short("the mask");
+        goto done;
+    }
+    Py_ssize_t used;
+    Py_BEGIN_ALLOW_THREADS
+    switch (width) {
+        case 1: used = scatter_8(out.buf, packed.buf, count, kept.buf, available); break;
+        case 2: used = scatter_16(out.buf, packed.buf, count, kept.buf, available); break;
+        case 4: used = scatter_32(out.buf, packed.buf, count, kept.buf, available); break;
+        default: used = scatter_64(out.buf, packed.buf, count, kept.buf, available);
+    }
+    Py_END_ALLOW_THREADS
+    result = PyLong_FromSsize_t(used);
+done:
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&packed);
+    PyBuffer_Release(&kept);
+    return result;
+}
+
+static PyMethodDef methods[] = {
+    {"decode_rans", decode_rans, METH_VARARGS, NULL},
+    {"encode_rans", encode_rans, METH_VARARGS, NULL},
+    {"fill", fill, METH_VARARGS, NULL},
+    {"scatter", scatter, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernels(void) {
+    fill_rows();
+    return PyModule_Create(&module);
+}
