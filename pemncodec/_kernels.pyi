@@ -1,6 +1,6 @@
 """The compiled loops (`_kernels.c`); `kernels.py` imports them where they were built."""
 
-from collections.abc import Buffer
+from typing_extensions import Buffer
 
 def decode_rans(states: Buffer, words: Buffer, frequencies: Buffer, out: Buffer, /) -> int:
     """Words used, or −1 if there were too few; `states` are uint32 and become the last ones."""

@@ -13,9 +13,13 @@ from .assemble import assemble
 from .checkpoints import draft_of
 from .container.accounting import Sizes, sizes
 from .container.manifest import DEFAULT_MAX_BYTES
+from .decode import Decoder
+from .decode_network import decode_network
 from .draft import Draft
 from .encode import encode
 from .errors import MismatchError, NetworkError
+from .jobs import available_threads
+from .load_entries import load_entries
 from .network import MaskedNetwork
 from .options import PackOptions
 from .output import write_whole
@@ -138,6 +142,7 @@ def load(
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
     """The state_dict in the bytes of a `.pemn` file.
@@ -153,7 +158,8 @@ def load(
         task: which task, where the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
         max_bytes: refuse to make more than this; the default is 16 GiB.
-        progress: called with (bytes done, bytes in total, name).
+        threads: how many decode at a time; by default as many as this process may use cores. The result is the same.
+        progress: called with (bytes done, bytes in total, name), by the calling thread.
 
     Returns:
         Tensors by name, in the order of the original state_dict. Tied tensors are one tensor under two names.
@@ -163,7 +169,7 @@ def load(
         NotFoundError: the task is not in the file, or none was chosen and there are several.
         UnsupportedTensorError: the installed torch lacks a dtype.
     """
-    return _load(data, device, layout, task, strip_prefix, max_bytes, progress)
+    return _load(data, device, layout, task, strip_prefix, max_bytes, threads, progress)
 
 
 def load_file(
@@ -174,6 +180,7 @@ def load_file(
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
     """The state_dict in a `.pemn` file; arguments, result and errors as `load`.
@@ -181,7 +188,7 @@ def load_file(
     Raises:
         FileAccessError: `path` cannot be read.
     """
-    return _load(path, device, layout, task, strip_prefix, max_bytes, progress)
+    return _load(path, device, layout, task, strip_prefix, max_bytes, threads, progress)
 
 
 def _load(
@@ -191,34 +198,26 @@ def _load(
     task: str | None,
     strip_prefix: bool,
     max_bytes: int,
+    threads: int | None,
     progress: Progress,
 ) -> dict[str, torch.Tensor]:
     layouts.check_layout(layout)
+    workers = available_threads(threads)
     tensors: dict[str, torch.Tensor] = {}
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
-        decoder = file.decoder
-        total = file.decoded_size
-        decoder.check_limit(total, "the file")
-        done = 0
-        loaded: dict[str, list[tuple[str, torch.Tensor]]] = {}
+        file.decoder.check_limit(file.decoded_size, "the file")
+        own = {name: file.index(name) for name in file if file.alias_of(name) is None}
+        loaded = load_entries(file.decoder, own, layout, device, workers, progress)
         for name in file:
-            progress(done, total, name)
             target = file.alias_of(name)
-            if target is None:
-                parts = [
-                    (key, tensor.to(device))
-                    for key, tensor in layouts.load_entry(decoder, file.index(name), name, layout)
-                ]
-                done += sum(tensor.numel() * tensor.element_size() for _, tensor in parts[:1] if layout == "dense")
-            else:  # the same tensors under other names
+            parts = loaded[target or name]
+            if target is not None:  # the same tensors under other names
                 keys = [name, layouts.scores_name(name)]
-                parts = list(zip(keys, (tensor for _, tensor in loaded[target]), strict=False))
-            loaded[name] = parts
+                parts = list(zip(keys, (tensor for _, tensor in parts), strict=False))
             for key, tensor in parts:
                 if key in tensors:
                     raise NetworkError(f"two tensors would be called {key!r} in layout {layout!r}: use 'dense'")
                 tensors[key] = tensor
-        progress(total, total, "")
     return stripped(tensors) if strip_prefix else tensors
 
 
@@ -240,6 +239,7 @@ def load_model(
     *,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> _IncompatibleKeys:
     """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict)`.
@@ -254,7 +254,7 @@ def load_model(
         MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties.
         FormatError, NotFoundError, FileAccessError: as `load_file`.
     """
-    tensors = load_file(path, task=task, max_bytes=max_bytes, progress=progress)
+    tensors = load_file(path, task=task, max_bytes=max_bytes, threads=threads, progress=progress)
     names = list(model.state_dict())
     bare = stripped(tensors)
     if len(names) and not set(names) & set(tensors):
@@ -298,14 +298,12 @@ def load_network(
     Raises:
         FormatError, FileAccessError: as `load_file`.
     """
-    from .decode import Decoder
-
     container = open_container(source)
     try:
         with naming(source), memory_errors():
             decoder = Decoder(container, max_bytes)
             decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
-            return decoder.network(progress)
+            return decode_network(decoder, progress)
     finally:
         container.close()
 

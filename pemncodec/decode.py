@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,28 +27,18 @@ from .container.manifest import (
 from .dtypes import DType, float32_of
 from .errors import LimitError, NetworkError, PayloadError
 from .fill import ScaledTile, Tile
-from .mask import Mask
 from .masks import decode_mask
-from .network import (
-    Alias,
-    Entry,
-    GeneratedPrototype,
-    KeptFill,
-    Layer,
-    MaskedNetwork,
-    Prototype,
-    StoredPrototype,
-    Tensor,
-    TileFill,
-)
-from .progress import Progress, silent
 from .prototypes.generator import Generator, digest
 from .tensors import decode_block
 from .words import Words, word_type
 
+T = TypeVar("T")
+# Fills a part of an entry, which begins at an element that is a multiple of `fill.PIECE`.
+Filler = Callable[[Words, int], None]
+
 
 class Decoder:
-    """Decodes the sections of a container, each when it is asked for.
+    """Decodes the sections of a container, each when it is asked for, by any number of threads.
 
     Args:
         container: an opened file.
@@ -66,6 +59,7 @@ class Decoder:
         self._tiles: dict[int, Tile] = {}
         self._extremes: dict[int, tuple[np.float32, np.float32]] = {}
         self._unstored: dict[int, Tile] = {}
+        self._locks: dict[tuple[int, int], Lock] = {}
 
     def check_limit(self, count: int, what: str) -> None:
         """Refuse to make more than `max_bytes`.
@@ -79,28 +73,35 @@ class Decoder:
                 "trust the file"
             )
 
+    def _once(self, made: dict[int, T], index: int, make: Callable[[], T]) -> T:
+        """What is in `made`, or comes there now: several threads may ask, and one makes it."""
+        with self._locks.setdefault((id(made), index), Lock()):
+            if index not in made:
+                made[index] = make()
+            return made[index]
+
     # --- sections ---------------------------------------------------------------------------------------------
 
     def mask(self, index: int) -> Packed:
         """The bits of a mask as stored."""
-        if index in self._masks:
-            return self._masks[index]
+        if self._mask_users[index] > 1:
+            return self._once(self._masks, index, lambda: self._decode_mask(index))
+        return self._decode_mask(index)
+
+    def _decode_mask(self, index: int) -> Packed:
         row = self.manifest.masks[index]
         self.check_limit(bits.byte_length(row.length), f"mask {index}")
-        packed = decode_mask(row, self.container.mask_payload(index), index)
-        if self._mask_users[index] > 1:
-            self._masks[index] = packed
-        return packed
+        return decode_mask(row, self.container.mask_payload(index), index)
 
     def _block(self, index: int) -> Words:
-        if index in self._blocks:
-            return self._blocks[index]
+        if self._block_users[index] > 1:
+            return self._once(self._blocks, index, lambda: self._decode_block(index))
+        return self._decode_block(index)
+
+    def _decode_block(self, index: int) -> Words:
         row, count = self.manifest.blocks[index], self._counts[index]
         self.check_limit(count * row.dtype.itemsize, f"block {index}")
-        words = decode_block(row, self.container.block_payload(index), count, index)
-        if self._block_users[index] > 1:
-            self._blocks[index] = words
-        return words
+        return decode_block(row, self.container.block_payload(index), count, index)
 
     def _values(self, block: int, start: int, count: int) -> Words:
         per = self.manifest.blocks[block].dtype.words_per_element
@@ -111,14 +112,10 @@ class Decoder:
         return self._tile(index, None).values
 
     def _tile(self, index: int, scale_bits: int | None) -> Tile:
-        if index not in self._tiles:
-            self._tiles[index] = Tile(self._decode_prototype(index))
-        tile = self._tiles[index]
+        tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
         if scale_bits is None:
             return tile
-        if index not in self._extremes:
-            self._extremes[index] = fill.extremes(tile.values)
-        return ScaledTile(tile, self._extremes[index], scale_bits)
+        return ScaledTile(tile, self._once(self._extremes, index, lambda: fill.extremes(tile.values)), scale_bits)
 
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]
@@ -142,35 +139,63 @@ class Decoder:
         """Shape of an entry."""
         return self.manifest.resolve(index).shape
 
+    def size(self, index: int) -> int:
+        """Bytes of an entry, dense."""
+        return numel(self.shape(index)) * self.dtype(index).itemsize
+
     def check_entry(self, index: int) -> None:
         """Refuse an entry that is larger than `max_bytes`, before memory is taken for it."""
-        row = self.manifest.resolve(index)
-        size = numel(row.shape) * self.dtype(index).itemsize
-        self.check_limit(size, f"tensor {row.name!r}")
+        self.check_limit(self.size(index), f"tensor {self.manifest.resolve(index).name!r}")
 
-    def words(self, index: int, out: Words | None = None) -> Words:
-        """The dense values of an entry, as words.
-
-        Args:
-            out: where to put a masked layer; a new array by default. A plain tensor comes as a read-only view.
+    def words(self, index: int) -> Words:
+        """The dense values of an entry, as words; those of a plain tensor come as a read-only view.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
         """
         self.check_entry(index)
         row = self.manifest.resolve(index)
-        count = numel(row.shape)
         if isinstance(row, TensorRow):
-            return self._values(row.block, self._start(index), count)
-        if out is None:
-            out = np.empty(count, dtype=word_type(self.dtype(index)))
+            return self._values(row.block, self._start(index), numel(row.shape))
+        out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
+        self.filler(index)(out, 0)
+        return out
+
+    def pieces(self, index: int) -> Iterator[Words]:
+        """The dense values of an entry one after the other, in pieces of at most `fill.PIECE` words.
+
+        A piece is valid until the next one is asked for. Raises as `words`.
+        """
+        self.check_entry(index)
+        row = self.manifest.resolve(index)
+        if isinstance(row, TensorRow):
+            words = self.words(index)
+            for start in range(0, len(words), fill.PIECE):
+                yield words[start : start + fill.PIECE]
+            return
+        count, filler = numel(row.shape), self.filler(index)
+        buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
+        for start in range(0, count, fill.PIECE):
+            piece = buffer[: min(fill.PIECE, count - start)]
+            filler(piece, start)
+            yield piece
+
+    def filler(self, index: int) -> Filler:
+        """Decodes what a layer needs, and returns what fills any part of it; errors as `words`."""
+        self.check_entry(index)
+        row = self.manifest.resolve(index)
+        assert not isinstance(row, TensorRow)
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
-            fill.scatter(out, packed, self.kept(index))
-            return out
-        first = self._tile(row.prototype, row.scale_bits), row.phase
-        fill.fill_masked(out, packed, ZERO_NAMES[row.zero], first, self._second(row))
-        return out
+            return _scattering(packed, self.kept(index))
+        first, second = self._tile(row.prototype, row.scale_bits), self._second(row)
+
+        def fill_part(out: Words, start: int) -> None:
+            other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
+            phase = (row.phase + start) % len(first)
+            fill.fill_masked(out, packed[start // 8 :], ZERO_NAMES[row.zero], (first, phase), other)
+
+        return fill_part
 
     def layer_mask(self, index: int) -> Packed:
         """The mask of a layer: one bit for every element, zero where the file has none.
@@ -210,11 +235,12 @@ class Decoder:
         prototype = self.manifest.prototypes[row.prototype]
         if not isinstance(prototype, ValuesRow) or prototype.presence is None:
             return None
-        if row.prototype not in self._unstored:
-            present = bits.unpack(self.mask(prototype.presence), prototype.length)
-            self._unstored[row.prototype] = Tile((~present).view(np.uint8))
+        presence = self.mask(prototype.presence)
+        flags = self._once(
+            self._unstored, row.prototype, lambda: Tile((~bits.unpack(presence, prototype.length)).view(np.uint8))
+        )
         out = np.empty(numel(row.shape), dtype=np.uint8)
-        fill.fill(out, self._unstored[row.prototype], row.phase)
+        fill.fill(out, flags, row.phase)
         return out
 
     def _start(self, index: int) -> int:
@@ -235,53 +261,27 @@ class Decoder:
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:
-            return fill.spread(packed, stored.length, fill.active(count, tile, row.phase, second))
+            return fill.spread(packed, stored.length, count, tile, row.phase, second)
         except PayloadError as reason:
             raise PayloadError(f"layer {row.name!r}: {reason}") from None
 
-    # --- the whole --------------------------------------------------------------------------------------------
 
-    def network(self, progress: Progress = silent) -> MaskedNetwork:
-        """Everything in the file, as the model in the middle; weights are not filled.
+def _scattering(packed: Packed, kept: Words) -> Filler:
+    """Kept values at the one bits. Where in `kept` each piece begins is counted once."""
+    piece = fill.PIECE // 8
+    counts = [bits.count_ones(packed[start : start + piece]) for start in range(0, len(packed), piece)]
+    before = [0, *np.cumsum(counts, dtype=np.int64).tolist()]
 
-        Raises:
-            LimitError, ChecksumError, PayloadError: as spec section 9 says.
-        """
-        manifest = self.manifest
-        network = MaskedNetwork(metadata=dict(manifest.metadata), tasks=list(manifest.tasks))
-        for index, prototype in enumerate(manifest.prototypes):
-            network.prototypes.append(self._network_prototype(index, prototype))
-        for index, row in enumerate(manifest.entries):
-            progress(index, len(manifest.entries), row.name)
-            network.entries.append(self._network_entry(network, index))
-        progress(len(manifest.entries), len(manifest.entries), "")
-        return network
+    def fill_part(out: Words, start: int) -> None:
+        stop = start + len(out)
+        last = before[-(-stop // fill.PIECE)]
+        fill.scatter(out, packed[start // 8 : bits.byte_length(stop)], kept[before[start // fill.PIECE] : last])
 
-    def _network_prototype(self, index: int, row: GeneratorRow | ValuesRow) -> Prototype:
-        values = self.prototype(index)  # for generators too: this checks the digest
-        if isinstance(row, GeneratorRow):
-            return GeneratedPrototype(_generator(row))
-        presence = None
-        if row.presence is not None:
-            presence = Mask(self.mask(row.presence), row.length)
-        return StoredPrototype(self.manifest.prototype_dtype(index), values, presence)
-
-    def _network_entry(self, network: MaskedNetwork, index: int) -> Entry:
-        row = self.manifest.entries[index]
-        if isinstance(row, AliasRow):
-            return Alias(row.name, self.manifest.entries[row.target].name, row.task)
-        if isinstance(row, TensorRow):
-            return Tensor(row.name, self.dtype(index), row.shape, self.words(index), row.task)
-        network.masks.append(Mask(self.layer_mask(index), numel(row.shape)))
-        if isinstance(row, KeptRow):
-            kept = KeptFill(self.dtype(index), self.kept(index))
-            return Layer(row.name, row.shape, len(network.masks) - 1, kept, row.task)
-        scale = None if row.scale_bits is None else float32_of(row.scale_bits)
-        tiled = TileFill(row.prototype, row.phase, ZERO_NAMES[row.zero], scale, row.second, row.second_phase)
-        return Layer(row.name, row.shape, len(network.masks) - 1, tiled, row.task)
+    return fill_part
 
 
-def _generator(row: GeneratorRow) -> Generator:
+def generator_of(row: GeneratorRow) -> Generator:
+    """The recipe that a row of the manifest holds."""
     scale = float32_of(row.scale_bits)
     return Generator(
         DISTRIBUTIONS[row.distribution],
@@ -297,7 +297,7 @@ def _generator(row: GeneratorRow) -> Generator:
 
 def _generate(row: GeneratorRow, index: int) -> Words:
     try:
-        values = _generator(row).values()
+        values = generator_of(row).values()
     except NetworkError as reason:
         raise PayloadError(f"prototype {index}: {reason}") from None
     found = digest(values)

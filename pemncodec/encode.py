@@ -151,8 +151,7 @@ class _Encoder:
             second = self._tile(layer.fill.second, layer.fill.scale_bits), layer.fill.second_phase
         elif not tile.has_zero:
             return mask.packed, mask.length
-        where = fill.active(layer.numel, tile, layer.fill.phase, second)
-        return fill.gather(mask.packed, where), int(np.count_nonzero(where))
+        return fill.gather(mask.packed, layer.numel, tile, layer.fill.phase, second)
 
     def _add_mask(self, packed: Packed, length: int) -> int:
         key = length, hashlib.blake2b(packed.data).digest()

@@ -21,6 +21,8 @@ from .words import Words
 
 # 2^15 words of four bytes are 128 KiB: output, prototype and mask of a block fit a 512 KiB L2 cache together.
 BLOCK = 1 << 15
+# What is filled at a time where a layer is split: among threads, or on its way into a file. A multiple of BLOCK.
+PIECE = 1 << 20
 
 
 @cache
@@ -186,9 +188,7 @@ def fill_masked(
         fill_second(out, packed, *first, *second)
 
 
-def _fill_compiled(
-    out: Words, packed: Packed, zero: int, first: tuple[Tile, int], second: tuple[Tile, int]
-) -> None:
+def _fill_compiled(out: Words, packed: Packed, zero: int, first: tuple[Tile, int], second: tuple[Tile, int]) -> None:
     assert kernels.compiled is not None
     scaled = isinstance(first[0], ScaledTile) or isinstance(second[0], ScaledTile)
     step = BLOCK if scaled else max(len(out), 1)  # a scaled tile is made a block at a time
@@ -221,36 +221,58 @@ def scatter(out: Words, packed: Packed, kept: Words) -> None:
         done += count
 
 
-def active(count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None) -> NDArray[np.bool_]:
-    """Which positions have a bit in the mask: those where one and zero differ (spec section 7).
+def active(start: int, count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None) -> NDArray[np.bool_]:
+    """Which of `count` positions from `start` on have a bit in the mask: those where one and zero differ (section 7).
 
     Args:
+        count: at most `BLOCK`.
         second: the second prototype and its phase, where a zero bit stands for it; otherwise a position
             is idle where the prototype is all-zero bits.
     """
-    flags = np.empty(count, dtype=np.bool_)
-    for start in range(0, count, BLOCK):
-        stop = min(start + BLOCK, count)
-        values = tile.slice(phase + start, stop - start)
-        other = second[0].slice(second[1] + start, stop - start) if second else 0
-        np.not_equal(values, other, out=flags[start:stop])
-    return flags
+    values = tile.slice(phase + start, count)
+    return np.not_equal(values, second[0].slice(second[1] + start, count) if second else 0)
 
 
-def spread(packed: Packed, length: int, where: NDArray[np.bool_]) -> Packed:
-    """The bits of a mask that has them only at `where`, as one bit for every element, zero elsewhere.
+def spread(
+    packed: Packed, length: int, count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None = None
+) -> Packed:
+    """The bits of a mask that has them only at active positions, as one bit for every position, zero elsewhere.
+
+    Args:
+        packed, length: the mask.
+        count: positions of the layer.
+        tile, phase, second: as for `active`.
 
     Raises:
-        PayloadError: the mask has another number of bits than `where` has ones.
+        PayloadError: the mask has another number of bits than there are active positions.
     """
-    count = int(np.count_nonzero(where))
-    if count != length:
-        raise PayloadError(f"the mask has {length} bits for {count} positions that are not idle")
-    flags = np.zeros(len(where), dtype=np.bool_)
-    flags[where] = bits.unpack(packed, length)
-    return bits.pack(flags)
+    out = np.zeros(bits.byte_length(count), dtype=np.uint8)
+    done = 0
+    for start in range(0, count, BLOCK):
+        flags = active(start, min(BLOCK, count - start), tile, phase, second)
+        step = int(np.count_nonzero(flags))
+        if done + step <= length:
+            piece = packed[done // 8 : bits.byte_length(done + step)]
+            flags[flags] = bits.unpack(piece, done % 8 + step)[done % 8 :]
+            out[start // 8 : start // 8 + bits.byte_length(len(flags))] = bits.pack(flags)
+        done += step
+    if done != length:
+        raise PayloadError(f"the mask has {length} bits for {done} positions that are not idle")
+    return out
 
 
-def gather(packed: Packed, where: NDArray[np.bool_]) -> Packed:
-    """The inverse of `spread`: the bits of a full mask at `where`, closed up."""
-    return bits.pack(bits.unpack(packed, len(where))[where])
+def gather(
+    packed: Packed, count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None = None
+) -> tuple[Packed, int]:
+    """The inverse of `spread`: the bits of a full mask at active positions, closed up, and how many they are."""
+    pieces = [np.empty(0, dtype=np.bool_)]
+    out: list[Packed] = []
+    for start in range(0, count, BLOCK):
+        flags = active(start, min(BLOCK, count - start), tile, phase, second)
+        pieces.append(bits.unpack(packed[start // 8 :], len(flags))[flags])
+        ready = np.concatenate(pieces)
+        whole = len(ready) // 8 * 8
+        out.append(bits.pack(ready[:whole]))
+        pieces = [ready[whole:]]
+    length = 8 * sum(map(len, out)) + len(pieces[0])
+    return np.concatenate([*out, bits.pack(pieces[0])]), length

@@ -45,7 +45,7 @@ def load_entry(decoder: Decoder, index: int, name: str, layout: str) -> Iterator
     elif layout == "dense" or (layout != "masked" and not sparse):
         decoder.check_entry(index)
         tensor, words = torch_tensors.empty(decoder.dtype(index), row.shape)
-        decoder.words(index, words)
+        decoder.filler(index)(words, 0)
         yield name, tensor
     elif layout == "masked":
         yield from _masked(decoder, index, row, name)

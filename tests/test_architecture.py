@@ -18,19 +18,20 @@ ROOT = PACKAGE.parent
 LEVELS = [
     {"cli", "__main__"},
     {"api", "compare"},
-    {"reader"},
+    {"reader", "load_entries"},
     {"checkpoints", "layouts", "nn", "assemble", "report"},
-    {"draft", "encode", "decode", "recipe", "options"},
+    {"draft", "encode", "decode_network", "recipe", "options"},
+    {"decode"},
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
     {"mask", "output", "torch_tensors"},
     {"container"},
     {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff", "kernels"},
+    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
-TORCH = {"api", "compare", "checkpoints", "layouts", "nn", "torch_tensors", "cli"}
+TORCH = {"api", "compare", "checkpoints", "layouts", "load_entries", "nn", "torch_tensors", "cli"}
 
 
 def station(path: Path) -> str:

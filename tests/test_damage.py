@@ -28,6 +28,8 @@ from pemncodec.reader import PemnFile, verify_file
 
 from .networks import BUILDERS, assemble, first_content, second, second_content, split, u, words
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 RICH = {name: encode(BUILDERS[name]()) for name in ("layers", "tasks")}
 PAGE = 65536
 

@@ -12,6 +12,8 @@ from pemncodec import bits, fill
 from pemncodec.errors import PayloadError
 from pemncodec.fill import BLOCK, Tile
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 Array = NDArray[Any]
 ITEMSIZES = (1, 2, 4, 8)
 LENGTHS = (0, 1, 7, 8, 9, 300, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 13)
@@ -70,8 +72,13 @@ def test_against_whole_arrays(itemsize: int, count: int, period: int) -> None:
         assert np.array_equal(out, np.where(unpacked, a, flipped))
         fill.fill_second(out, packed, tile, phase, second, phase % len(other))
         assert np.array_equal(out, np.where(unpacked, a, b))
-        assert np.array_equal(fill.active(count, tile, phase, None), a != 0)
-        assert np.array_equal(fill.active(count, tile, phase, (second, phase % len(other))), a != b)
+        pair = second, phase % len(other)
+        for zero, expected in (("zero", np.zeros_like(a)), ("negated", flipped), ("second", b)):
+            fill.fill_masked(out, packed, zero, (tile, phase), pair if zero == "second" else None)
+            assert np.array_equal(out, np.where(unpacked, a, expected)), zero
+        size = min(count, BLOCK)
+        assert np.array_equal(fill.active(0, size, tile, phase, None), (a != 0)[:size])
+        assert np.array_equal(fill.active(count - size, size, tile, phase, pair), (a != b)[count - size :])
         assert np.array_equal(tile.values, first)  # read, not written
     assert np.array_equal(flags, unpacked)
 
@@ -132,19 +139,22 @@ def test_spread_and_gather(count: int, density: float) -> None:
     own = rng.random(int(where.sum())) < 0.5
     expected = np.zeros(count, dtype=np.bool_)
     expected[where] = own
-    spread = fill.spread(np.packbits(own, bitorder="little"), len(own), where)
+    tile = Tile(np.concatenate([[1], where]).astype(np.uint16))
+    spread = fill.spread(np.packbits(own, bitorder="little"), len(own), count, tile, 1)
     assert spread.tobytes() == np.packbits(expected, bitorder="little").tobytes()
     anything = expected | (~where & (rng.random(count) < 0.5))  # bits at idle positions are dropped
-    gathered = fill.gather(np.packbits(anything, bitorder="little"), where)
+    gathered, length = fill.gather(np.packbits(anything, bitorder="little"), count, tile, 1)
     assert gathered.tobytes() == np.packbits(own, bitorder="little").tobytes()
+    assert length == len(own)
 
 
 @pytest.mark.parametrize("more", [-1, 1, 8])
 def test_mask_of_another_length(more: int) -> None:
-    where = np.arange(40) % 3 > 0
+    where = np.arange(BLOCK + 40) % 3 > 0
     length = int(where.sum()) + more
+    tile = Tile(where.astype(np.uint8))
     with pytest.raises(PayloadError, match=f"the mask has {length} bits for {length - more} positions that are not"):
-        fill.spread(bits.constant(length, True), length, where)
+        fill.spread(bits.constant(length, True), length, len(where), tile, 0)
 
 
 # --- scale ------------------------------------------------------------------------------------------------------
@@ -179,8 +189,8 @@ def test_scaled_is_one_rounded_product(factor: float) -> None:
     subnormal = (expected & 0x7FFFFFFF != 0) & (expected & 0x7F800000 == 0)
     assert np.count_nonzero(subnormal) > 100 or factor > 1
     tile = fill.scaled(Tile(period), bits_of(factor))
-    active = fill.active(BLOCK + 9, tile, 3, None)
-    assert np.array_equal(active, tiled(expected, 3, BLOCK + 9) != 0)
+    active = fill.active(3, BLOCK, tile, 0, None)
+    assert np.array_equal(active, tiled(expected, 3, BLOCK) != 0)
     assert tile.has_zero
     assert len(tile) == 5000
 
@@ -191,7 +201,7 @@ def test_products_that_vanish() -> None:
     assert not Tile(first).has_zero
     for factor, zeros in ((1.0, [0, 0, 0, 0]), (2.0**-49, [0, 0, 0, 0]), (2.0**-60, [0, 1, 0, 0])):
         tile = fill.scaled(Tile(first), bits_of(factor))
-        assert fill.active(8, tile, 0, None).tolist() == [not zero for zero in zeros * 2]
+        assert fill.active(0, 8, tile, 0, None).tolist() == [not zero for zero in zeros * 2]
         assert tile.has_zero or not any(zeros)  # it may say so in vain, but never miss one
         assert scaled(first, factor, 4)[2] != 0
     assert not fill.scaled(Tile(first), bits_of(2.0**-49)).has_zero

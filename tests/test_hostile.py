@@ -24,6 +24,8 @@ from pemncodec.container.manifest import (
 from pemncodec.dtypes import FLOAT32
 from pemncodec.reader import verify_file
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 ONES = MaskRow(coder=0, length=1, ones=1, size=0)
 
 

@@ -20,6 +20,8 @@ from pemncodec.reader import PemnFile
 from . import plain_rans as plain
 from .networks import assemble, assert_same, u
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 Flags = NDArray[np.bool_]
 CONSTANT, RAW, ZSTD, GAPS_OF_ONES, GAPS_OF_ZEROS, RANS_BYTES, RANS_GAPS_OF_ONES, RANS_GAPS_OF_ZEROS = range(8)
 LENGTHS = (0, 1, 7, 8, 9, 255, 256, 4096, 70_000)

@@ -18,6 +18,8 @@ from . import plain_rans as plain
 from .networks import assert_same, second, u
 from .test_masks import RANS_BYTES, RANS_GAPS_OF_ONES, RANS_GAPS_OF_ZEROS, mask_file
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 
 def test_frequencies() -> None:
     for parameter in range(1, 256):

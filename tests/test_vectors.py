@@ -21,6 +21,8 @@ from pemncodec.reader import PemnFile, verify_file
 
 from .networks import MAX_BYTES, SPEC, Content, first_content, second, second_content, second_decode
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 VECTORS = SPEC / "vectors"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((VECTORS / "invalid" / "expected.json").read_text("utf-8"))
 VALID = sorted(path.stem for path in (VECTORS / "valid").glob("*.json"))

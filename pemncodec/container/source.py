@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, Protocol
 
 from ..errors import FileAccessError, TruncatedError
@@ -36,10 +37,11 @@ class MemorySource:
 
 
 class FileSource:
-    """A file, read with seek and read: a memory map would crash if the file shrank under it."""
+    """A file, read piece by piece by any thread: a memory map would crash if the file shrank under it."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file: BinaryIO = Path(path).open("rb")  # noqa: SIM115 (closed by close())
+        self._lock = Lock()
         try:
             self.size = os.fstat(self._file.fileno()).st_size
         except BaseException:
@@ -48,8 +50,9 @@ class FileSource:
 
     def read(self, start: int, count: int) -> bytes:
         try:
-            self._file.seek(start)
-            data = self._file.read(count)
+            with self._lock:
+                self._file.seek(start)
+                data = self._file.read(count)
         except OSError as reason:
             raise FileAccessError(f"the file cannot be read at byte {start}: {reason.strerror}") from None
         except ValueError:
