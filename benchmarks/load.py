@@ -3,8 +3,8 @@
 A synthetic network of the size of ViT-B (86 million weights, its layers), filled by one vector of 4,001 normal values,
 with random masks: at keep 0.5 they are stored as they are, at 0.3 entropy-coded. All cases are interleaved in one
 process; the files are in the page cache. Each is measured with one thread and with all cores, and with the compiled
-loops and without. torch.load has one thread, whatever it is given. Medians; the ratio is the median of the ratios within a
-round. Memory is the growth of the peak resident size of a fresh process, after its imports. One JSON row a case.
+loops and without. torch.load has one thread, whatever it is given. Medians; the ratio is the median of the ratios
+within a round. Memory is the growth of the peak resident size of a fresh process, after its imports. A JSON row a case.
 
     python benchmarks/load.py [--runs 15] [--scale 1]
 """

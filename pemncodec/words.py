@@ -25,7 +25,7 @@ def word_type(dtype: DType) -> np.dtype[np.unsignedinteger]:
     return _WORDS[dtype.word_bytes]
 
 
-def from_bytes(data: bytes, dtype: DType) -> Words:
+def from_bytes(data: bytes | memoryview, dtype: DType) -> Words:
     """Little-endian bytes to words; read-only."""
     words = np.frombuffer(data, dtype=word_type(dtype).newbyteorder("<"))
     return words.astype(word_type(dtype), copy=False)

@@ -78,7 +78,7 @@ def test_every_coder(length: int, density: float) -> None:
     packed = bits.pack(flags)
     payloads: dict[int, list[bytes]] = {}
     for coder, module in masks.CODERS.items():
-        made = [module.encode(packed, length, ones), by_hand(coder, flags)]
+        made = [module.encode(packed, length, ones, len(packed)), by_hand(coder, flags)]
         assert made[1] is not None or made[0] is None  # what cannot be said is not encoded
         payloads[coder] = [payload for payload in made if payload is not None]
         for payload in payloads[coder]:
@@ -118,7 +118,7 @@ def test_gaps_around_multiples_of_255(coder: int) -> None:
             flags = np.full(positions[-1] + 1 + after, coder == GAPS_OF_ZEROS)
             flags[positions] ^= True
             length, ones = len(flags), int(flags.sum())
-            payload = masks.CODERS[coder].encode(bits.pack(flags), length, ones)
+            payload = masks.CODERS[coder].encode(bits.pack(flags), length, ones, length)
             assert payload is not None
             assert zstandard.decompress(payload) == gap_bytes(positions.tolist())
             content = assert_same(mask_file(coder, length, ones, payload))

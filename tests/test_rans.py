@@ -137,7 +137,7 @@ def test_every_prefix_is_an_error() -> None:
     flags = np.random.default_rng(0).random(5000) < 0.1
     packed = bits.pack(flags)
     for coder in (RANS_BYTES, RANS_GAPS_OF_ONES):
-        payload = masks.CODERS[coder].encode(packed, 5000, int(flags.sum()))
+        payload = masks.CODERS[coder].encode(packed, 5000, int(flags.sum()), len(packed))
         for end in range(len(payload)):
             with pytest.raises(PayloadError):
                 masks.decode_mask(MaskRow(coder, 5000, int(flags.sum()), end), payload[:end], 0)

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .. import bits
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..mask import Mask
+from .selection import Magnitudes
 
 
 @dataclass(frozen=True)
@@ -39,27 +41,17 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str, active: NDArray[np.
         scores.is_floating_point() or scores.dtype in (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
     ):
         raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
-    flat = scores.detach().abs().flatten().cpu()
-    if flat.is_floating_point() and flat.dtype not in (torch.float32, torch.float64):
-        flat = flat.to(torch.float32)  # exact, and numpy can sort it
-    if active is not None:
-        derived = edge_popup(flat[torch.from_numpy(active)], keep, name)
-        flags = np.zeros(len(active), dtype=np.bool_)
-        flags[active] = derived.mask.to_bool()
-        return Derived(Mask.from_bool(flags), derived.tie)
-    values = flat.numpy()
-    if np.isnan(values).any():
+    magnitudes = Magnitudes(scores, active)
+    if magnitudes.have_nan():
         raise MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")
-    n = len(values)
-    drop = int((1 - keep) * n)  # in Python floats, as published: k = 0.9, n = 10 gives 0
+    length = scores.numel()
+    taking_part = length if active is None else int(np.count_nonzero(active))
+    drop = int((1 - keep) * taking_part)  # in Python floats, as published: k = 0.9, n = 10 gives 0
     if drop == 0:
-        return Derived(Mask.from_bool(np.ones(n, dtype=np.bool_)), False)
-    cut = np.partition(values, drop - 1)[drop - 1]
-    flags = values > cut
-    equal = np.flatnonzero(values == cut)
-    dropped_equal = drop - int(np.count_nonzero(values < cut))
-    flags[equal[dropped_equal:]] = True
-    return Derived(Mask.from_bool(flags), dropped_equal < len(equal))
+        packed = bits.constant(length, True) if active is None else bits.pack(active)
+        return Derived(Mask(packed, length), False)
+    largest = magnitudes.without_smallest(drop)
+    return Derived(Mask(largest.packed, length), largest.tie)
 
 
 def sigmoid(scores: torch.Tensor, name: str) -> Derived:

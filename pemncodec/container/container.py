@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from ..errors import ChecksumError, ManifestError, NetworkError
 from . import frames
+from .cursor import Payload
 from .header import MAX_MANIFEST, PAGE, SIZE, Header, read_header
 from .manifest import Manifest
 from .source import Source
@@ -48,11 +49,11 @@ class Container:
         self._offsets = [0, *accumulate(sizes)]
         self._checked = [False] * self.header.pages
 
-    def mask_payload(self, index: int) -> bytes:
+    def mask_payload(self, index: int) -> Payload:
         """The stored bytes of a mask."""
         return self._section(index)
 
-    def block_payload(self, index: int) -> bytes:
+    def block_payload(self, index: int) -> Payload:
         """The stored bytes of a block."""
         return self._section(len(self.manifest.masks) + index)
 
@@ -69,7 +70,7 @@ class Container:
         """Let go of the source."""
         self._source.close()
 
-    def _section(self, index: int) -> bytes:
+    def _section(self, index: int) -> Payload:
         start, stop = self._offsets[index], self._offsets[index + 1]
         if start == stop:
             return b""
@@ -83,7 +84,7 @@ class Container:
             if not self._checked[page]:
                 offset = page * PAGE - first
                 self._check(page, data[offset : offset + PAGE])
-        return bytes(data[start - first : stop - first])
+        return data[start - first : stop - first]
 
     def _check(self, page: int, data: bytes | memoryview) -> None:
         if zlib.crc32(data) != self._page_table[page]:

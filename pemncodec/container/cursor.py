@@ -8,6 +8,8 @@ from ..errors import FormatError, ManifestError
 
 MAX_VARINT_BYTES = 9
 
+Payload = bytes | memoryview
+
 
 class Cursor:
     """Reads fields from `data`, from front to back.
@@ -17,7 +19,7 @@ class Cursor:
         error: raised for a field that is cut off or malformed.
     """
 
-    def __init__(self, data: bytes | memoryview, error: type[FormatError] = ManifestError) -> None:
+    def __init__(self, data: Payload, error: type[FormatError] = ManifestError) -> None:
         self._data = memoryview(data)
         self._error = error
         self.position = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zstandard
 
 from ..errors import FormatError
+from .cursor import Payload
 
 # Above these level 19 takes seconds. On packed masks it gains nothing, on the exponents of floats 8 %.
 STRONG_LIMIT = 1 << 20
@@ -15,7 +16,7 @@ MAX_WINDOW = 1 << 27
 MAX_EXPANSION = 1 << 15
 
 
-def compress(data: bytes | memoryview, strong_limit: int = STRONG_LIMIT) -> bytes:
+def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     """The smallest of a few zstd levels, deterministic for one version of the library.
 
     Packed masks are not helped by long searches (Huffman does the work): level 1 is a few bytes smaller there
@@ -30,7 +31,7 @@ def compress(data: bytes | memoryview, strong_limit: int = STRONG_LIMIT) -> byte
     return min(frames, key=len)
 
 
-def content_size(frame: bytes, what: str, error: type[FormatError]) -> int:
+def content_size(frame: Payload, what: str, error: type[FormatError]) -> int:
     """The content size that the frame declares."""
     try:
         parameters = zstandard.get_frame_parameters(frame)
@@ -48,7 +49,7 @@ def content_size(frame: bytes, what: str, error: type[FormatError]) -> int:
     return int(size)
 
 
-def decompress(frame: bytes, size: int, what: str, error: type[FormatError]) -> bytes:
+def decompress(frame: Payload, size: int, what: str, error: type[FormatError]) -> bytes:
     """The content of `frame`, which must be exactly `size` bytes.
 
     Raises:

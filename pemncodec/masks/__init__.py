@@ -1,6 +1,6 @@
 """Mask coders: bits <-> bytes, one coder a file (spec section 5).
 
-Each module has `encode(packed, length, ones) -> bytes | None` (None: not worth trying) and
+Each module has `encode(packed, length, ones, limit) -> bytes | None` (None: surely not below `limit` bytes) and
 `decode(payload, length, ones) -> packed`, where `packed` are bits in bytes (`pemncodec.bits`).
 """
 
@@ -10,6 +10,7 @@ from types import ModuleType
 
 from .. import bits
 from ..bits import Packed
+from ..container.cursor import Payload
 from ..container.manifest import (
     MASK_CONSTANT,
     MASK_GAPS_OF_ONES,
@@ -36,21 +37,32 @@ CODERS: dict[int, ModuleType] = {
 }
 
 
+# The fast ones first: what they reach tells the others when not to begin.
+_ORDER = (
+    MASK_CONSTANT,
+    MASK_RANS_BYTES,
+    MASK_RANS_GAPS_OF_ONES,
+    MASK_RANS_GAPS_OF_ZEROS,
+    MASK_GAPS_OF_ONES,
+    MASK_GAPS_OF_ZEROS,
+    MASK_ZSTD,
+)
+
+
 def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, bytes]:
     """The smallest coding of a mask; the lowest id on a tie."""
     ones = bits.count_ones(packed)
-    best: tuple[int, bytes] | None = None
-    for coder, module in CODERS.items():
-        payload = module.encode(packed, length, ones)
-        if payload is not None and (best is None or len(payload) < len(best[1])):
-            best = coder, payload
-        if best is not None and not best[1]:
+    coder, payload = MASK_RAW, packed.tobytes()
+    for other in _ORDER:
+        if coder == MASK_CONSTANT:
             break
-    assert best is not None  # raw always applies
-    return MaskRow(best[0], length, ones, len(best[1])), best[1]
+        candidate = CODERS[other].encode(packed, length, ones, len(payload) + (other < coder))
+        if candidate is not None and (len(candidate), other) < (len(payload), coder):
+            coder, payload = other, candidate
+    return MaskRow(coder, length, ones, len(payload)), payload
 
 
-def decode_mask(row: MaskRow, payload: bytes, index: int) -> Packed:
+def decode_mask(row: MaskRow, payload: Payload, index: int) -> Packed:
     """The bits of mask `index`.
 
     Raises:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from .. import bits
 from ..bits import Packed
+from ..container.cursor import Payload
 from ..errors import PayloadError
 
 
-def encode(packed: Packed, length: int, ones: int) -> bytes | None:
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
     return b"" if ones in (0, length) else None
 
 
-def decode(payload: bytes, length: int, ones: int) -> Packed:
+def decode(payload: Payload, length: int, ones: int) -> Packed:
     if payload:
         raise PayloadError(f"a constant mask has no payload, and this one has {len(payload)} bytes")
     if ones not in (0, length):

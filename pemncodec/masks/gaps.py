@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .. import bits
 from ..bits import Packed
 from ..container import frames
+from ..container.cursor import Payload
 from ..errors import PayloadError
 
 Positions = NDArray[np.int64]
@@ -64,7 +65,7 @@ def encode_positions(positions: NDArray[np.int64]) -> bytes:
     return frames.compress(to_bytes(from_positions(positions)).tobytes())
 
 
-def decode_positions(payload: bytes, length: int, count: int) -> NDArray[np.int64]:
+def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
     """The ascending positions, `count` of them, each below `length`."""
     size = frames.content_size(payload, "gaps", PayloadError)
     if size > count + length // 255:

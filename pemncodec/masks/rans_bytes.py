@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import bits
 from ..bits import Packed
-from ..container.cursor import Cursor, varint
+from ..container.cursor import Cursor, Payload, varint
 from ..errors import PayloadError
 from . import rans
 
@@ -24,7 +24,7 @@ def model(q: int) -> rans.Model:
     return rans.Model(table)
 
 
-def encode(packed: Packed, length: int, ones: int) -> bytes | None:
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
     if not 0 < ones < length:
         return None
     q = min(max((512 * ones + length) // (2 * length), 1), 255)
@@ -35,7 +35,7 @@ def encode(packed: Packed, length: int, ones: int) -> bytes | None:
     return bytes([q]) + varint(lanes) + rans.encode(packed, model(q), lanes)
 
 
-def decode(payload: bytes, length: int, ones: int) -> Packed:
+def decode(payload: Payload, length: int, ones: int) -> Packed:
     cursor = Cursor(payload, PayloadError)
     q = cursor.fixed(1, "density of rANS bytes")
     if q == 0:

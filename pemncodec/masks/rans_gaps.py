@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import bits
-from ..container.cursor import Cursor, varint
+from ..container.cursor import Cursor, Payload, varint
 from ..errors import PayloadError
 from . import gaps, rans
 
@@ -57,7 +57,7 @@ def encode_positions(positions: NDArray[np.int64]) -> bytes | None:
     return front + rans.encode(stream, model(t), lanes)
 
 
-def decode_positions(payload: bytes, length: int, count: int) -> NDArray[np.int64]:
+def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
     """The ascending positions, `count` of them, each below `length`."""
     cursor = Cursor(payload, PayloadError)
     s, t = cursor.fixed(1, "low bits of gaps"), cursor.fixed(1, "frequencies of gaps")

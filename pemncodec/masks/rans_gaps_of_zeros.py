@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..bits import Packed
+from ..container.cursor import Payload
 from . import gaps, rans_gaps
 
 
-def encode(packed: Packed, length: int, ones: int) -> bytes | None:
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
     return gaps.encode(packed, length, length - ones, False, rans_gaps.encode_positions)
 
 
-def decode(payload: bytes, length: int, ones: int) -> Packed:
+def decode(payload: Payload, length: int, ones: int) -> Packed:
     return gaps.decode(length, False, rans_gaps.decode_positions(payload, length, length - ones))

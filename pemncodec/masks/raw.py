@@ -6,14 +6,15 @@ import numpy as np
 
 from .. import bits
 from ..bits import Packed
+from ..container.cursor import Payload
 from ..errors import PayloadError
 
 
-def encode(packed: Packed, length: int, ones: int) -> bytes | None:
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
     return packed.tobytes()
 
 
-def decode(payload: bytes, length: int, ones: int) -> Packed:
+def decode(payload: Payload, length: int, ones: int) -> Packed:
     if len(payload) != bits.byte_length(length):
         raise PayloadError(f"{length} raw bits in {len(payload)} bytes")
     return np.frombuffer(payload, dtype=np.uint8)

@@ -10,21 +10,22 @@ import numpy as np
 from .. import bits
 from ..bits import Packed
 from ..container import frames
+from ..container.cursor import Payload
 from ..errors import PayloadError
 
-_SAMPLE = 1 << 17
+_PIECES, _PIECE = 4, 1 << 15
 
 
-def encode(packed: Packed, length: int, ones: int) -> bytes | None:
-    if len(packed) > 2 * _SAMPLE:
-        # A trained mask of density one half is noise: a sample from its middle tells, at a fraction of the cost.
-        start = (len(packed) - _SAMPLE) // 2
-        sample = packed[start : start + _SAMPLE].tobytes()
-        if len(frames.compress(sample)) > 0.995 * len(sample):
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
+    # A trained mask is noise: pieces of a long one tell so, at a fraction of the cost.
+    if len(packed) > 2 * _PIECES * _PIECE:
+        starts = np.linspace(0, len(packed) - _PIECE, _PIECES).astype(np.int64).tolist()
+        sample = b"".join(packed[start : start + _PIECE].tobytes() for start in starts)
+        if len(frames.compress(sample, 0)) * len(packed) > 0.999 * limit * len(sample):
             return None
     return frames.compress(packed.tobytes())
 
 
-def decode(payload: bytes, length: int, ones: int) -> Packed:
+def decode(payload: Payload, length: int, ones: int) -> Packed:
     size = bits.byte_length(length)
     return np.frombuffer(frames.decompress(payload, size, "packed bits", PayloadError), dtype=np.uint8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from ..container.cursor import Payload
 from ..container.manifest import (
     BLOCK_PALETTE,
     BLOCK_PLANES,
@@ -42,7 +43,7 @@ def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:
     return BlockRow(dtype, best[0], len(best[1])), best[1]
 
 
-def decode_block(row: BlockRow, payload: bytes, count: int, index: int) -> Words:
+def decode_block(row: BlockRow, payload: Payload, count: int, index: int) -> Words:
     """The elements of block `index`.
 
     Raises:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import bits
 from .. import words as w
 from ..container import frames
-from ..container.cursor import Cursor
+from ..container.cursor import Cursor, Payload
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
@@ -45,7 +45,7 @@ def encode(words: Words, dtype: DType) -> bytes | None:
     return front + bytes([method]) + candidates[method]
 
 
-def decode(payload: bytes, dtype: DType, count: int) -> Words:
+def decode(payload: Payload, dtype: DType, count: int) -> Words:
     cursor = Cursor(payload, PayloadError)
     size = cursor.fixed(2, "number of palette values") + 1
     values = w.from_bytes(cursor.take(size * dtype.itemsize, "palette"), dtype)

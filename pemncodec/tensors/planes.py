@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import words as w
 from ..container import frames
-from ..container.cursor import Cursor, varint
+from ..container.cursor import Cursor, Payload, varint
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
@@ -40,7 +40,7 @@ def _encode_plane(plane: NDArray[np.uint8]) -> bytes:
     return bytes([RAW]) + plane.tobytes()
 
 
-def decode(payload: bytes, dtype: DType, count: int) -> Words:
+def decode(payload: Payload, dtype: DType, count: int) -> Words:
     cursor = Cursor(payload, PayloadError)
     data = np.empty((count, dtype.itemsize), dtype=np.uint8)
     for j in range(dtype.itemsize):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import words as w
+from ..container.cursor import Payload
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
@@ -12,7 +13,7 @@ def encode(words: Words, dtype: DType) -> bytes | None:
     return w.to_bytes(words)
 
 
-def decode(payload: bytes, dtype: DType, count: int) -> Words:
+def decode(payload: Payload, dtype: DType, count: int) -> Words:
     if len(payload) != count * dtype.itemsize:
         raise PayloadError(f"{count} raw elements of {dtype} in {len(payload)} bytes")
     return w.from_bytes(payload, dtype)

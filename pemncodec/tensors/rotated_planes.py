@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..container.cursor import Payload
 from ..dtypes import DType
 from ..words import Words
 from . import planes
@@ -20,7 +21,7 @@ def encode(words: Words, dtype: DType) -> bytes | None:
     return planes.encode(words << one | words >> rest, dtype)  # floats are one word each
 
 
-def decode(payload: bytes, dtype: DType, count: int) -> Words:
+def decode(payload: Payload, dtype: DType, count: int) -> Words:
     rotated = planes.decode(payload, dtype, count).reshape(count, dtype.words_per_element)
     one, rest = rotated.dtype.type(1), rotated.dtype.type(8 * rotated.itemsize - 1)
     # Of two words an element, each gets its highest bit from the other one.

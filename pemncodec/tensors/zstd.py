@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import words as w
 from ..container import frames
+from ..container.cursor import Payload
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
@@ -13,5 +14,5 @@ def encode(words: Words, dtype: DType) -> bytes | None:
     return frames.compress(w.to_bytes(words)) if len(words) else None
 
 
-def decode(payload: bytes, dtype: DType, count: int) -> Words:
+def decode(payload: Payload, dtype: DType, count: int) -> Words:
     return w.from_bytes(frames.decompress(payload, count * dtype.itemsize, "elements", PayloadError), dtype)

@@ -1,0 +1,125 @@
+"""The smallest magnitudes of a tensor, found a chunk at a time: no copy of it is made, and nothing is sorted.
+
+Magnitudes are compared as integers (*keys*): the bits of a float without its sign are in the order of its magnitude.
+The key at the cut is found digit by digit, 16 bits each, by counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .. import bits
+from ..bits import Packed
+
+Keys = NDArray[np.unsignedinteger]
+
+# Elements that are looked at at a time; a multiple of 8.
+_CHUNK = 1 << 18
+_DIGIT = 16
+# Bits without the sign, and the key of infinity, above which is NaN.
+_FLOATS = {
+    torch.float16: (torch.int16, 0x7C00),
+    torch.bfloat16: (torch.int16, 0x7F80),
+    torch.float32: (torch.int32, 0x7F800000),
+    torch.float64: (torch.int64, 0x7FF0000000000000),
+}
+
+
+@dataclass(frozen=True)
+class Largest:
+    """All elements but the smallest ones.
+
+    Attributes:
+        packed: bits in bytes; one for every element.
+        tie: whether elements of one magnitude are on both sides of the cut.
+    """
+
+    packed: Packed
+    tie: bool
+
+
+class Magnitudes:
+    """The magnitudes of a real tensor, as keys.
+
+    Args:
+        tensor: floating point or integers, any shape, any device.
+        active: bool, shape (n,): which elements take part (all by default).
+    """
+
+    def __init__(self, tensor: torch.Tensor, active: NDArray[np.bool_] | None = None) -> None:
+        if tensor.is_floating_point() and tensor.dtype not in _FLOATS:
+            tensor = tensor.to(torch.float32)  # the float8s, exactly
+        self._flat = tensor.detach().reshape(-1)
+        self._active = active
+        self._integers: torch.dtype | None
+        self._infinity: int | None
+        self._integers, self._infinity = _FLOATS.get(tensor.dtype, (None, None))
+        self._type = np.dtype(f"u{tensor.element_size() if tensor.is_floating_point() else 8}").type
+
+    def __len__(self) -> int:
+        return len(self._flat)
+
+    def chunks(self) -> Iterator[Keys]:
+        """The keys of the elements that take part: uint16, uint32 or uint64."""
+        for start in range(0, len(self), _CHUNK):
+            keys = self._keys(start)
+            yield keys if self._active is None else keys[self._active[start : start + _CHUNK]]
+
+    def _keys(self, start: int) -> Keys:
+        piece = self._flat[start : start + _CHUNK]
+        if self._integers is None:
+            # torch's abs leaves the least integer negative: it is the smallest, as in the published code
+            return piece.cpu().abs().to(torch.int64).numpy().view(np.uint64) ^ np.uint64(1 << 63)
+        # in numpy: torch would wake its threads for every chunk
+        words: Keys = piece.view(self._integers).cpu().numpy().view(self._type)
+        keys: Keys = words & self._type(np.iinfo(self._type).max >> 1)
+        return keys
+
+    def have_nan(self) -> bool:
+        """Whether any is NaN."""
+        if self._infinity is None:
+            return False
+        return any(len(keys) and int(keys.max()) > self._infinity for keys in self.chunks())
+
+    def without_smallest(self, drop: int) -> Largest:
+        """All that take part but the `drop` smallest, 1 ≤ drop ≤ their number; of equal ones the first are dropped."""
+        cut, dropped_equal, equal = self._cut(drop - 1)
+        out = np.zeros(bits.byte_length(len(self)), dtype=np.uint8)
+        left = dropped_equal
+        for number, keys in enumerate(self.chunks()):
+            kept = keys > cut
+            if dropped_equal < equal:
+                same = np.flatnonzero(keys == cut)
+                kept[same[left:]] = True
+                left -= min(left, len(same))
+            start = number * _CHUNK
+            if self._active is not None:
+                whole = self._active[start : start + _CHUNK].copy()
+                whole[whole] = kept
+                kept = whole
+            out[start // 8 : start // 8 + bits.byte_length(len(kept))] = bits.pack(kept)
+        return Largest(out, dropped_equal < equal)
+
+    def _cut(self, rank: int) -> tuple[np.unsignedinteger, int, int]:
+        """The key of this rank; how many of those that equal it are at this rank or below; how many there are."""
+        width = 8 * np.dtype(self._type).itemsize
+        prefix, shift, equal = 0, width, 0
+        while shift:
+            before, shift = shift, shift - _DIGIT
+            counts = np.zeros(1 << _DIGIT, dtype=np.int64)
+            for keys in self.chunks():
+                if before < width:
+                    keys = keys[keys >> self._type(before) == prefix]
+                digits = (keys >> self._type(shift)).astype(np.uint16)  # its low bits
+                counts += np.bincount(digits, minlength=1 << _DIGIT)
+            ends = np.cumsum(counts)
+            digit = int(np.searchsorted(ends, rank, side="right"))
+            equal = int(counts[digit])
+            rank -= int(ends[digit]) - equal
+            prefix = prefix << _DIGIT | digit
+        return self._type(prefix), rank + 1, equal
