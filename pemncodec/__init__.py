@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .reader import PemnFile
     from .reader import PemnFile as open  # noqa: N813
     from .report import PackReport
+    from .unpacking import unpack_file
 
 _HOMES = {
     "load": "api",
@@ -67,6 +68,7 @@ _HOMES = {
     "PemnFile": "reader",
     "open": "reader",
     "PackReport": "report",
+    "unpack_file": "unpacking",
     "CheckpointError": "errors",
     "ChecksumError": "errors",
     "FormatError": "errors",
@@ -113,6 +115,7 @@ __all__ = [
     "pack",
     "save",
     "save_file",
+    "unpack_file",
 ]
 
 

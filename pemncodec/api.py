@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 PathLike = str | os.PathLike[str]
+T = TypeVar("T")
 
 
 def pack(
@@ -224,7 +225,7 @@ def _load(
 PREFIXES = ("module.", "_orig_mod.")
 
 
-def stripped(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def stripped(tensors: dict[str, T]) -> dict[str, T]:
     """Without the prefix of DataParallel or torch.compile, where every name has it."""
     for prefix in PREFIXES:
         if tensors and all(name.startswith(prefix) for name in tensors):

@@ -17,6 +17,7 @@ ROOT = PACKAGE.parent
 # A station may import the stations on its line or further down (ARCHITECTURE in the README).
 LEVELS = [
     {"cli", "__main__"},
+    {"unpacking"},
     {"api", "compare"},
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "nn", "assemble", "report"},

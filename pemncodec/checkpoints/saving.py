@@ -1,14 +1,48 @@
-"""Write a state_dict: torch.save, or safetensors by the output's name."""
+"""Write a state_dict: as torch.save does, or safetensors by the output's name; from memory, or piece by piece."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from ..errors import OutputError
 from ..output import whole_file
+from ..progress import Progress, silent
+from .streamed import StreamedTensor
+
+__all__ = ["StreamedTensor", "save_state_dict", "save_streamed"]
+
+
+def save_streamed(
+    tensors: Sequence[StreamedTensor], path: Path, *, overwrite: bool, progress: Progress = silent
+) -> None:
+    """Write `tensors` to `path`, whole or not at all; no more than one piece of a tensor is held at a time.
+
+    Args:
+        tensors: in the order of the state_dict.
+        path: where to write: safetensors if it ends in `.safetensors`, else a file as torch.save writes it.
+        overwrite: whether an existing file may be replaced.
+        progress: called with (bytes done, bytes in total, name).
+
+    Raises:
+        OutputError: safetensors cannot hold one of them, or `path` cannot be written.
+        OutputExistsError: `path` exists and `overwrite` is False.
+        UnsupportedTensorError: the installed torch lacks a dtype.
+        ValueError: the tensors contradict themselves: two of one name, pieces that are not the size of the tensor, ties
+            to nothing; and whatever `pieces` raises.
+    """
+    with whole_file(path, overwrite=overwrite) as temporary:
+        if path.suffix == ".safetensors":
+            from . import streamed_safetensors
+
+            streamed_safetensors.write(tensors, temporary, progress)
+        else:
+            from . import streamed_torch
+
+            streamed_torch.write(tensors, temporary, progress)
 
 
 def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: bool) -> None:

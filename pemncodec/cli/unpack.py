@@ -48,11 +48,26 @@ def unpack(
 
     from ..api import load_file
     from ..checkpoints.saving import save_state_dict
+    from ..unpacking import unpack_file
 
     with show.progress_bar("unpacking", quiet) as progress:
-        tensors = load_file(
-            file, layout=layout, task=task, strip_prefix=strip_prefix, max_bytes=max_bytes, progress=progress
-        )
-    save_state_dict(tensors, path, overwrite=force)
+        if layout == "dense":
+            count = len(
+                unpack_file(
+                    file,
+                    path,
+                    task=task,
+                    strip_prefix=strip_prefix,
+                    overwrite=force,
+                    max_bytes=max_bytes,
+                    progress=progress,
+                )
+            )
+        else:
+            tensors = load_file(
+                file, layout=layout, task=task, strip_prefix=strip_prefix, max_bytes=max_bytes, progress=progress
+            )
+            save_state_dict(tensors, path, overwrite=force)
+            count = len(tensors)
     if not quiet:
-        show.lines([f"{path}: {show.count(len(tensors), 'tensor')}, {show.size(path.stat().st_size)}"])
+        show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(path.stat().st_size)}"])
