@@ -89,5 +89,5 @@ def streamed_tensors(file: PemnFile, *, strip_prefix: bool = False) -> list[Stre
 
 def _pieces(file: PemnFile, index: int) -> Iterator[NDArray[np.generic]]:
     """An entry's elements in order, little-endian."""
-    words = file.decoder.words(index)
-    yield words.astype(words.dtype.newbyteorder("<"), copy=False)
+    for words in file.decoder.pieces(index):
+        yield words.astype(words.dtype.newbyteorder("<"), copy=False)
