@@ -17,9 +17,9 @@ ROOT = PACKAGE.parent
 # A station may import the stations on its line or further down (ARCHITECTURE in the README).
 LEVELS = [
     {"cli", "__main__"},
-    {"api", "compare"},
+    {"api", "packing", "compare"},
     {"reader"},
-    {"checkpoints", "layouts", "nn", "assemble", "report"},
+    {"checkpoints", "layouts", "nn", "assemble", "report", "inference"},
     {"draft", "encode", "decode", "recipe", "options"},
     {"consistency"},
     {"network"},
@@ -30,7 +30,7 @@ LEVELS = [
     {"dtypes", "errors", "progress", "sniff"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
-TORCH = {"api", "compare", "checkpoints", "layouts", "nn", "torch_tensors", "cli"}
+TORCH = {"api", "packing", "compare", "checkpoints", "layouts", "nn", "torch_tensors", "cli"}
 
 
 def station(path: Path) -> str:
