@@ -505,13 +505,13 @@ def test_overflow_is_refused_by_name() -> None:
 
 def test_rounded_after_folding_once_from_float64() -> None:
     """In this one rounding to float32 first would give another bfloat16."""
-    target = 1 + 2.0**-8 + 2.0**-30  # just over halfway between two of bfloat16; float32 puts it halfway
-    weight = torch.tensor([target], dtype=torch.float64)
-    state = {"weight": weight, "bias": torch.zeros(1), "running_mean": torch.zeros(1)}
-    state["running_var"] = torch.ones(1, dtype=torch.float64)
+    state = {"weight": torch.tensor([1 + 2.0**-8]), "running_var": torch.tensor([1 - 2.0**-24])}
+    state |= {"bias": torch.zeros(1), "running_mean": torch.zeros(1)}
+    folded = state["weight"].double() / state["running_var"].double().sqrt()
+    assert folded.item() > 1 + 2.0**-8, "just over halfway between two of bfloat16"
+    assert folded.float().bfloat16().item() == 1.0
     data = pemncodec.save(state, fold_batchnorm=True, batchnorm_eps=0.0, tensor_dtype="bfloat16")
     assert pemncodec.load(data)["weight"].item() == 1 + 2.0**-7
-    assert weight.float().bfloat16().item() == 1.0
 
 
 # --- bytes, commands, bad wishes ----------------------------------------------------------------------------
