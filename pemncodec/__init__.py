@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from .api import load, load_file, load_model, load_network, pack, save, save_file
+    from .api import load, load_file, load_model, load_network
     from .checkpoints.loading import load_checkpoint
     from .errors import (
         CheckpointError,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Tensor,
         TileFill,
     )
+    from .packing import pack, save, save_file
     from .prototypes.generator import Generator
     from .reader import PemnFile
     from .reader import PemnFile as open  # noqa: N813
@@ -51,9 +52,9 @@ _HOMES = {
     "load_file": "api",
     "load_model": "api",
     "load_network": "api",
-    "pack": "api",
-    "save": "api",
-    "save_file": "api",
+    "pack": "packing",
+    "save": "packing",
+    "save_file": "packing",
     "load_checkpoint": "checkpoints.loading",
     "Mask": "mask",
     "MaskedNetwork": "network",

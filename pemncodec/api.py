@@ -1,138 +1,28 @@
-"""The Python interface: save and load, for paths and for bytes."""
+"""The Python interface: load, from paths and from bytes; `packing` saves."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
 from . import layouts
-from .assemble import assemble
-from .checkpoints import draft_of
-from .container.accounting import Sizes, sizes
 from .container.manifest import DEFAULT_MAX_BYTES
 from .decode import Decoder
 from .decode_network import decode_network
-from .draft import Draft
-from .encode import encode
 from .errors import MismatchError, NetworkError
 from .jobs import available_threads
 from .load_entries import load_entries
 from .network import MaskedNetwork
-from .options import PackOptions
-from .output import write_whole
 from .progress import Progress, silent
 from .reader import PathOrBytes, PemnFile, memory_errors, naming, open_container
-from .report import PackReport
 
 if TYPE_CHECKING:
     from torch.nn.modules.module import _IncompatibleKeys
 
-Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 PathLike = str | os.PathLike[str]
 T = TypeVar("T")
-
-
-def pack(
-    source: Source,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    progress: Progress = silent,
-) -> tuple[bytes, PackReport]:
-    """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
-
-    Args:
-        source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
-            `model_state_dict` or `model`), or a `MaskedNetwork`.
-        keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1]. It is in no
-            checkpoint with scores, so it must be given for these.
-        key: under which key of a checkpoint the state_dict is, where it is not one of the three above.
-        metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
-        progress: called with (done, total, name).
-
-    Returns:
-        The file, and the report.
-
-    Raises:
-        CheckpointError: the checkpoint cannot be packed: unknown or broken layout, no masks without `keep`,
-            a dtype that the format lacks.
-        NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
-    """
-    if isinstance(source, MaskedNetwork):
-        if metadata:
-            raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
-        data = encode(source, progress)
-        rule = source.metadata.get("pemn.mask_rule", "")
-        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
-        report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
-        return data, report
-    return pack_draft(draft_of(source, PackOptions(keep, key)), metadata=metadata, progress=progress)
-
-
-def pack_draft(
-    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent
-) -> tuple[bytes, PackReport]:
-    """`pack` for a checkpoint that has been recognised.
-
-    Raises:
-        NetworkError: bad metadata, or a network that does not fit the format.
-    """
-    assembled = assemble(draft, metadata, progress)
-    data = encode(assembled.network, progress)
-    return data, PackReport(
-        layout=draft.layout,
-        mask_rule=draft.mask_rule,
-        keep=draft.keep,
-        layers=len(assembled.network.layers),
-        findings=assembled.findings,
-        notes=draft.notes,
-        dropped=draft.dropped,
-        sizes=_sizes(data),
-    )
-
-
-def save(
-    source: Source,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    progress: Progress = silent,
-) -> bytes:
-    """The bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack(source, keep=keep, key=key, metadata=metadata, progress=progress)[0]
-
-
-def save_file(
-    source: Source,
-    path: PathLike,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    overwrite: bool = True,
-    progress: Progress = silent,
-) -> PackReport:
-    """Write a `.pemn` file, whole or not at all; other arguments and errors as `pack`.
-
-    Args:
-        path: where to write.
-        overwrite: whether an existing file may be replaced.
-
-    Returns:
-        What was recognised and found, and where the bytes are.
-
-    Raises:
-        OutputExistsError: `path` exists and `overwrite` is False.
-        OutputError: `path` cannot be written.
-    """
-    data, report = pack(source, keep=keep, key=key, metadata=metadata, progress=progress)
-    write_whole(path, data, overwrite=overwrite)
-    return report
 
 
 def load(
@@ -305,13 +195,5 @@ def load_network(
             decoder = Decoder(container, max_bytes)
             decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
             return decode_network(decoder, progress)
-    finally:
-        container.close()
-
-
-def _sizes(data: bytes) -> Sizes:
-    container = open_container(data)
-    try:
-        return sizes(container)
     finally:
         container.close()

@@ -97,7 +97,7 @@ def _own_metadata(draft: Draft) -> dict[str, str]:
         own["pemn.keep"] = repr(draft.keep)
     if draft.dropped:
         own["pemn.dropped"] = json.dumps(draft.dropped, ensure_ascii=False, separators=(",", ":"))
-    return own
+    return own | {conversion.key: conversion.value for conversion in draft.conversions}
 
 
 def _fills(network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight]) -> list[TileFill | KeptFill]:

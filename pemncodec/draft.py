@@ -64,6 +64,23 @@ class TiedTensor:
     target: str
 
 
+@dataclass(frozen=True)
+class Conversion:
+    """Something lossy that was done to a draft, on request.
+
+    Attributes:
+        done: what, for the user.
+        error: the largest error, for the user.
+        key: under which `pemn.` key of the metadata the file says it.
+        value: what it says there; JSON.
+    """
+
+    done: str
+    error: str
+    key: str
+    value: str
+
+
 DraftEntry = PlainTensor | MaskedWeight | SeededWeight | TiedTensor
 
 
@@ -79,6 +96,9 @@ class Draft:
         dropped: what is in the checkpoint and not in `entries`.
         notes: what the user should know.
         negative_zeros: number of pruned weights that were −0.0 and become +0.0.
+        eps: what the modules with running statistics add to a variance, by the prefix of their tensors (`""` or with
+            a dot at the end); empty where there is no module but its tensors only.
+        conversions: the lossy conversions that were done.
     """
 
     layout: str
@@ -88,3 +108,5 @@ class Draft:
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     negative_zeros: int = 0
+    eps: dict[str, float] = field(default_factory=dict)
+    conversions: list[Conversion] = field(default_factory=list)

@@ -102,6 +102,10 @@ class UnsupportedTensorError(CheckpointError):
     """A tensor has a dtype or a layout that the format cannot hold."""
 
 
+class ConversionError(CheckpointError):
+    """A lossy conversion that was asked for makes no sense, or would make a finite value infinite."""
+
+
 # --- files, and what a caller asked for -------------------------------------------------------------------------------
 
 

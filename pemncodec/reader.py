@@ -272,6 +272,19 @@ def verify_file(
         container.close()
 
 
+def metadata_of(source: PathOrBytes) -> dict[str, str]:
+    """The metadata of a file, whatever tasks it has.
+
+    Raises:
+        FormatError, FileAccessError: the file cannot be read.
+    """
+    container = open_container(source)
+    try:
+        return dict(container.manifest.metadata)
+    finally:
+        container.close()
+
+
 @contextmanager
 def naming(source: PathOrBytes) -> Iterator[None]:
     """Put the path before what an error about a file says."""

@@ -20,6 +20,7 @@ class PackReport:
         notes: what the user should know (ties at the cut, −0.0, nothing masked).
         dropped: what is in the checkpoint and not in the file.
         sizes: bytes of the file, by part.
+        conversions: what is lossy, and its largest error, a line each; empty unless asked for.
     """
 
     layout: str
@@ -30,3 +31,4 @@ class PackReport:
     notes: list[str]
     dropped: list[str]
     sizes: Sizes = field(repr=False)
+    conversions: list[str] = field(default_factory=list)

@@ -18,9 +18,9 @@ ROOT = PACKAGE.parent
 LEVELS = [
     {"cli", "__main__"},
     {"unpacking"},
-    {"api", "compare"},
+    {"api", "packing", "compare"},
     {"reader", "load_entries"},
-    {"checkpoints", "layouts", "nn", "assemble", "report"},
+    {"checkpoints", "layouts", "nn", "assemble", "report", "inference"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"decode"},
     {"consistency"},
@@ -32,7 +32,7 @@ LEVELS = [
     {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
-TORCH = {"api", "compare", "checkpoints", "layouts", "load_entries", "nn", "torch_tensors", "cli"}
+TORCH = {"api", "packing", "compare", "checkpoints", "layouts", "load_entries", "nn", "torch_tensors", "cli"}
 
 
 def station(path: Path) -> str:

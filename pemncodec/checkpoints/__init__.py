@@ -30,7 +30,9 @@ def draft_of(source: object, options: PackOptions) -> Draft:
     Raises:
         CheckpointError: there is no network in it, its layout is broken, or masks do not follow from it.
     """
-    draft = recognise(unwrap(source, options.key), options)
+    state = unwrap(source, options.key)
+    draft = recognise(state, options)
+    draft.eps = state.eps
     if options.keep is not None and draft.keep is None:
         draft.notes.append(f"keep {options.keep:g} was not used: the masks of this layout are in the file itself")
     return draft

@@ -24,11 +24,13 @@ class State:
         tensors: the state_dict.
         dropped: what stood beside the tensors.
         notes: what the user should know of that.
+        eps: of the modules with running statistics, by the prefix of their tensors; from a module only.
     """
 
     tensors: dict[str, torch.Tensor]
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    eps: dict[str, float] = field(default_factory=dict)
 
     def plain(self, name: str) -> PlainTensor | TiedTensor:
         """A tensor as it is, or as another name of an earlier one that has the same memory."""
@@ -68,7 +70,7 @@ def unwrap(source: object, key: str | None = None) -> State:
         UnknownLayoutError: there is none, or there are several.
     """
     if isinstance(source, torch.nn.Module):
-        return _flat(source.state_dict())
+        return _of_module(source)
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
@@ -107,11 +109,20 @@ def _is_network(value: object) -> bool:
 def _nested(source: Mapping[Any, object], key: str) -> State:
     inner = source[key]
     assert isinstance(inner, torch.nn.Module | Mapping)  # _is_network() made sure
-    state = _flat(inner.state_dict() if isinstance(inner, torch.nn.Module) else inner)
+    state = _of_module(inner) if isinstance(inner, torch.nn.Module) else _flat(inner)
     state.dropped.extend(str(other) for other in source if other != key)
     others = [name for name, value in source.items() if name != key and _is_network(value)]
     if others:
         state.notes.append(f"there are tensors under {_listed(others)} too: they are left out (--key NAME packs them)")
+    return state
+
+
+def _of_module(module: torch.nn.Module) -> State:
+    state = _flat(module.state_dict())
+    for name, part in module.named_modules(remove_duplicate=False):
+        eps = getattr(part, "eps", None)
+        if hasattr(part, "running_var") and isinstance(eps, float | int):
+            state.eps[name + "." if name else ""] = float(eps)
     return state
 
 

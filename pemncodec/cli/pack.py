@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CheckpointError, NetworkError
-from ..options import PackOptions
+from ..options import TENSOR_DTYPES, InferenceOptions, PackOptions
 from ..report import PackReport
 from . import common, show
 from .target import target
@@ -37,6 +37,22 @@ if TYPE_CHECKING:
     "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
 )
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
+@click.option(
+    "--fold-batchnorm",
+    is_flag=True,
+    help="Lossy, for inference: fold running statistics into weight and bias; stock networks take the file as before.",
+)
+@click.option(
+    "--batchnorm-eps",
+    type=float,
+    metavar="EPS",
+    help="For --fold-batchnorm: the eps of all BatchNorms (default: 1e-05, as in PyTorch).",
+)
+@click.option(
+    "--tensor-dtype",
+    type=click.Choice(TENSOR_DTYPES),
+    help="Lossy: round float32 and float64 tensors without a mask.",
+)
 @common.force
 @common.quiet
 @click.option(
@@ -51,6 +67,9 @@ def pack(
     keep: float | None,
     key: str | None,
     pairs: tuple[str, ...],
+    fold_batchnorm: bool,
+    batchnorm_eps: float | None,
+    tensor_dtype: str | None,
     force: bool,
     quiet: bool,
     unsafe_pickle: bool,
@@ -58,19 +77,23 @@ def pack(
     """Pack CHECKPOINT (.pt, .pth, .safetensors) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
     options = PackOptions(keep, key)
+    if batchnorm_eps is not None and not fold_batchnorm:
+        raise click.UsageError("--batchnorm-eps says how to fold: give --fold-batchnorm, too")
+    conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
     path = target(output, output_option, checkpoint, ".pemn", force)
     metadata = dict(_pair(pair) for pair in pairs)
 
-    from ..api import pack_draft
     from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
+    from ..inference import convert
     from ..output import write_whole
+    from ..packing import pack_draft
 
     source = load_checkpoint(checkpoint, unsafe=unsafe_pickle)
     before = checkpoint.stat().st_size
     try:
-        draft = draft_of(source, options)
+        draft = convert(draft_of(source, options), conversions)
         with show.progress_bar("packing", quiet) as progress:
             data, report = pack_draft(draft, metadata=metadata, progress=progress)
         with show.progress_bar("verifying", quiet) as progress:
@@ -98,6 +121,7 @@ def _lines(checkpoint: Path, before: int, packed: Path, report: PackReport, comp
     lines.append(f"mask rule: {rule}")
     lines += [f"found: {line}" for line in report.findings]
     lines += [f"note: {line}" for line in report.notes]
+    lines += [f"converted: {line}" for line in report.conversions]
     if report.dropped:
         lines.append(f"left out: {', '.join(report.dropped)}")
     dense = sizes.decoded
@@ -108,5 +132,6 @@ def _lines(checkpoint: Path, before: int, packed: Path, report: PackReport, comp
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:
         lines.append(show.bits_per_weight(sizes))
-    lines.append(f"verified: every tensor ({comparison.tensors}) decodes {comparison}")
+    after = "after conversion, " if report.conversions else ""
+    lines.append(f"verified: {after}every tensor ({comparison.tensors}) decodes {comparison}")
     return lines

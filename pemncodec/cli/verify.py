@@ -74,6 +74,8 @@ def _compare(
     from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
+    from ..inference import convert_again
+    from ..reader import metadata_of
 
     source = load_checkpoint(against, unsafe=unsafe)
     try:
@@ -83,10 +85,14 @@ def _compare(
             if options.keep is not None or kept is None:
                 raise
             draft = draft_of(source, PackOptions(kept, options.key))
+        draft = convert_again(draft, metadata_of(file))
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, progress=progress)
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
         raise MismatchError(f"{file} and {against}: {reason}") from None
-    return f"{against}: every tensor ({found.tensors}) is the same, {found}"
+    if not draft.conversions:
+        return f"{against}: every tensor ({found.tensors}) is the same, {found}"
+    done = ", and ".join(conversion.done for conversion in draft.conversions)
+    return f"{against}: every tensor ({found.tensors}) is the same once converted, {found}: {done}"

@@ -1,0 +1,171 @@
+"""Writing: a network as bytes, or as a file, and a report of what was found in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from .assemble import assemble
+from .checkpoints import draft_of
+from .container.accounting import Sizes, sizes
+from .draft import Draft
+from .encode import encode
+from .errors import NetworkError
+from .inference import convert
+from .network import MaskedNetwork
+from .options import InferenceOptions, PackOptions
+from .output import write_whole
+from .progress import Progress, silent
+from .reader import open_container
+from .report import PackReport
+
+Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
+PathLike = str | os.PathLike[str]
+
+
+def pack(
+    source: Source,
+    *,
+    keep: float | None = None,
+    key: str | None = None,
+    metadata: dict[str, str] | None = None,
+    fold_batchnorm: bool = False,
+    batchnorm_eps: float | None = None,
+    tensor_dtype: str | None = None,
+    progress: Progress = silent,
+) -> tuple[bytes, PackReport]:
+    """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
+
+    Args:
+        source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
+            `model_state_dict` or `model`), or a `MaskedNetwork`.
+        keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1]. It is in no
+            checkpoint with scores, so it must be given for these.
+        key: under which key of a checkpoint the state_dict is, where it is not one of the three above.
+        metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
+        fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
+        batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
+        tensor_dtype: lossy: round float32 and float64 tensors without a mask to `"float16"` or `"bfloat16"`.
+        progress: called with (done, total, name).
+
+    Returns:
+        The file, and the report.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be packed: unknown or broken layout, no masks without `keep`,
+            a dtype that the format lacks; a conversion that is none, or would make a finite value infinite.
+        NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
+    """
+    conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
+    if isinstance(source, MaskedNetwork):
+        if conversions.lossy:
+            raise NetworkError(
+                "a MaskedNetwork is packed as it is: fold_batchnorm and tensor_dtype are for checkpoints"
+            )
+        if metadata:
+            raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
+        data = encode(source, progress)
+        rule = source.metadata.get("pemn.mask_rule", "")
+        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
+        report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
+        return data, report
+    draft = convert(draft_of(source, PackOptions(keep, key)), conversions)
+    return pack_draft(draft, metadata=metadata, progress=progress)
+
+
+def pack_draft(
+    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent
+) -> tuple[bytes, PackReport]:
+    """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
+
+    Raises:
+        NetworkError: bad metadata, or a network that does not fit the format.
+    """
+    assembled = assemble(draft, metadata, progress)
+    data = encode(assembled.network, progress)
+    return data, PackReport(
+        layout=draft.layout,
+        mask_rule=draft.mask_rule,
+        keep=draft.keep,
+        layers=len(assembled.network.layers),
+        findings=assembled.findings,
+        notes=draft.notes,
+        dropped=draft.dropped,
+        sizes=_sizes(data),
+        conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
+    )
+
+
+def save(
+    source: Source,
+    *,
+    keep: float | None = None,
+    key: str | None = None,
+    metadata: dict[str, str] | None = None,
+    fold_batchnorm: bool = False,
+    batchnorm_eps: float | None = None,
+    tensor_dtype: str | None = None,
+    progress: Progress = silent,
+) -> bytes:
+    """The bytes of a `.pemn` file; arguments and errors as `pack`."""
+    return pack(
+        source,
+        keep=keep,
+        key=key,
+        metadata=metadata,
+        fold_batchnorm=fold_batchnorm,
+        batchnorm_eps=batchnorm_eps,
+        tensor_dtype=tensor_dtype,
+        progress=progress,
+    )[0]
+
+
+def save_file(
+    source: Source,
+    path: PathLike,
+    *,
+    keep: float | None = None,
+    key: str | None = None,
+    metadata: dict[str, str] | None = None,
+    fold_batchnorm: bool = False,
+    batchnorm_eps: float | None = None,
+    tensor_dtype: str | None = None,
+    overwrite: bool = True,
+    progress: Progress = silent,
+) -> PackReport:
+    """Write a `.pemn` file, whole or not at all; other arguments and errors as `pack`.
+
+    Args:
+        path: where to write.
+        overwrite: whether an existing file may be replaced.
+
+    Returns:
+        What was recognised and found, and where the bytes are.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False.
+        OutputError: `path` cannot be written.
+    """
+    data, report = pack(
+        source,
+        keep=keep,
+        key=key,
+        metadata=metadata,
+        fold_batchnorm=fold_batchnorm,
+        batchnorm_eps=batchnorm_eps,
+        tensor_dtype=tensor_dtype,
+        progress=progress,
+    )
+    write_whole(path, data, overwrite=overwrite)
+    return report
+
+
+def _sizes(data: bytes) -> Sizes:
+    container = open_container(data)
+    try:
+        return sizes(container)
+    finally:
+        container.close()
