@@ -3,8 +3,13 @@
 Trained and synthetic masked and pruned networks; torch.save and safetensors of the effective weights, alone and under
 zstd and xz, zipnn, CSR, compressed-tensors, NNCodec, and a home-made format. Every loader has to give back the same
 dense tensors, bit for bit. All in one process, runs interleaved, medians; files in the page cache; memory is the growth
-of the peak resident size of a fresh process. What the floor is: `comparison/floor.py`. What has to be installed
-for the foreign formats: `pip install -c constraints.txt -e '.[peers]'`; what is not is named as absent.
+of the peak resident size of a fresh process. (safetensors maps a file and has read little of it when it returns, so
+its seconds and memory are not those of reading.) What the floor is: `comparison/floor.py`.
+
+A format that is not installed is named as absent. `pip install -c constraints.txt -e '.[peers]'` brings zipnn. By hand:
+compressed-tensors 0.12.2, the last tried with a bitmask format (it imports transformers), and
+`pip install --no-deps nncodec` (its metadata ask for numpy below 2, and it runs with 2.4) beside torchvision for the
+same torch, pandas, h5py, tqdm and opencv-python-headless.
 
     python benchmarks/peers.py [--samples DIR] [--data CIFAR] [--only NAME …] [--table] [--plot docs/peers.png]
     python benchmarks/peers.py --quick --table

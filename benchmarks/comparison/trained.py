@@ -82,7 +82,9 @@ class Trainer:
         model = training.train(setting, images, recipe, SEED, partial, say).cpu()
         shown = replace(images, test=spread(images.test, 1000), test_labels=spread(images.test_labels, 1000))
         accuracy = round(training.accuracy(model.to(training.device()), shown), 1)
-        training._save(path, {"model": model.cpu().state_dict(), "accuracy": accuracy})
+        whole = path.with_suffix(".part")  # an interrupted run leaves no half of a file
+        torch.save({"model": model.cpu().state_dict(), "accuracy": accuracy}, whole)
+        whole.replace(path)
         partial.unlink(missing_ok=True)
         return model, facts | {"accuracy": accuracy}
 
