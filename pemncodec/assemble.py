@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from . import fill
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from .errors import NetworkError
 from .mask import Mask
@@ -57,9 +59,9 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     vectors = find_vectors(views)
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)})
     fills = {
-        weights[number].name: fill
+        weights[number].name: filled
         for vector in vectors
-        for number, fill in zip(vector.members, _fills(network, vector, weights), strict=True)
+        for number, filled in zip(vector.members, _fills(network, vector, weights), strict=True)
     }
     seeds: dict[GeneratedPrototype, int] = {}
     for index, entry in enumerate(entries):
@@ -103,7 +105,7 @@ def _own_metadata(draft: Draft) -> dict[str, str]:
 def _fills(network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight]) -> list[TileFill | KeptFill]:
     if not vector.shared:
         members = [weights[number] for number in vector.members]
-        return [KeptFill(weight.dtype, weight.values[weight.mask.to_bool()]) for weight in members]
+        return [KeptFill(weight.dtype, partial(fill.kept, weight.values, weight.mask.packed)) for weight in members]
     values, presence = vector.values, None
     if vector.presence is not None:
         values = np.where(vector.presence, values, np.zeros(1, dtype=values.dtype))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Packed = NDArray[np.uint8]
+
+# Elements that are looked at at a time where a tensor is large; a multiple of 8.
+PIECE = 1 << 18
 
 
 def byte_length(bits: int) -> int:
@@ -16,6 +21,19 @@ def byte_length(bits: int) -> int:
 def pack(flags: NDArray[np.bool_]) -> Packed:
     """Boolean array, flattened, to bits in bytes; the padding is zero."""
     return np.packbits(flags.reshape(-1), bitorder="little")
+
+
+def pack_pieces(length: int, flags: Callable[[slice], NDArray[np.bool_]]) -> Packed:
+    """As `pack`, of flags that are made a piece at a time: a tensor of a billion elements has no room for them all.
+
+    Args:
+        flags: the flags of a slice, flat.
+    """
+    packed = np.zeros(byte_length(length), dtype=np.uint8)
+    for start in range(0, length, PIECE):
+        stop = min(start + PIECE, length)
+        packed[start // 8 : byte_length(stop)] = pack(flags(slice(start, stop)))
+    return packed
 
 
 def unpack(packed: Packed, length: int) -> NDArray[np.bool_]:

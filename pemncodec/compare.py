@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from . import bits
 from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
@@ -84,25 +86,43 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
             f"{name!r} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
             f"{list(original.shape)} in the checkpoint"
         )
-    differs = int(np.count_nonzero(opened.decoder.words(opened.index(name)) != _effective(original)))
+    start = differs = 0
+    effective = _effective(original)
+    for words in opened.decoder.pieces(opened.index(name)):
+        differs += int(np.count_nonzero(words != effective(start, start + len(words))))
+        start += len(words)
     if differs:
         raise MismatchError(f"{differs} elements of {name!r} are not what the checkpoint says")
 
 
-def _effective(original: DraftEntry) -> Words:
+def _effective(original: DraftEntry) -> Callable[[int, int], Words]:
+    """What makes the words start … stop − 1 of the effective weight; start is a multiple of 8."""
     assert not isinstance(original, TiedTensor)
     if isinstance(original, PlainTensor):
-        return original.values
+        return lambda start, stop: original.values[start:stop]
     if isinstance(original, SeededWeight):
         return _effective_seeded(original)
-    values = original.values
-    keep = np.repeat(original.mask.to_bool(), original.dtype.words_per_element)
-    return np.where(keep, values, np.zeros(1, dtype=values.dtype))
+    values, per = original.values, original.dtype.words_per_element
+
+    def piece(start: int, stop: int) -> Words:
+        packed = original.mask.packed[start // per // 8 : bits.byte_length(stop // per)]
+        flags = np.repeat(bits.unpack(packed, (stop - start) // per), per)
+        return np.where(flags, values[start:stop], np.zeros(1, dtype=values.dtype))
+
+    return piece
 
 
-def _effective_seeded(original: SeededWeight) -> Words:
-    values = np.resize(original.prototype.generator.values(), original.mask.length)
-    if original.factor is not None:
-        values = values * np.float32(original.factor)
-    zeros = np.where(values == 0, values, -values) if original.zero == "negated" else np.zeros_like(values)
-    return np.where(original.mask.to_bool(), values, zeros).view(np.uint32)
+def _effective_seeded(original: SeededWeight) -> Callable[[int, int], Words]:
+    generator = original.prototype.generator
+    repeated = generator.arranged or generator.length < original.mask.length
+    period = generator.values() if repeated else None
+
+    def piece(start: int, stop: int) -> Words:
+        values = generator.range(start, stop) if period is None else period[np.arange(start, stop) % len(period)]
+        if original.factor is not None:
+            values = values * np.float32(original.factor)
+        zeros = np.where(values == 0, values, -values) if original.zero == "negated" else np.zeros_like(values)
+        flags = bits.unpack(original.mask.packed[start // 8 :], stop - start)
+        return np.where(flags, values, zeros).view(np.uint32)
+
+    return piece

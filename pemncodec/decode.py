@@ -54,9 +54,12 @@ class Decoder:
         with_block = [*self.manifest.prototypes, *self.manifest.entries]
         self._block_users = Counter(row.block for row in with_block if isinstance(row, ValuesRow | TensorRow | KeptRow))
         self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
+        tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
+        self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
         self._blocks: dict[int, Words] = {}
         self._masks: dict[int, Packed] = {}
         self._tiles: dict[int, Tile] = {}
+        self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
         self._extremes: dict[int, tuple[np.float32, np.float32]] = {}
         self._unstored: dict[int, Tile] = {}
         self._locks: dict[tuple[int, int], Lock] = {}
@@ -112,7 +115,13 @@ class Decoder:
         return self._tile(index, None).values
 
     def _tile(self, index: int, scale_bits: int | None) -> Tile:
-        tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
+        if self._prototype_users[index] > 1:
+            tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
+        else:  # one layer may ask a few times, and then nobody any more
+            last, tile = self._last_tile
+            if last != index:
+                tile = Tile(self._decode_prototype(index))
+                self._last_tile = index, tile
         if scale_bits is None:
             return tile
         return ScaledTile(tile, self._once(self._extremes, index, lambda: fill.extremes(tile.values)), scale_bits)

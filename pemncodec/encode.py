@@ -7,15 +7,16 @@ first use, and ties go to the lowest id.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from . import fill
 from .bits import Packed
 from .consistency import check_network
-from .container.container import write_container
 from .container.manifest import (
     DISTRIBUTIONS,
     ZERO_NAMES,
@@ -31,6 +32,7 @@ from .container.manifest import (
     TiledRow,
     ValuesRow,
 )
+from .container.sections import EncodedFile, Sections, write_container
 from .dtypes import DType, float32_bits
 from .errors import NetworkError, PayloadError
 from .fill import Tile
@@ -61,14 +63,22 @@ _DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
 
 def encode(network: MaskedNetwork, progress: Progress = silent) -> bytes:
-    """The bytes of a `.pemn` file.
+    """The bytes of a `.pemn` file; errors as `encode_file`."""
+    return encode_file(network, progress).to_bytes()
+
+
+def encode_file(network: MaskedNetwork, progress: Progress = silent, folder: Path | None = None) -> EncodedFile:
+    """A `.pemn` file, ready to be written.
+
+    Args:
+        folder: where a temporary file may be for what would take much memory; by default there is none.
 
     Raises:
         NetworkError: the network contradicts itself or does not fit the format.
     """
     check_network(network)
     try:
-        return _Encoder(network, progress).run()
+        return _Encoder(network, progress, folder).run()
     except PayloadError as reason:  # of a scale
         raise NetworkError(str(reason)) from None
 
@@ -84,18 +94,20 @@ class _Group:
 
 
 class _Encoder:
-    def __init__(self, network: MaskedNetwork, progress: Progress) -> None:
+    def __init__(self, network: MaskedNetwork, progress: Progress, folder: Path | None) -> None:
         self.network = network
         self.progress = progress
         self.tiles: dict[int, Tile] = {}
+        fills = [layer.fill for layer in network.layers if isinstance(layer.fill, TileFill)]
+        self.users = Counter(index for fill in fills for index in (fill.prototype, fill.second))
         self.mask_rows: list[MaskRow] = []
-        self.mask_payloads: list[bytes] = []
+        self.mask_payloads = Sections(folder)
         self.mask_indices: dict[tuple[int, bytes], int] = {}
         self.block_rows: list[BlockRow] = []
-        self.block_payloads: list[bytes] = []
+        self.block_payloads = Sections(folder)
         self.blocks_of: dict[tuple[str, int], int] = {}
 
-    def run(self) -> bytes:
+    def run(self) -> EncodedFile:
         network = self.network
         layers = [(index, entry) for index, entry in enumerate(network.entries) if isinstance(entry, Layer)]
         order = self._prototype_order([layer for _, layer in layers])
@@ -121,7 +133,7 @@ class _Encoder:
             prototypes=tuple(prototype_rows),
             entries=tuple(rows),
         )
-        return write_container(manifest, [*self.mask_payloads, *self.block_payloads])
+        return write_container(manifest, [self.mask_payloads, self.block_payloads])
 
     @staticmethod
     def _prototype_order(layers: Sequence[Layer]) -> list[int]:
@@ -136,9 +148,10 @@ class _Encoder:
     # --- masks ------------------------------------------------------------------------------------------------
 
     def _tile(self, index: int, scale_bits: int | None) -> Tile:
-        if index not in self.tiles:
-            self.tiles[index] = Tile(self.network.prototype_values(index))
-        return fill.scaled(self.tiles[index], scale_bits)
+        tile = self.tiles.get(index) or Tile(self.network.prototype_values(index))
+        if self.users[index] > 1:
+            self.tiles[index] = tile
+        return fill.scaled(tile, scale_bits)
 
     def _stored_mask(self, layer: Layer) -> tuple[Packed, int]:
         """The bits at the positions that are not idle (spec section 7)."""
@@ -159,7 +172,7 @@ class _Encoder:
             row, payload = encode_mask(packed, length)
             self.mask_indices[key] = len(self.mask_rows)
             self.mask_rows.append(row)
-            self.mask_payloads.append(payload)
+            self.mask_payloads.add(payload)
         return self.mask_indices[key]
 
     # --- blocks -----------------------------------------------------------------------------------------------
@@ -178,7 +191,7 @@ class _Encoder:
                 for user in users:
                     self.blocks_of[user] = len(self.block_rows)
                 self.block_rows.append(row)
-                self.block_payloads.append(payload)
+                self.block_payloads.add(payload)
 
     def _groups(self, order: Sequence[int]) -> list[_Group]:
         """Arrays of one role, dtype and task, small ones together (spec section 4.4 gives their order)."""

@@ -221,6 +221,18 @@ def scatter(out: Words, packed: Packed, kept: Words) -> None:
         done += count
 
 
+def kept(values: Words, packed: Packed) -> Words:
+    """The inverse of `scatter`: the values at the one bits, in order."""
+    out = np.empty(bits.count_ones(packed), dtype=values.dtype)
+    done = 0
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        found = block[bits.unpack(packed[start // 8 :], len(block))]
+        out[done : done + len(found)] = found
+        done += len(found)
+    return out
+
+
 def active(start: int, count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None) -> NDArray[np.bool_]:
     """Which of `count` positions from `start` on have a bit in the mask: those where one and zero differ (section 7).
 

@@ -6,7 +6,7 @@ Checkpoint readers produce it, coders consume it, and back. Values are held as w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,12 +99,24 @@ class TileFill:
         return None if self.scale is None else int(np.float32(self.scale).view(np.uint32))
 
 
-@dataclass(frozen=True, eq=False)
 class KeptFill:
-    """Filled by its own values at the ones of the mask, in order; zero elsewhere. `values`: words."""
+    """Filled by its own values at the ones of the mask, in order; zero elsewhere.
 
-    dtype: DType
-    values: Words
+    Args:
+        dtype: element type.
+        values: words, or what makes them whenever they are asked for.
+    """
+
+    __slots__ = ("_values", "dtype")
+
+    def __init__(self, dtype: DType, values: Words | Callable[[], Words]) -> None:
+        self.dtype = dtype
+        self._values = values
+
+    @property
+    def values(self) -> Words:
+        """The kept values, as words."""
+        return self._values() if callable(self._values) else self._values
 
 
 @dataclass(frozen=True)

@@ -58,12 +58,6 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Itera
             temporary.unlink()
 
 
-def write_whole(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = True) -> None:
-    """Write `data` to `path`, whole or not at all; errors as `whole_file`."""
-    with whole_file(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(data)
-
-
 def _mode(target: Path) -> int:
     """Permissions of the new file: those of the old one, or what the umask gives."""
     try:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from .assemble import assemble
 from .checkpoints import draft_of
-from .container.accounting import Sizes, sizes
+from .container.accounting import sizes
+from .container.sections import EncodedFile
 from .draft import Draft
-from .encode import encode
+from .encode import encode_file
 from .errors import NetworkError
 from .inference import convert
 from .network import MaskedNetwork
 from .options import InferenceOptions, PackOptions
-from .output import write_whole
+from .output import whole_file
 from .progress import Progress, silent
-from .reader import open_container
 from .report import PackReport
 
 Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
@@ -60,6 +61,18 @@ def pack(
         NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
     """
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
+    encoded, report = _encode(source, PackOptions(keep, key), conversions, metadata, progress)
+    return encoded.to_bytes(), report
+
+
+def _encode(
+    source: Source,
+    options: PackOptions,
+    conversions: InferenceOptions,
+    metadata: dict[str, str] | None,
+    progress: Progress,
+    folder: Path | None = None,
+) -> tuple[EncodedFile, PackReport]:
     if isinstance(source, MaskedNetwork):
         if conversions.lossy:
             raise NetworkError(
@@ -67,26 +80,29 @@ def pack(
             )
         if metadata:
             raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
-        data = encode(source, progress)
+        encoded = encode_file(source, progress, folder)
         rule = source.metadata.get("pemn.mask_rule", "")
         layout = source.metadata.get("pemn.layout", "MaskedNetwork")
-        report = PackReport(layout, rule, None, len(source.layers), [], [], [], _sizes(data))
-        return data, report
-    draft = convert(draft_of(source, PackOptions(keep, key)), conversions)
-    return pack_draft(draft, metadata=metadata, progress=progress)
+        report = PackReport(layout, rule, None, len(source.layers), [], [], [], sizes(encoded.manifest, encoded.size))
+        return encoded, report
+    draft = convert(draft_of(source, options), conversions)
+    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder)
 
 
 def pack_draft(
-    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent
-) -> tuple[bytes, PackReport]:
+    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent, folder: Path | None = None
+) -> tuple[EncodedFile, PackReport]:
     """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
+
+    Args:
+        folder: where a temporary file may be for what would take much memory; by default there is none.
 
     Raises:
         NetworkError: bad metadata, or a network that does not fit the format.
     """
     assembled = assemble(draft, metadata, progress)
-    data = encode(assembled.network, progress)
-    return data, PackReport(
+    encoded = encode_file(assembled.network, progress, folder)
+    return encoded, PackReport(
         layout=draft.layout,
         mask_rule=draft.mask_rule,
         keep=draft.keep,
@@ -94,7 +110,7 @@ def pack_draft(
         findings=assembled.findings,
         notes=draft.notes,
         dropped=draft.dropped,
-        sizes=_sizes(data),
+        sizes=sizes(encoded.manifest, encoded.size),
         conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
     )
 
@@ -148,24 +164,12 @@ def save_file(
     Raises:
         OutputExistsError: `path` exists and `overwrite` is False.
         OutputError: `path` cannot be written.
+
+    Beside the source this takes a bit a weight, and what one tensor needs; a file beside `path` holds the rest.
     """
-    data, report = pack(
-        source,
-        keep=keep,
-        key=key,
-        metadata=metadata,
-        fold_batchnorm=fold_batchnorm,
-        batchnorm_eps=batchnorm_eps,
-        tensor_dtype=tensor_dtype,
-        progress=progress,
-    )
-    write_whole(path, data, overwrite=overwrite)
+    conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
+    options = PackOptions(keep, key)
+    with whole_file(path, overwrite=overwrite) as temporary:
+        encoded, report = _encode(source, options, conversions, metadata, progress, temporary.parent)
+        encoded.write(temporary)
     return report
-
-
-def _sizes(data: bytes) -> Sizes:
-    container = open_container(data)
-    try:
-        return sizes(container)
-    finally:
-        container.close()

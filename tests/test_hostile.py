@@ -11,7 +11,6 @@ import pytest
 
 import pemncodec
 from pemncodec import decode, errors, masks, tensors
-from pemncodec.container.container import write_container
 from pemncodec.container.manifest import (
     BlockRow,
     KeptRow,
@@ -21,6 +20,7 @@ from pemncodec.container.manifest import (
     TiledRow,
     ValuesRow,
 )
+from pemncodec.container.sections import Sections, write_container
 from pemncodec.dtypes import FLOAT32
 from pemncodec.reader import verify_file
 
@@ -50,11 +50,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counter
 
 
+def file_of(manifest: Manifest, payloads: list[bytes]) -> bytes:
+    sections = Sections()
+    for payload in payloads:
+        sections.add(payload)
+    return write_container(manifest, [sections]).to_bytes()
+
+
 def test_many_small_tensors_in_two_large_blocks(calls: Counter[str]) -> None:
     """Alternating between two blocks decodes each of them once."""
     rows = [TensorRow(f"t{i}", 0, (500,), i % 2) for i in range(2000)]
     block, payload = tensors.encode_block(np.zeros(500_000, dtype=np.uint32), FLOAT32)
-    data = write_container(Manifest(blocks=(block, block), entries=tuple(rows)), [payload, payload])
+    data = file_of(Manifest(blocks=(block, block), entries=tuple(rows)), [payload, payload])
     assert len(data) < 20_000
     assert verify_file(data)[0] == 2000
     assert calls["block"] == 2
@@ -65,7 +72,7 @@ def test_many_small_tensors_in_two_large_blocks(calls: Counter[str]) -> None:
 def test_many_layers_under_one_mask(calls: Counter[str]) -> None:
     block, payload = tensors.encode_block(np.ones(1000, dtype=np.uint32), FLOAT32)
     rows = tuple(KeptRow(f"t{i}", 0, (1,), 0, 0) for i in range(1000))
-    data = write_container(Manifest(masks=(ONES,), blocks=(block,), entries=rows), [b"", payload])
+    data = file_of(Manifest(masks=(ONES,), blocks=(block,), entries=rows), [b"", payload])
     assert verify_file(data)[0] == 1000
     assert calls["mask"] == 1
 
@@ -76,7 +83,7 @@ def test_many_scales_of_one_long_prototype() -> None:
     block, payload = tensors.encode_block(np.full(length, 0x3F800000, dtype=np.uint32), FLOAT32)
     rows = tuple(tiled(i, scale_bits=0x3F800000 + i) for i in range(layers))
     manifest = Manifest(masks=(ONES,), blocks=(block,), prototypes=(ValuesRow(length, 0, None),), entries=rows)
-    data = write_container(manifest, [b"", payload])
+    data = file_of(manifest, [b"", payload])
     tracemalloc.start()
     loaded = pemncodec.load(data)
     peak = tracemalloc.get_traced_memory()[1]
@@ -92,7 +99,7 @@ def test_a_block_of_another_task_counts() -> None:
     block = BlockRow(FLOAT32, coder=3, size=6)
     payload = b"\0\0" + b"\0\0\0\0"
     rows = (TensorRow("small", 1, (1,), 0), TensorRow("large", 2, (1 << 40,), 0))
-    data = write_container(Manifest(tasks=("a", "b"), blocks=(block,), entries=rows), [payload])
+    data = file_of(Manifest(tasks=("a", "b"), blocks=(block,), entries=rows), [payload])
     with pytest.raises(errors.LimitError, match="block 0 decodes to"):
         pemncodec.load(data, task="a")
     with pemncodec.open(data, task="a") as file, pytest.raises(errors.LimitError, match="block 0"):
@@ -106,7 +113,7 @@ def test_tiny_files_of_huge_networks_allocate_nothing(shape: tuple[int, ...]) ->
     block, payload = tensors.encode_block(np.full(1, 0x3F800000, dtype=np.uint32), FLOAT32)
     rows = (TiledRow("t", 0, shape, 0, 0, 0, 0, None, None, 0),)
     manifest = Manifest(masks=(mask,), blocks=(block,), prototypes=(ValuesRow(1, 0, None),), entries=rows)
-    data = write_container(manifest, [b"", payload])
+    data = file_of(manifest, [b"", payload])
     tracemalloc.start()
     with pytest.raises(errors.LimitError, match="max_bytes allows"):
         pemncodec.load(data)
@@ -130,7 +137,7 @@ def test_more_than_the_machine_has_is_a_limit_error() -> None:
     manifest = Manifest(
         masks=(MaskRow(0, count, 0, 0),), blocks=(block,), prototypes=(ValuesRow(1, 0, None),), entries=rows
     )
-    data = write_container(manifest, [b"", payload])
+    data = file_of(manifest, [b"", payload])
     with pytest.raises(errors.LimitError, match="more than the memory of this machine"):
         pemncodec.load(data, max_bytes=1 << 62)
     with pytest.raises(errors.LimitError, match="more than the memory of this machine"):

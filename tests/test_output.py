@@ -10,6 +10,11 @@ import pytest
 from pemncodec import errors, output
 
 
+def write_whole(path: str | Path, data: bytes, *, overwrite: bool = True) -> None:
+    with output.whole_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
 def test_a_failure_leaves_nothing_behind_and_the_old_file_alone(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
@@ -37,10 +42,10 @@ def test_the_file_is_never_seen_half_written(tmp_path: Path) -> None:
 def test_permissions_are_the_umask_or_the_old_ones(tmp_path: Path) -> None:
     path, plain = tmp_path / "a", tmp_path / "plain"
     plain.touch()
-    output.write_whole(path, b"1")
+    write_whole(path, b"1")
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
     path.chmod(0o640)
-    output.write_whole(path, b"2")
+    write_whole(path, b"2")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
@@ -48,16 +53,16 @@ def test_refusals(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
     with pytest.raises(errors.OutputExistsError, match="exists already"):
-        output.write_whole(path, b"new", overwrite=False)
+        write_whole(path, b"new", overwrite=False)
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(errors.OutputExistsError):
-        output.write_whole(tmp_path / "dangling", b"new", overwrite=False)
+        write_whole(tmp_path / "dangling", b"new", overwrite=False)
     with pytest.raises(errors.OutputError, match="is no ordinary file"):
-        output.write_whole(tmp_path, b"new")
+        write_whole(tmp_path, b"new")
     with pytest.raises(errors.OutputError, match="is no ordinary file"):
-        output.write_whole("/dev/null", b"new")
+        write_whole("/dev/null", b"new")
     with pytest.raises(errors.OutputError, match="cannot be written: Not a directory"):
-        output.write_whole(path / "b", b"new")
+        write_whole(path / "b", b"new")
     assert path.read_bytes() == b"old"
 
 
@@ -78,6 +83,6 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_bytes(b"old")
     link.symlink_to(target)
-    output.write_whole(link, b"new")
+    write_whole(link, b"new")
     assert link.is_symlink()
     assert target.read_bytes() == b"new"

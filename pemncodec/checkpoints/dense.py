@@ -8,7 +8,9 @@ every other tensor is kept bit for bit.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .. import bits
 from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..dtypes import DType
 from ..errors import MaskRuleError
@@ -54,11 +56,18 @@ def recognise(state: State, options: PackOptions) -> Draft | None:
 def _masked(tensor: PlainTensor) -> MaskedWeight | None:
     if tensor.dtype.kind != "float" or not tensor.dtype.maskable or len(tensor.shape) < 2 or not len(tensor.values):
         return None
-    nonzero = (tensor.values << 1) != 0 if _has_negative_zero(tensor.dtype) else tensor.values != 0
-    if 1 - np.count_nonzero(nonzero) / len(nonzero) < MIN_ZEROS:
-        return None
     values: Words = tensor.values
-    return MaskedWeight(tensor.name, tensor.dtype, tensor.shape, values, Mask.from_bool(nonzero))
+    one = values.dtype.type(1)
+
+    def nonzero(where: slice) -> NDArray[np.bool_]:
+        piece = values[where]
+        flags: NDArray[np.bool_] = (piece << one if _has_negative_zero(tensor.dtype) else piece) != 0
+        return flags
+
+    mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
+    if 1 - mask.density < MIN_ZEROS:
+        return None
+    return MaskedWeight(tensor.name, tensor.dtype, tensor.shape, values, mask)
 
 
 def _has_negative_zero(dtype: DType) -> bool:

@@ -60,10 +60,15 @@ def sigmoid(scores: torch.Tensor, name: str) -> Derived:
     Raises:
         MaskRuleError: a score is NaN.
     """
-    values = scores.detach().cpu()
-    if bool(values.isnan().any()):
-        raise MaskRuleError(f"scores {name!r} contain NaN: the network did not train")
-    return Derived(Mask.from_bool((values >= 0).numpy()), False)
+    flat = scores.detach().reshape(-1)
+
+    def kept(where: slice) -> NDArray[np.bool_]:
+        piece = flat[where].cpu()
+        if bool(piece.isnan().any()):
+            raise MaskRuleError(f"scores {name!r} contain NaN: the network did not train")
+        return (piece >= 0).numpy()
+
+    return Derived(Mask(bits.pack_pieces(len(flat), kept), len(flat)), False)
 
 
 def explicit(mask: torch.Tensor, name: str) -> Mask:
@@ -72,8 +77,13 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
     Raises:
         UnknownLayoutError: another value.
     """
-    values = mask.detach().cpu()
-    ones = values == 1
-    if not bool((ones | (values == 0)).all()):
-        raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
-    return Mask.from_bool(ones.numpy())
+    flat = mask.detach().reshape(-1)
+
+    def kept(where: slice) -> NDArray[np.bool_]:
+        piece = flat[where].cpu()
+        ones = piece == 1
+        if not bool((ones | (piece == 0)).all()):
+            raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
+        return ones.numpy()
+
+    return Mask(bits.pack_pieces(len(flat), kept), len(flat))

@@ -18,8 +18,6 @@ from ..bits import Packed
 
 Keys = NDArray[np.unsignedinteger]
 
-# Elements that are looked at at a time; a multiple of 8.
-_CHUNK = 1 << 18
 _DIGIT = 16
 # Bits without the sign, and the key of infinity, above which is NaN.
 _FLOATS = {
@@ -66,12 +64,12 @@ class Magnitudes:
 
     def chunks(self) -> Iterator[Keys]:
         """The keys of the elements that take part: uint16, uint32 or uint64."""
-        for start in range(0, len(self), _CHUNK):
+        for start in range(0, len(self), bits.PIECE):
             keys = self._keys(start)
-            yield keys if self._active is None else keys[self._active[start : start + _CHUNK]]
+            yield keys if self._active is None else keys[self._active[start : start + bits.PIECE]]
 
     def _keys(self, start: int) -> Keys:
-        piece = self._flat[start : start + _CHUNK]
+        piece = self._flat[start : start + bits.PIECE]
         if self._integers is None:
             # torch's abs leaves the least integer negative: it is the smallest, as in the published code
             return piece.cpu().abs().to(torch.int64).numpy().view(np.uint64) ^ np.uint64(1 << 63)
@@ -97,9 +95,9 @@ class Magnitudes:
                 same = np.flatnonzero(keys == cut)
                 kept[same[left:]] = True
                 left -= min(left, len(same))
-            start = number * _CHUNK
+            start = number * bits.PIECE
             if self._active is not None:
-                whole = self._active[start : start + _CHUNK].copy()
+                whole = self._active[start : start + bits.PIECE].copy()
                 whole[whole] = kept
                 kept = whole
             out[start // 8 : start // 8 + bits.byte_length(len(kept))] = bits.pack(kept)

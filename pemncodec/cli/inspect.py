@@ -34,7 +34,7 @@ def inspect(file: Path, as_json: bool) -> None:
     """Show what is in FILE, from its manifest alone: nothing is decoded."""
     container = open_container(file)
     try:
-        sizes = accounting.sizes(container)
+        sizes = accounting.sizes(container.manifest, container.header.file_size)
         described = describe(container, sizes)
     finally:
         container.close()

@@ -87,20 +87,21 @@ def pack(
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..inference import convert
-    from ..output import write_whole
+    from ..output import whole_file
     from ..packing import pack_draft
 
     source = load_checkpoint(checkpoint, unsafe=unsafe_pickle)
     before = checkpoint.stat().st_size
     try:
         draft = convert(draft_of(source, options), conversions)
-        with show.progress_bar("packing", quiet) as progress:
-            data, report = pack_draft(draft, metadata=metadata, progress=progress)
-        with show.progress_bar("verifying", quiet) as progress:
-            comparison = compare(data, draft, progress=progress)
+        with whole_file(path, overwrite=force) as temporary:
+            with show.progress_bar("packing", quiet) as progress:
+                encoded, report = pack_draft(draft, metadata=metadata, progress=progress, folder=temporary.parent)
+            encoded.write(temporary)
+            with show.progress_bar("verifying", quiet) as progress:
+                comparison = compare(temporary, draft, progress=progress)
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{checkpoint}: {reason}") from None
-    write_whole(path, data, overwrite=force)
     if not quiet:
         show.lines(_lines(checkpoint, before, path, report, comparison))
 

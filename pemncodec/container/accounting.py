@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .container import Container
 from .manifest import AliasRow, KeptRow, Manifest, TensorRow, ValuesRow, numel
 
 
@@ -57,9 +56,8 @@ class Sizes:
         return {**asdict(self), "total": self.total, "bits_per_masked_weight": self.bits_per_masked_weight}
 
 
-def sizes(container: Container) -> Sizes:
-    """The sizes of an opened file. A block counts for the use with most of its elements."""
-    manifest = container.manifest
+def sizes(manifest: Manifest, file_size: int) -> Sizes:
+    """The sizes of the parts of a file. A block counts for the use with most of its elements."""
     by_use = {"prototypes": 0, "kept": 0, "tensors": 0}
     for row, use in zip(manifest.blocks, _uses(manifest), strict=True):
         by_use[use] += row.size
@@ -73,7 +71,7 @@ def sizes(container: Container) -> Sizes:
     return Sizes(
         masks=masks,
         **by_use,
-        rest=container.header.file_size - masks - sum(by_use.values()),
+        rest=file_size - masks - sum(by_use.values()),
         masked_weights=sum(numel(row.shape) for row in layers),
         decoded=decoded,
     )

@@ -1,19 +1,19 @@
-"""A whole container: header, manifest, page table and sections <-> bytes (spec sections 2 and 3)."""
+"""A file that is read: header, manifest, page table, and sections on demand (spec sections 2 and 3)."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import accumulate
 
-from ..errors import ChecksumError, ManifestError, NetworkError
+from ..errors import ChecksumError, ManifestError
 from . import frames
 from .cursor import Payload
-from .header import MAX_MANIFEST, PAGE, SIZE, Header, read_header
+from .header import PAGE, SIZE, read_header
 from .manifest import Manifest
 from .source import Source
-from .tables import read_manifest, write_manifest
+from .tables import read_manifest
 from .validation import validate
 
 
@@ -94,30 +94,3 @@ class Container:
                 "not agree): fetch it again"
             )
         self._checked[page] = True
-
-
-def write_container(manifest: Manifest, sections: Sequence[bytes | memoryview]) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        manifest: its tables; the sizes in them are those of `sections`.
-        sections: the masks, then the blocks, as stored.
-
-    Raises:
-        NetworkError: the manifest breaks a rule or a limit of the format.
-    """
-    payload = b"".join(sections)
-    data = write_manifest(manifest)
-    try:  # what is written must be readable: limits of the format are limits of networks
-        if len(data) > MAX_MANIFEST:
-            raise ManifestError(f"its names, shapes and metadata take {len(data)} bytes, over {MAX_MANIFEST}")
-        validate(read_manifest(data, manifest.minor), len(payload))
-    except ManifestError as reason:
-        raise NetworkError(f"the network does not fit the format: {reason}") from None
-    compressed = frames.compress(data)
-    stored = compressed if len(compressed) < len(data) else data
-    view = memoryview(payload)
-    pages = [zlib.crc32(view[start : start + PAGE]) for start in range(0, len(payload), PAGE)]
-    front = stored + struct.pack(f"<{len(pages)}I", *pages)
-    header = Header(len(stored), len(data), len(payload), zlib.crc32(front), manifest.minor)
-    return header.write() + front + payload

@@ -7,6 +7,9 @@ Each module has `encode(packed, length, ones, limit) -> bytes | None` (None: sur
 from __future__ import annotations
 
 from types import ModuleType
+from typing import cast
+
+import numpy as np
 
 from .. import bits
 from ..bits import Packed
@@ -49,10 +52,10 @@ _ORDER = (
 )
 
 
-def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, bytes]:
+def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
     """The smallest coding of a mask; the lowest id on a tie."""
     ones = bits.count_ones(packed)
-    coder, payload = MASK_RAW, packed.tobytes()
+    coder, payload = MASK_RAW, cast(Payload, np.ascontiguousarray(packed).data)
     for other in _ORDER:
         if coder == MASK_CONSTANT:
             break

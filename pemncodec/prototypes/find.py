@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import bits
+from ..bits import PIECE
 from ..dtypes import FLOAT32, DType
 from ..mask import Mask
 from ..words import Words
@@ -106,7 +108,7 @@ class _Index:
         if weight.dtype != FLOAT32 or len(values) < _KEY_LENGTH:
             return None
         for vector in self._by_signs[_signs(values[:_KEY_LENGTH])][:_MAX_TRIED]:
-            scale = periods.scale_between(periods.extend(vector.values, len(values)), values)
+            scale = periods.scale_between(vector.values[: len(values)], values)
             if scale is not None:
                 return vector, scale
             if self._rebase(vector, values):
@@ -159,10 +161,13 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
 
 def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:
     """Which elements of a prototype of this length the layer keeps somewhere."""
-    flags = mask.to_bool()
-    padded = np.zeros(-(-len(flags) // length) * length, dtype=np.bool_)
-    padded[: len(flags)] = flags
-    folded: NDArray[np.bool_] = np.logical_or.reduce(padded.reshape(-1, length), axis=0)
+    folded: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
+    step = 8 * length * max(1, PIECE // (8 * length))  # whole periods, whole bytes
+    for start in range(0, mask.length, step):
+        flags = bits.unpack(mask.packed[start // 8 :], min(step, mask.length - start))
+        whole = len(flags) // length * length
+        folded |= flags[:whole].reshape(-1, length).any(axis=0)
+        folded[: len(flags) - whole] |= flags[whole:]
     return folded
 
 

@@ -115,7 +115,12 @@ class Generator:
 
     def digest(self) -> int:
         """CRC-32 of all elements as little-endian float32: what the file stores beside the recipe."""
-        return digest(self.values())
+        if self.arranged:
+            return digest(self.values())
+        crc = 0
+        for start in range(0, self.length, _CHUNK):
+            crc = digest(self._range(start, min(start + _CHUNK, self.length)), crc)
+        return crc
 
     def distinct(self) -> Generator:
         """The same recipe with patches, so that none of its values (of one period) stands twice; zeros apart.
@@ -150,6 +155,6 @@ class Generator:
         return values
 
 
-def digest(values: NDArray[np.float32]) -> int:
-    """CRC-32 of float32 values in little-endian bytes."""
-    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)).data)
+def digest(values: NDArray[np.float32], before: int = 0) -> int:
+    """CRC-32 of float32 values in little-endian bytes, which follow bytes of the CRC-32 `before`."""
+    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)).data, before)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..bits import PIECE
 from ..words import Words
 
 # A mask or a network of two values repeats its beginning everywhere by chance. Candidates are thinned by probes;
@@ -19,12 +21,24 @@ def extend(period: Words, count: int) -> Words:
     return np.resize(period, count)
 
 
+def equal(one: Words, two: Words) -> bool:
+    """Whether words of one length are the same; no array of that length is made."""
+    return all(
+        np.array_equal(one[start : start + PIECE], two[start : start + PIECE]) for start in range(0, len(one), PIECE)
+    )
+
+
 def is_tile_of(values: Words, period: Words) -> bool:
     """Whether `values` is the repetition of `period` from its beginning, cut to length."""
     length = min(len(period), len(values))
-    if not np.array_equal(values[:length], period[:length]):
-        return False
-    return np.array_equal(values[length:], values[: len(values) - length])
+    return equal(values[:length], period[:length]) and equal(values[length:], values[: len(values) - length])
+
+
+def _places(values: Words, value: np.unsignedinteger) -> NDArray[np.int64]:
+    """Where `value` stands."""
+    pieces = range(0, len(values), PIECE)
+    found = [np.flatnonzero(values[start : start + PIECE] == value) + start for start in pieces]
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def minimal_period(values: Words) -> int:
@@ -35,9 +49,9 @@ def minimal_period(values: Words) -> int:
     n = len(values)
     if n < 2:
         return n
-    if (values == values[0]).all():
+    if equal(values[1:], values[:-1]):
         return 1
-    candidates = np.flatnonzero(values[1 : n // 2 + 1] == values[0]) + 1
+    candidates = _places(values[1 : n // 2 + 1], values[0]) + 1
     # Offsets below n / 2 can be compared at every candidate; spread them over the whole range.
     offsets = np.unique(np.concatenate([np.arange(1, 9), np.linspace(0, n - n // 2 - 1, _PROBES).astype(np.int64)]))
     for offset in offsets[offsets < n - n // 2]:
@@ -45,7 +59,7 @@ def minimal_period(values: Words) -> int:
             return n
         candidates = candidates[values[candidates + offset] == values[offset]]
     for candidate in candidates[:_MAX_VERIFIED].tolist():
-        if np.array_equal(values[candidate:], values[:-candidate]):
+        if equal(values[candidate:], values[:-candidate]):
             return int(candidate)
     return n
 
@@ -54,24 +68,39 @@ def scale_between(base: Words, scaled: Words) -> float | None:
     """The float32 c > 0 with scaled = fl(c · base) in every bit, or None.
 
     Args:
-        base, scaled: float32 words of equal length.
+        base: float32 words; one period of a repetition that is as long as `scaled`.
+        scaled: float32 words.
     """
     b, s = base.view(np.float32), scaled.view(np.float32)
-    if not (np.isfinite(b).all() and np.isfinite(s).all()):
+    head = slice(0, 256)
+    first = np.resize(b, min(len(s), 256))
+    if not (np.isfinite(first).all() and np.isfinite(s[head]).all()):
         return None
-    peak = int(np.argmax(np.abs(b)))
-    if b[peak] == 0 or s[peak] / b[peak] <= 0:
+    peak = int(np.argmax(np.abs(first)))
+    if first[peak] == 0 or s[peak] / first[peak] <= 0:
         return None
     with np.errstate(all="ignore"):
-        guess = np.float32(np.float64(s[peak]) / np.float64(b[peak]))
+        guess = np.float32(np.float64(s[peak]) / np.float64(first[peak]))
         bits = int(guess.view(np.uint32))
         for candidate in (bits, bits - 1, bits + 1, bits - 2, bits + 2):
             if not 0 < candidate < 0x7F800000:
                 continue
             factor = np.uint32(candidate).view(np.float32)
-            head = slice(0, 256)
-            if np.array_equal((b[head] * factor).view(np.uint32), scaled[head]) and np.array_equal(
-                (b * factor).view(np.uint32), scaled
-            ):
+            if np.array_equal((first * factor).view(np.uint32), scaled[head]) and _is_product(b, factor, scaled):
                 return float(factor)
     return None
+
+
+def _is_product(base: NDArray[np.float32], factor: np.float32, scaled: Words) -> bool:
+    """Whether the repetition of `base` times `factor` is `scaled`, in bits, and nothing is infinite or NaN."""
+    step = max(len(base), PIECE // len(base) * len(base))
+    for start in range(0, len(scaled), step):
+        for begin in range(start, min(start + step, len(scaled)), PIECE):
+            stop = min(begin + PIECE, start + step, len(scaled))
+            piece = base[begin - start : stop - start] if step == len(base) else np.resize(base, stop - begin)
+            products = piece * factor
+            if not (np.isfinite(piece).all() and np.isfinite(products).all()):
+                return False
+            if not np.array_equal(products.view(np.uint32), scaled[begin:stop]):
+                return False
+    return True
