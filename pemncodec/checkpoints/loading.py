@@ -80,7 +80,8 @@ def _load_torch(path: Path, head: bytes, unsafe: bool) -> Any:
     try:
         with warnings.catch_warnings():  # torch warns of what is an error here
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=not unsafe)
+            # mapped: a checkpoint may be larger than what is left of memory (only archives can be)
+            return torch.load(path, map_location="cpu", weights_only=not unsafe, mmap=head.startswith(b"PK"))
     except pickle.UnpicklingError as reason:
         found = _GLOBAL.search(str(reason))
         if found is not None:
