@@ -1,11 +1,11 @@
 """Time and memory of packing, loading and unpacking, from ten thousand weights to a billion. With a picture.
 
 A synthetic network of layers of at most 4096 × 4096, filled by one vector of 4,001 normal values, with random scores,
-as the published code saves it (weight and scores: 8 bytes a weight), packed at keep 0.5. Every step runs in a process of
-its own: `pack` (with verification, as `pemn pack` does it), `load` (`load_file`, dense) and `unpack` (to a torch file).
-One JSON row a size and step: seconds, the growth of the peak resident size after the imports, and the most anonymous
-memory (the resident size also counts the pages of the checkpoint, which is mapped). A billion weights take 13 GB of disk
-and some minutes.
+as the published code saves it (weight and scores: 8 bytes a weight), packed at keep 0.5. Every step runs in a process
+of its own: `pack` (with verification, as `pemn pack` does it), `load` (`load_file`, dense) and `unpack` (to a torch
+file). One JSON row a size and step: seconds, the growth of the peak resident size after the imports, and the most
+anonymous memory (the resident size also counts the pages of the checkpoint, which is mapped). A billion weights take
+13 GB of disk and some minutes.
 
     python benchmarks/scaling.py [--most 1000000000] [--out benchmarks/results/scaling.jsonl] [--plot docs/scaling.png]
 """

@@ -114,7 +114,7 @@ def check(dtype: DType, values: Array) -> None:
     sizes = {}
     distinct = {content[i : i + dtype.itemsize] for i in range(0, len(content), dtype.itemsize)}
     for coder, module in tensors.CODERS.items():
-        payload = module.encode(values, dtype)
+        payload = module.encode(values, dtype, 1 << 40)
         if payload is None:
             wide = dtype.words_per_element > 1
             allowed = {RAW: False, ZSTD: not count, PLANES: not count or dtype.itemsize == 1}
@@ -185,10 +185,10 @@ def test_more_values_than_a_palette_holds() -> None:
     uint32 = BY_NAME["uint32"]
     most = np.arange(65_536, dtype=np.uint32) * np.uint32(65_537)
     check(uint32, most)
-    assert read_palette(tensors.palette.encode(most, uint32) or b"", 65_536, 4)[0] == most.tobytes()
+    assert read_palette(tensors.palette.encode(most, uint32, 1 << 40) or b"", 65_536, 4)[0] == most.tobytes()
     late = np.concatenate([np.zeros(200_000, dtype=np.uint32), np.arange(65_536, dtype=np.uint32) + 1])
     for values in (np.append(most, np.uint32(1)), late):
-        assert tensors.palette.encode(values, uint32) is None
+        assert tensors.palette.encode(values, uint32, 1 << 40) is None
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 3, 4, 5, 16, 17, 255, 256, 257, 4096, 4097])
@@ -201,7 +201,7 @@ def test_width_of_the_indices(distinct: int) -> None:
     methods = []
     for values in (ramp, noise):
         check(uint64, values)
-        payload = tensors.palette.encode(values, uint64)
+        payload = tensors.palette.encode(values, uint64, 1 << 40)
         assert payload is not None
         methods.append(payload[2 + 8 * len(np.unique(values)) :][:1])
     if distinct in (2, 4, 16, 256):  # noise over all indices has nothing to gain
@@ -220,7 +220,7 @@ def test_indices_across_chunks() -> None:
     """The packing works in pieces; a width of 9 bits does not divide them into bytes by itself."""
     count = (1 << 18) + 77
     values = (np.arange(count, dtype=np.uint32) * 7919 % 257).astype(np.uint16)
-    payload = tensors.palette.encode(values, BY_NAME["int16"])
+    payload = tensors.palette.encode(values, BY_NAME["int16"], 1 << 40)
     assert payload is not None
     packed = tensors.palette._pack(values, 9)
     assert np.array_equal(tensors.palette._unpack(np.frombuffer(packed, dtype=np.uint8), 9, count), values)
@@ -246,7 +246,7 @@ def test_what_each_coder_is_for() -> None:
     weights = np.random.default_rng(3).normal(size=40_000).astype(np.float32)
     kept = weights[np.abs(weights) > 1].view(np.uint32)  # what magnitude pruning leaves: few exponents, any sign
     assert tensors.encode_block(kept, f32)[0].coder == ROTATED_PLANES
-    assert tensors.encode_block(kept, f32)[0].size < 0.99 * len(tensors.planes.encode(kept, f32) or b"")
+    assert tensors.encode_block(kept, f32)[0].size < 0.99 * len(tensors.planes.encode(kept, f32, 1 << 40) or b"")
 
 
 @pytest.mark.parametrize(

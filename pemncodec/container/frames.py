@@ -16,6 +16,18 @@ MAX_WINDOW = 1 << 27
 MAX_EXPANSION = 1 << 15
 
 
+# Beyond this much above what is there already, the strong level is not tried.
+_HOPELESS = 1.15
+
+
+def compress_below(data: Payload, limit: float, strong_limit: int = STRONG_LIMIT) -> bytes:
+    """As `compress`, but the strong level is left out where the weak ones are far above `limit` bytes."""
+    weak = compress(data, 0)
+    if len(weak) > _HOPELESS * limit or len(data) > strong_limit:
+        return weak
+    return min(weak, _compress(data, 19), key=len)
+
+
 def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     """The smallest of a few zstd levels, deterministic for one version of the library.
 
@@ -24,11 +36,11 @@ def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     are the other way round.
     """
     levels = (1, 3, 19) if len(data) <= strong_limit else (1, 3)
-    frames = (
-        zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
-        for level in levels
-    )
-    return min(frames, key=len)
+    return min((_compress(data, level) for level in levels), key=len)
+
+
+def _compress(data: Payload, level: int) -> bytes:
+    return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
 
 
 def content_size(frame: Payload, what: str, error: type[FormatError]) -> int:

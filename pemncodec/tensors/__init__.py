@@ -1,6 +1,6 @@
 """Block coders: elements <-> bytes, one coder a file (spec section 6).
 
-Each module has `encode(words, dtype) -> bytes | None` (None: not worth trying) and
+Each module has `encode(words, dtype, limit) -> bytes | None` (None: surely not below `limit` bytes) and
 `decode(payload, dtype, count) -> words`, where `words` are elements as unsigned integers
 (`pemncodec.words`) and `count` is the number of elements.
 """
@@ -32,15 +32,18 @@ CODERS: dict[int, ModuleType] = {
 }
 
 
+# The palette first: what it reaches tells the others not to search for long.
+_ORDER = (BLOCK_PALETTE, BLOCK_PLANES, BLOCK_ROTATED_PLANES, BLOCK_ZSTD)
+
+
 def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:
     """The smallest coding of a block; the lowest id on a tie."""
-    best: tuple[int, bytes] | None = None
-    for coder, module in CODERS.items():
-        payload = module.encode(words, dtype)
-        if payload is not None and (best is None or len(payload) < len(best[1])):
-            best = coder, payload
-    assert best is not None  # raw always applies
-    return BlockRow(dtype, best[0], len(best[1])), best[1]
+    coder, payload = BLOCK_RAW, raw.encode(words, dtype, words.nbytes)
+    for other in _ORDER:
+        candidate = CODERS[other].encode(words, dtype, len(payload))
+        if candidate is not None and (len(candidate), other) < (len(payload), coder):
+            coder, payload = other, candidate
+    return BlockRow(dtype, coder, len(payload)), payload
 
 
 def decode_block(row: BlockRow, payload: Payload, count: int, index: int) -> Words:

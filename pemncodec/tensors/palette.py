@@ -28,7 +28,7 @@ def _index_type(values: int) -> np.dtype[np.unsignedinteger]:
     return np.dtype("<u1" if values <= 256 else "<u2")
 
 
-def encode(words: Words, dtype: DType) -> bytes | None:
+def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     if dtype.words_per_element > 1 or not len(words):
         return None
     if len(words) > 2 * MAX_VALUES and len(np.unique(words[: 2 * MAX_VALUES])) > MAX_VALUES:
@@ -40,7 +40,9 @@ def encode(words: Words, dtype: DType) -> bytes | None:
     if len(values) == 1:
         return front
     packed = _pack(indices, (len(values) - 1).bit_length())
-    candidates = (packed, frames.compress(packed), frames.compress(indices.astype(_index_type(len(values))).tobytes()))
+    shorter = frames.compress_below(packed, len(packed))
+    single = indices.astype(_index_type(len(values))).tobytes()
+    candidates = (packed, shorter, frames.compress_below(single, min(len(packed), len(shorter))))
     method = min(range(3), key=lambda m: len(candidates[m]))
     return front + bytes([method]) + candidates[method]
 

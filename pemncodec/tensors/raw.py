@@ -9,7 +9,7 @@ from ..errors import PayloadError
 from ..words import Words
 
 
-def encode(words: Words, dtype: DType) -> bytes | None:
+def encode(words: Words, dtype: DType, limit: int) -> bytes:
     return w.to_bytes(words)
 
 

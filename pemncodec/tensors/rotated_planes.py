@@ -14,11 +14,11 @@ from ..words import Words
 from . import planes
 
 
-def encode(words: Words, dtype: DType) -> bytes | None:
+def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     if dtype.kind != "float" or dtype.itemsize == 1:
         return None
     one, rest = words.dtype.type(1), words.dtype.type(8 * words.itemsize - 1)
-    return planes.encode(words << one | words >> rest, dtype)  # floats are one word each
+    return planes.encode(words << one | words >> rest, dtype, limit)  # floats are one word each
 
 
 def decode(payload: Payload, dtype: DType, count: int) -> Words:

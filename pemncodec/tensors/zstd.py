@@ -10,8 +10,8 @@ from ..errors import PayloadError
 from ..words import Words
 
 
-def encode(words: Words, dtype: DType) -> bytes | None:
-    return frames.compress(w.to_bytes(words)) if len(words) else None
+def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
+    return frames.compress_below(w.to_bytes(words), limit) if len(words) else None
 
 
 def decode(payload: Payload, dtype: DType, count: int) -> Words:
