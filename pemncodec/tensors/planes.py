@@ -29,7 +29,8 @@ def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     planes = [np.ascontiguousarray(data[:, j]) for j in range(dtype.itemsize)]
     weak = [_encode_plane(plane) for plane in planes]
     size = sum(map(len, weak))
-    if size - STRONG_GAIN * sum(len(coded) for coded in weak if coded[0] == ZSTD) > limit:
+    hopeful = STRONG_GAIN * sum(len(coded) for coded in weak if coded[0] == ZSTD)
+    if len(words) > _SAMPLE // 2 and size - hopeful > limit:
         return None
     return b"".join(_search(plane, coded) for plane, coded in zip(planes, weak, strict=True))
 
