@@ -12,6 +12,7 @@ import numpy as np
 from . import bits, fill
 from .bits import Packed
 from .container.container import Container
+from .container.cursor import Payload
 from .container.manifest import (
     DEFAULT_MAX_BYTES,
     DISTRIBUTIONS,
@@ -88,10 +89,13 @@ class Decoder:
             return self._once(self._masks, index, lambda: self._decode_mask(index))
         return self._decode_mask(index)
 
+    def mask_payload(self, index: int) -> Payload:
+        """The bytes of a mask in the file, if it is not larger than `max_bytes`."""
+        self.check_limit(bits.byte_length(self.manifest.masks[index].length), f"mask {index}")
+        return self.container.mask_payload(index)
+
     def _decode_mask(self, index: int) -> Packed:
-        row = self.manifest.masks[index]
-        self.check_limit(bits.byte_length(row.length), f"mask {index}")
-        return decode_mask(row, self.container.mask_payload(index), index)
+        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index)
 
     def _block(self, index: int) -> Words:
         if self._block_users[index] > 1:
@@ -109,9 +113,10 @@ class Decoder:
 
     def prototype(self, index: int) -> Words:
         """All elements of a prototype as words; all-zero bits where not stored."""
-        return self._tile(index, None).values
+        return self.tile(index, None).values
 
-    def _tile(self, index: int, scale_bits: int | None) -> Tile:
+    def tile(self, index: int, scale_bits: int | None) -> Tile:
+        """A prototype as it fills layers, times a float32 if there is one (spec section 8.4)."""
         tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
         if scale_bits is None:
             return tile
@@ -188,7 +193,7 @@ class Decoder:
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
             return _scattering(packed, self.kept(index))
-        first, second = self._tile(row.prototype, row.scale_bits), self._second(row)
+        first, second = self.tile(row.prototype, row.scale_bits), self._second(row)
 
         def fill_part(out: Words, start: int) -> None:
             other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
@@ -220,13 +225,13 @@ class Decoder:
         row = self.manifest.resolve(index)
         assert isinstance(row, TiledRow)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
-        fill.fill(out, self._tile(row.prototype, row.scale_bits), row.phase)
+        fill.fill(out, self.tile(row.prototype, row.scale_bits), row.phase)
         return out
 
     def has_idle(self, index: int) -> bool:
         """Whether a tiled layer may have positions without a bit, because the prototype is zero there."""
         row = self.manifest.resolve(index)
-        return isinstance(row, TiledRow) and self._tile(row.prototype, row.scale_bits).has_zero
+        return isinstance(row, TiledRow) and self.tile(row.prototype, row.scale_bits).has_zero
 
     def unstored(self, index: int) -> Words | None:
         """For a tiled layer: ones where the prototype's elements are not stored; None if all are."""
@@ -249,7 +254,7 @@ class Decoder:
 
     def _second(self, row: TiledRow) -> tuple[Tile, int] | None:
         """The second prototype and its phase, where a zero bit stands for it."""
-        return None if row.second is None else (self._tile(row.second, row.scale_bits), row.second_phase)
+        return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
     def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
         stored = self.manifest.masks[row.mask]
@@ -257,7 +262,7 @@ class Decoder:
         count = numel(row.shape)
         if isinstance(row, KeptRow):
             return packed
-        tile, second = self._tile(row.prototype, row.scale_bits), self._second(row)
+        tile, second = self.tile(row.prototype, row.scale_bits), self._second(row)
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:
