@@ -82,11 +82,6 @@ def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tenso
     return integers(words).view(target).reshape(shape) if len(words) else torch.empty(shape, dtype=target)
 
 
-def integer_type(dtype: DType) -> torch.dtype:
-    """torch's integer that holds a word of this type."""
-    return _INTEGERS[dtype.word_bytes]
-
-
 def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:
     """A new tensor, and its memory as words.
 

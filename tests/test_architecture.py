@@ -20,7 +20,7 @@ LEVELS = [
     {"unpacking"},
     {"api", "compare"},
     {"reader", "load_entries"},
-    {"checkpoints", "layouts", "nn", "assemble", "report"},
+    {"checkpoints", "layouts", "on_device", "nn", "assemble", "report"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"decode"},
     {"consistency"},
@@ -32,7 +32,7 @@ LEVELS = [
     {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
-TORCH = {"api", "compare", "checkpoints", "layouts", "load_entries", "nn", "torch_tensors", "cli"}
+TORCH = {"api", "compare", "checkpoints", "layouts", "load_entries", "nn", "on_device", "torch_tensors", "cli"}
 
 
 def station(path: Path) -> str:
