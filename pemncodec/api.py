@@ -40,7 +40,7 @@ def load(
 
     Args:
         data: the file.
-        device: where the tensors shall be.
+        device: where the tensors shall be. For CUDA, dense masked layers are expanded there; else all is on the CPU.
         layout: `"dense"`: the effective weights. `"masked"`: for every masked layer the filled prototype as
             `X.weight` (zeros where it was not stored) and 0/1 `X.scores`, from which edge-popup code gets the
             same mask at the same fraction. `"csr"`, `"coo"`: masked layers as sparse tensors; CSR tensors are
@@ -49,7 +49,8 @@ def load(
         task: which task, where the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
         max_bytes: refuse to make more than this; the default is 16 GiB.
-        threads: how many decode at a time; by default as many as this process may use cores. The result is the same.
+        threads: how many decode on the CPU at a time; by default as many as this process may use cores. The result is
+            the same.
         progress: called with (bytes done, bytes in total, name), by the calling thread.
 
     Returns:
@@ -58,7 +59,8 @@ def load(
     Raises:
         FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
         NotFoundError: the task is not in the file, or none was chosen and there are several.
-        UnsupportedTensorError: the installed torch lacks a dtype.
+        OutputError: the device cannot be used, or the layout cannot say what a layer is.
+        UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
     return _load(data, device, layout, task, strip_prefix, max_bytes, threads, progress)
 

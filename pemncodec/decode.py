@@ -12,9 +12,9 @@ import numpy as np
 from . import bits, fill
 from .bits import Packed
 from .container.container import Container
+from .container.cursor import Payload
 from .container.manifest import (
     DEFAULT_MAX_BYTES,
-    DISTRIBUTIONS,
     ZERO_NAMES,
     AliasRow,
     GeneratorRow,
@@ -24,11 +24,11 @@ from .container.manifest import (
     ValuesRow,
     numel,
 )
-from .dtypes import DType, float32_of
-from .errors import LimitError, NetworkError, PayloadError
+from .dtypes import DType
+from .errors import LimitError, PayloadError
 from .fill import ScaledTile, Tile
+from .generated import generate
 from .masks import decode_mask
-from .prototypes.generator import Generator, digest
 from .tensors import decode_block
 from .words import Words, word_type
 
@@ -91,10 +91,13 @@ class Decoder:
             return self._once(self._masks, index, lambda: self._decode_mask(index))
         return self._decode_mask(index)
 
+    def mask_payload(self, index: int) -> Payload:
+        """The bytes of a mask in the file, if it is not larger than `max_bytes`."""
+        self.check_limit(bits.byte_length(self.manifest.masks[index].length), f"mask {index}")
+        return self.container.mask_payload(index)
+
     def _decode_mask(self, index: int) -> Packed:
-        row = self.manifest.masks[index]
-        self.check_limit(bits.byte_length(row.length), f"mask {index}")
-        return decode_mask(row, self.container.mask_payload(index), index)
+        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index)
 
     def _block(self, index: int) -> Words:
         if self._block_users[index] > 1:
@@ -112,9 +115,10 @@ class Decoder:
 
     def prototype(self, index: int) -> Words:
         """All elements of a prototype as words; all-zero bits where not stored."""
-        return self._tile(index, None).values
+        return self.tile(index, None).values
 
-    def _tile(self, index: int, scale_bits: int | None) -> Tile:
+    def tile(self, index: int, scale_bits: int | None) -> Tile:
+        """A prototype as it fills layers, times a float32 if there is one (spec section 8.4)."""
         if self._prototype_users[index] > 1:
             tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
         else:  # one layer may ask a few times, and then nobody any more
@@ -130,7 +134,7 @@ class Decoder:
         row = self.manifest.prototypes[index]
         self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize, f"prototype {index}")
         if isinstance(row, GeneratorRow):
-            return _generate(row, index)
+            return generate(row, index)
         values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
         if row.presence is None:
             return values
@@ -197,7 +201,7 @@ class Decoder:
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
             return _scattering(packed, self.kept(index))
-        first, second = self._tile(row.prototype, row.scale_bits), self._second(row)
+        first, second = self.tile(row.prototype, row.scale_bits), self._second(row)
 
         def fill_part(out: Words, start: int) -> None:
             other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
@@ -229,13 +233,13 @@ class Decoder:
         row = self.manifest.resolve(index)
         assert isinstance(row, TiledRow)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
-        fill.fill(out, self._tile(row.prototype, row.scale_bits), row.phase)
+        fill.fill(out, self.tile(row.prototype, row.scale_bits), row.phase)
         return out
 
     def has_idle(self, index: int) -> bool:
         """Whether a tiled layer may have positions without a bit, because the prototype is zero there."""
         row = self.manifest.resolve(index)
-        return isinstance(row, TiledRow) and self._tile(row.prototype, row.scale_bits).has_zero
+        return isinstance(row, TiledRow) and self.tile(row.prototype, row.scale_bits).has_zero
 
     def unstored(self, index: int) -> Words | None:
         """For a tiled layer: ones where the prototype's elements are not stored; None if all are."""
@@ -258,7 +262,7 @@ class Decoder:
 
     def _second(self, row: TiledRow) -> tuple[Tile, int] | None:
         """The second prototype and its phase, where a zero bit stands for it."""
-        return None if row.second is None else (self._tile(row.second, row.scale_bits), row.second_phase)
+        return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
     def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
         stored = self.manifest.masks[row.mask]
@@ -266,7 +270,7 @@ class Decoder:
         count = numel(row.shape)
         if isinstance(row, KeptRow):
             return packed
-        tile, second = self._tile(row.prototype, row.scale_bits), self._second(row)
+        tile, second = self.tile(row.prototype, row.scale_bits), self._second(row)
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:
@@ -287,32 +291,3 @@ def _scattering(packed: Packed, kept: Words) -> Filler:
         fill.scatter(out, packed[start // 8 : bits.byte_length(stop)], kept[before[start // fill.PIECE] : last])
 
     return fill_part
-
-
-def generator_of(row: GeneratorRow) -> Generator:
-    """The recipe that a row of the manifest holds."""
-    scale = float32_of(row.scale_bits)
-    return Generator(
-        DISTRIBUTIONS[row.distribution],
-        row.length,
-        row.seed,
-        row.stream,
-        scale,
-        row.patches,
-        row.period,
-        row.zeros,
-    )
-
-
-def _generate(row: GeneratorRow, index: int) -> Words:
-    try:
-        values = generator_of(row).values()
-    except NetworkError as reason:
-        raise PayloadError(f"prototype {index}: {reason}") from None
-    found = digest(values)
-    if found != row.digest:
-        raise PayloadError(
-            f"prototype {index}: the values made from the seed have the digest {found:08x}, and the file says "
-            f"{row.digest:08x}"
-        )
-    return values.view(np.uint32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .container.manifest import ZERO_NAMES, AliasRow, GeneratorRow, KeptRow, TensorRow, ValuesRow, numel
-from .decode import Decoder, generator_of
+from .decode import Decoder
 from .dtypes import float32_of
+from .generated import generator_of
 from .mask import Mask
 from .network import (
     Alias,

@@ -8,7 +8,7 @@ from threading import Lock
 
 import torch
 
-from . import fill, layouts, torch_tensors
+from . import fill, layouts, on_device, torch_tensors
 from .container.manifest import TensorRow
 from .decode import Decoder, Filler
 from .jobs import Job, run
@@ -31,6 +31,8 @@ def load_entries(
 ) -> dict[str, Parts]:
     """The tensors that entries become (one, or for `masked` layers two), by the name of the entry.
 
+    Dense ones are made on the device where `on_device` can; others on the CPU, and moved.
+
     Args:
         decoder: of an opened file.
         entries: number in the manifest by name, none of them an alias.
@@ -41,9 +43,13 @@ def load_entries(
 
     Raises:
         FormatError, OutputError, UnsupportedTensorError: as `layouts.load_entry`.
+        OutputError: the device cannot be used.
         MemoryError: there is not so much.
     """
-    loading = _Loading(decoder, layout, torch.device(device), sum(map(decoder.size, entries.values())), progress)
+    target = on_device.usable(device)
+    if layout == "dense" and on_device.expands(target):
+        return on_device.load_entries_on_device(decoder, entries, target, progress)
+    loading = _Loading(decoder, layout, target, sum(map(decoder.size, entries.values())), progress)
     loading.report()
     jobs = [loading.job(name, index) for name, index in entries.items()]
     run(jobs, min(threads, 1 + loading.total // _BYTES_A_THREAD), loading.report)
@@ -86,7 +92,7 @@ class _Loading:
 
     def _whole(self, name: str, index: int) -> None:
         parts = layouts.load_entry(self.decoder, index, name, self.layout)
-        self.loaded[name] = [(key, tensor.to(self.device)) for key, tensor in parts]
+        self.loaded[name] = [(key, on_device.moved(tensor, self.device, key)) for key, tensor in parts]
         self._finished(name, self.decoder.size(index))
 
     def _finished(self, name: str, count: int) -> None:

@@ -67,16 +67,19 @@ def to_words(tensor: torch.Tensor, name: str) -> tuple[DType, Words]:
     return dtype, words
 
 
-def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tensor:
-    """A tensor of these elements; it takes over the memory of `words`, or copies where that is read-only."""
-    target = torch_dtype(dtype)
-    if not len(words):
-        return torch.empty(shape, dtype=target)
+def integers(words: Words) -> torch.Tensor:
+    """Words as torch's integers of the same bits; they take over the memory, or copy where that is read-only."""
     if not words.flags.writeable:
         words = words.copy()
     # torch knows few unsigned types; the signed view has the same bits
     kind = np.uint8 if words.itemsize == 1 else np.dtype(f"i{words.itemsize}")
-    return torch.from_numpy(words.view(kind)).view(target).reshape(shape)
+    return torch.from_numpy(words.view(kind))
+
+
+def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tensor:
+    """A tensor of these elements; the memory is that of `integers`."""
+    target = torch_dtype(dtype)
+    return integers(words).view(target).reshape(shape) if len(words) else torch.empty(shape, dtype=target)
 
 
 def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:

@@ -20,9 +20,10 @@ LEVELS = [
     {"unpacking"},
     {"api", "packing", "compare"},
     {"reader", "load_entries"},
-    {"checkpoints", "layouts", "nn", "assemble", "report", "inference"},
+    {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"decode"},
+    {"generated"},
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
@@ -32,7 +33,18 @@ LEVELS = [
     {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
-TORCH = {"api", "packing", "compare", "checkpoints", "layouts", "load_entries", "nn", "torch_tensors", "cli"}
+TORCH = {
+    "api",
+    "packing",
+    "compare",
+    "checkpoints",
+    "layouts",
+    "load_entries",
+    "nn",
+    "on_device",
+    "torch_tensors",
+    "cli",
+}
 
 
 def station(path: Path) -> str:

@@ -6,6 +6,7 @@ is made by a few array operations; a handful of lanes is faster in a loop over P
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -53,6 +54,23 @@ class Model:
         return total >> 8
 
 
+@dataclass(frozen=True)
+class Stream:
+    """A coded string before it is decoded, its sizes checked.
+
+    Attributes:
+        states: of the lanes, each at least `TOTAL`, uint32, shape (lanes,).
+        words: that the lanes take, uint16.
+        count: bytes to decode; 0 or as many as lanes or more, and `MAX_ROWS` a lane at most.
+        model: the frequencies.
+    """
+
+    states: NDArray[np.uint32]
+    words: NDArray[np.uint16]
+    count: int
+    model: Model
+
+
 def encode(content: Bytes, model: Model, lanes: int) -> bytes:
     """States and words of `content`, without the number of lanes."""
     states, words = (_encode_rows if kernels.compiled is None else _encode_compiled)(content, model, lanes)
@@ -88,24 +106,34 @@ def _encode_rows(content: Bytes, model: Model, lanes: int) -> tuple[NDArray[np.u
     return states, np.concatenate(rows[::-1]) if rows else np.empty(0, dtype=np.uint16)
 
 
-def decode(payload: memoryview, count: int, model: Model, lanes: int) -> Bytes:
-    """The bytes that states and words give.
+def stream(payload: memoryview, count: int, model: Model, lanes: int) -> Stream:
+    """States and words in `payload`, which holds nothing else.
 
     Raises:
-        PayloadError: they do not fit `count` bytes.
+        PayloadError: their number does not fit `count` bytes, or a state is too small.
     """
     if not 1 <= lanes <= max(count, 1) or count > MAX_ROWS * lanes:
         raise PayloadError(f"{lanes} rANS lanes for {count} bytes: there are 1 to {count}, of {MAX_ROWS} bytes at most")
     if len(payload) < 4 * lanes or len(payload) % 2:
         raise PayloadError(f"{lanes} rANS states and 16-bit words do not fit {len(payload)} bytes")
     states = np.frombuffer(payload[: 4 * lanes], dtype="<u4").astype(np.uint32)
-    words = np.frombuffer(payload[4 * lanes :], dtype="<u2")
+    words = np.frombuffer(payload[4 * lanes :], dtype="<u2").astype(np.uint16, copy=False)
     if int(states.min()) < TOTAL:
         raise PayloadError("a rANS state is below 2^16")
+    return Stream(states, words, count, model)
+
+
+def decode(coded: Stream) -> Bytes:
+    """The bytes that states and words give; the states are changed.
+
+    Raises:
+        PayloadError: they do not fit.
+    """
+    states, words, count, model = coded.states, coded.words, coded.count, coded.model
     if kernels.compiled is not None:
-        content, used = _decode_compiled(states, words.astype(np.uint16, copy=False), count, model)
+        content, used = _decode_compiled(states, words, count, model)
     else:
-        few = lanes < _FEW
+        few = len(states) < _FEW
         content, states, used = (_decode_few if few else _decode_rows)(states, words.astype(np.uint32), count, model)
     if used != len(words) or not (states == TOTAL).all():
         raise PayloadError(f"rANS used {used} of {len(words)} words, or did not end in the states that it has to")

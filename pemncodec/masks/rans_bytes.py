@@ -35,10 +35,15 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
     return bytes([q]) + varint(lanes) + rans.encode(packed, model(q), lanes)
 
 
-def decode(payload: Payload, length: int, ones: int) -> Packed:
+def stream(payload: Payload, length: int) -> rans.Stream:
+    """The coded bytes of a mask; errors as `rans.stream`."""
     cursor = Cursor(payload, PayloadError)
     q = cursor.fixed(1, "density of rANS bytes")
     if q == 0:
         raise PayloadError("the density of rANS bytes is 0, and must be 1 to 255")
     lanes = cursor.varint("number of rANS lanes")
-    return rans.decode(memoryview(payload)[cursor.position :], bits.byte_length(length), model(q), lanes)
+    return rans.stream(memoryview(payload)[cursor.position :], bits.byte_length(length), model(q), lanes)
+
+
+def decode(payload: Payload, length: int, ones: int) -> Packed:
+    return rans.decode(stream(payload, length))

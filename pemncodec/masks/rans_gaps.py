@@ -6,6 +6,7 @@ as good as uniform, so that few frequencies of one parameter do for every densit
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -28,6 +29,21 @@ def model(t: int) -> rans.Model:
         rest -= int(table[v])
     table[255] = rest
     return rans.Model(table)
+
+
+@dataclass(frozen=True)
+class CodedGaps:
+    """Gaps before they are decoded, their sizes checked.
+
+    Attributes:
+        low_bits: how many of every gap are stored, 0 to `MAX_LOW_BITS`.
+        low: these, as bits in bytes, one gap after the other.
+        high: the coded gap bytes of the rest.
+    """
+
+    low_bits: int
+    low: bits.Packed
+    high: rans.Stream
 
 
 def encode_positions(positions: NDArray[np.int64]) -> bytes | None:
@@ -57,8 +73,12 @@ def encode_positions(positions: NDArray[np.int64]) -> bytes | None:
     return front + rans.encode(stream, model(t), lanes)
 
 
-def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
-    """The ascending positions, `count` of them, each below `length`."""
+def read(payload: Payload, length: int, count: int) -> CodedGaps:
+    """What the payload for `count` positions below `length` holds.
+
+    Raises:
+        PayloadError: a field that is not allowed, or sizes that do not fit.
+    """
     cursor = Cursor(payload, PayloadError)
     s, t = cursor.fixed(1, "low bits of gaps"), cursor.fixed(1, "frequencies of gaps")
     if s > MAX_LOW_BITS or t == 0:
@@ -68,11 +88,17 @@ def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.in
     if s and count and not bits.padding_is_zero(stored, count * s):
         raise PayloadError("the padding after the low bits of gaps is not zero")
     lanes = cursor.varint("number of rANS lanes")
-    stream = rans.decode(memoryview(payload)[cursor.position :], size, model(t), lanes)
-    high = gaps.from_bytes(stream, count)
+    return CodedGaps(s, stored, rans.stream(memoryview(payload)[cursor.position :], size, model(t), lanes))
+
+
+def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
+    """The ascending positions, `count` of them, each below `length`."""
+    coded = read(payload, length, count)
+    s = coded.low_bits
+    high = gaps.from_bytes(rans.decode(coded.high), count)
     if int(high.sum()) << s > length:  # in Python's integers; below, nothing overflows
         raise PayloadError(f"the gaps lead beyond the {length} bits")
-    low = bits.unpack(stored, count * s).reshape(count, s)
+    low = bits.unpack(coded.low, count * s).reshape(count, s)
     distances = high << s
     for bit in range(s):
         distances |= low[:, bit].astype(np.int64) << bit
