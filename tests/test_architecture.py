@@ -27,7 +27,7 @@ LEVELS = [
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
-    {"mask", "output", "torch_tensors"},
+    {"mask", "output", "torch_tensors", "rans"},
     {"container"},
     {"bits", "words"},
     {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},

@@ -16,7 +16,7 @@ from pemncodec.reader import PemnFile
 
 from .networks import Array, assemble, assert_same, u, words
 
-RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES = range(5)
+RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES, GROUPED_PLANES = range(6)
 KINDS = ("constant", "two", "300", "random")
 
 
@@ -120,6 +120,7 @@ def check(dtype: DType, values: Array) -> None:
             allowed = {RAW: False, ZSTD: not count, PLANES: not count or dtype.itemsize == 1}
             allowed[PALETTE] = not count or wide or len(distinct) > 65_536
             allowed[ROTATED_PLANES] = allowed[PLANES] or dtype.kind != "float"
+            allowed[GROUPED_PLANES] = not count or dtype.kind != "float"
             assert allowed[coder], f"{module.__name__} declines {count} elements"
             continue
         sizes[coder] = len(payload)
@@ -238,15 +239,19 @@ def test_what_each_coder_is_for() -> None:
     noise = np.random.default_rng(2).integers(0, 1 << 32, 20_000, dtype=np.uint32)
     repeated = np.tile(noise[:1000], 20)
     near_one = np.random.default_rng(4).uniform(0.5, 2, 20_000).astype(np.float32).view(np.uint32)
-    best = [tensors.encode_block(values, f32)[0] for values in (noise, repeated, near_one, signs, normal)]
-    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES]
+    ordered = np.sort(near_one.view(np.float32)).view(np.uint32)
+    kinds = (noise, repeated, ordered, signs, normal, near_one)
+    best = [tensors.encode_block(values, f32)[0] for values in kinds]
+    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE, GROUPED_PLANES, GROUPED_PLANES]
     assert best[3].size <= 20_000 // 8 + 11  # a bit each, two values, K and the method
-    assert best[2].size < 0.76 * normal.nbytes
-    assert best[4].size < 0.93 * normal.nbytes
+    assert best[5].size < 0.76 * normal.nbytes
+    assert best[4].size < 0.83 * normal.nbytes
     weights = np.random.default_rng(3).normal(size=40_000).astype(np.float32)
     kept = weights[np.abs(weights) > 1].view(np.uint32)  # what magnitude pruning leaves: few exponents, any sign
-    assert tensors.encode_block(kept, f32)[0].coder == ROTATED_PLANES
-    assert tensors.encode_block(kept, f32)[0].size < 0.99 * len(tensors.planes.encode(kept, f32, 1 << 40) or b"")
+    by_rotated = len(tensors.rotated_planes.encode(kept, f32, 1 << 40) or b"")
+    assert by_rotated < 0.99 * len(tensors.planes.encode(kept, f32, 1 << 40) or b"")
+    assert tensors.encode_block(kept, f32)[0].coder == GROUPED_PLANES
+    assert tensors.encode_block(kept, f32)[0].size < 0.985 * by_rotated
 
 
 @pytest.mark.parametrize(

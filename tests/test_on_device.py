@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import pemncodec
 from pemncodec import bits
+from pemncodec import rans as ordinary_rans
 from pemncodec.container.manifest import MaskRow
 from pemncodec.decode import Decoder
 from pemncodec.dtypes import BY_NAME, FLOAT32
@@ -26,7 +27,6 @@ from pemncodec.encode import encode
 from pemncodec.errors import FormatError, LimitError, OutputError, PayloadError, UnsupportedTensorError
 from pemncodec.mask import Mask
 from pemncodec.masks import decode_mask, rans_bytes, rans_gaps
-from pemncodec.masks import rans as ordinary_rans
 from pemncodec.network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, TileFill
 from pemncodec.on_device import devices, gaps, layers, load, masks, rans
 from pemncodec.prototypes.generator import Generator

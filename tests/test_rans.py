@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pemncodec import bits, masks
+from pemncodec import bits, masks, rans
 from pemncodec.container.manifest import MaskRow
 from pemncodec.errors import PayloadError
-from pemncodec.masks import rans, rans_bytes, rans_gaps
+from pemncodec.masks import rans_bytes, rans_gaps
 
 from . import plain_rans as plain
 from .networks import assert_same, second, u

@@ -6,11 +6,10 @@ from functools import cache
 
 import numpy as np
 
-from .. import bits
+from .. import bits, rans
 from ..bits import Packed
 from ..container.cursor import Cursor, Payload, varint
 from ..errors import PayloadError
-from . import rans
 
 _POPCOUNT = np.bitwise_count(np.arange(256, dtype=np.uint8)).astype(np.int64)
 

@@ -12,10 +12,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import bits
+from .. import bits, rans
 from ..container.cursor import Cursor, Payload, varint
 from ..errors import PayloadError
-from . import gaps, rans
+from . import gaps
 
 MAX_LOW_BITS = 31
 

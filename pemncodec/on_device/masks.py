@@ -16,8 +16,8 @@ from ..container.manifest import MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_R
 from ..decode import Decoder
 from ..errors import PayloadError
 from ..masks import rans_bytes, rans_gaps
-from ..masks.rans import Stream
 from ..masks.rans_gaps import CodedGaps
+from ..rans import Stream
 from ..torch_tensors import integers
 from . import gaps, rans
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from ..masks.rans import TOTAL, Model, Stream
+from ..rans import TOTAL, Model, Stream
 
 _LOW = TOTAL - 1
 # Looked-up positions that wait to become bytes, at four bytes each.

@@ -11,6 +11,7 @@ from types import ModuleType
 
 from ..container.cursor import Payload
 from ..container.manifest import (
+    BLOCK_GROUPED_PLANES,
     BLOCK_PALETTE,
     BLOCK_PLANES,
     BLOCK_RAW,
@@ -21,7 +22,7 @@ from ..container.manifest import (
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
-from . import palette, planes, raw, rotated_planes, zstd
+from . import grouped_planes, palette, planes, raw, rotated_planes, zstd
 
 CODERS: dict[int, ModuleType] = {
     BLOCK_RAW: raw,
@@ -29,11 +30,12 @@ CODERS: dict[int, ModuleType] = {
     BLOCK_PLANES: planes,
     BLOCK_PALETTE: palette,
     BLOCK_ROTATED_PLANES: rotated_planes,
+    BLOCK_GROUPED_PLANES: grouped_planes,
 }
 
 
-# The palette first: what it reaches tells the others not to search for long.
-_ORDER = (BLOCK_PALETTE, BLOCK_PLANES, BLOCK_ROTATED_PLANES, BLOCK_ZSTD)
+# The fast ones first: what they reach tells the others not to search for long.
+_ORDER = (BLOCK_PALETTE, BLOCK_GROUPED_PLANES, BLOCK_PLANES, BLOCK_ROTATED_PLANES, BLOCK_ZSTD)
 
 
 def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:

@@ -17,13 +17,24 @@ from . import planes
 def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     if dtype.kind != "float" or dtype.itemsize == 1:
         return None
-    one, rest = words.dtype.type(1), words.dtype.type(8 * words.itemsize - 1)
-    return planes.encode(words << one | words >> rest, dtype, limit)  # floats are one word each
+    return planes.encode(rotate_left(words), dtype, limit)
 
 
 def decode(payload: Payload, dtype: DType, count: int) -> Words:
-    rotated = planes.decode(payload, dtype, count).reshape(count, dtype.words_per_element)
+    return rotate_right(planes.decode(payload, dtype, count), dtype)
+
+
+def rotate_left(words: Words) -> Words:
+    """Every word, of elements that are one word each, rotated left by one bit."""
+    one, rest = words.dtype.type(1), words.dtype.type(8 * words.itemsize - 1)
+    rotated: Words = words << one | words >> rest
+    return rotated
+
+
+def rotate_right(words: Words, dtype: DType) -> Words:
+    """Every element rotated right by one bit."""
+    rotated = words.reshape(-1, dtype.words_per_element)
     one, rest = rotated.dtype.type(1), rotated.dtype.type(8 * rotated.itemsize - 1)
     # Of two words an element, each gets its highest bit from the other one.
-    words: Words = rotated >> one | np.roll(rotated, -1, axis=1) << rest
-    return words.reshape(-1)
+    back: Words = rotated >> one | np.roll(rotated, -1, axis=1) << rest
+    return back.reshape(-1)

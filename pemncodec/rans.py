@@ -1,4 +1,4 @@
-"""Interleaved rANS over bytes with static frequencies (spec section 5.1). Shared by coders 5, 6 and 7.
+"""Interleaved rANS over bytes with static frequencies (spec section 5.1). Shared by masks and blocks.
 
 Duda, "Asymmetric numeral systems" (arXiv:1311.2540). All lanes take words from one sequence, so that a row of L bytes
 is made by a few array operations; a handful of lanes is faster in a loop over Python's integers.
@@ -12,8 +12,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import kernels
-from ..errors import PayloadError
+from . import kernels
+from .errors import PayloadError
 
 Bytes = NDArray[np.uint8]
 
