@@ -12,7 +12,7 @@ from . import fill, layouts, on_device, torch_tensors
 from .container.manifest import TensorRow
 from .decode import Decoder, Filler
 from .jobs import Job, run
-from .progress import Progress
+from .progress import Progress, silent
 from .words import Words
 
 Parts = list[tuple[str, torch.Tensor]]
@@ -27,7 +27,7 @@ def load_entries(
     layout: str,
     device: str | torch.device,
     threads: int,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> dict[str, Parts]:
     """The tensors that entries become (one, or for `masked` layers two), by the name of the entry.
 

@@ -12,6 +12,7 @@ from .container.container import Container
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
 from .container.source import FileSource, MemorySource, Source
 from .errors import FileAccessError, FormatError, LimitError, NotFoundError, PemnError
+from .jobs import available_threads
 from .progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -128,19 +129,20 @@ class PemnFile:
         """Whether a tensor is a masked layer."""
         return not isinstance(self._container.manifest.resolve(self._index(name)), TensorRow)
 
-    def get_tensor(self, name: str, *, device: str | torch.device = "cpu") -> torch.Tensor:
-        """One tensor, dense.
+    def get_tensor(self, name: str, *, device: str | torch.device = "cpu", threads: int | None = None) -> torch.Tensor:
+        """One tensor, dense; `device` and `threads` as for `load_file`.
 
         Raises:
             NotFoundError: there is no tensor of that name.
             FormatError: its bytes are damaged, or more than `max_bytes` would be made.
         """
-        from .layouts import load_entry
+        from .load_entries import load_entries
 
-        index = self._index(name)
+        workers = available_threads(threads)
+        index = self._index(self.alias_of(name) or name)
         with naming(self._source), memory_errors():
-            ((_, tensor),) = load_entry(self.decoder, index, name, "dense")
-        return tensor.to(device)
+            loaded = load_entries(self.decoder, {name: index}, "dense", device, workers)
+        return loaded[name][0][1]
 
     def get_numpy(self, name: str) -> NDArray[np.generic]:
         """One tensor as a numpy array, without torch; types that numpy lacks come as unsigned integers."""
