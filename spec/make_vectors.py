@@ -17,6 +17,9 @@ from pathlib import Path
 import vector_cases_arranged
 import vector_cases_blocks
 import vector_cases_generators
+import vector_cases_grouped
+import vector_cases_grouped_tables
+import vector_cases_grouped_users
 import vector_cases_layers
 import vector_cases_rans
 import vector_cases_rotated
@@ -39,6 +42,9 @@ REGISTERED = (
     vector_cases_arranged,
     vector_cases_rans,
     vector_cases_rotated,
+    vector_cases_grouped,
+    vector_cases_grouped_tables,
+    vector_cases_grouped_users,
 )
 
 
