@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 and 1.1.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.2.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -13,6 +13,7 @@ import hashlib
 import json
 import sys
 import zlib
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -179,7 +180,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
     check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
     check(len(data) >= 10, "truncated", "the file ends before its version")
-    check(data[8] == 1 and data[9] <= 1, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 and 1.1")
+    check(data[8] == 1 and data[9] <= 2, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.2")
     check(len(data) >= 36, "truncated", "the file ends in the header")
     header = Reader(data[10:36], "manifest", "header")
     flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
@@ -219,9 +220,9 @@ DTYPES = {
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
 TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
-GENERATORS = ((1,), (1, 2))  # of minor 0, of minor 1
-MASK_CODERS = (range(5), range(8))  # likewise
-BLOCK_CODERS = (range(4), range(5))
+GENERATORS = ((1,), (1, 2), (1, 2))  # of minor 0, of minor 1, of minor 2
+MASK_CODERS = (range(5), range(8), range(8))  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6))
 
 
 @dataclass
@@ -587,20 +588,19 @@ def decode_gaps(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
 
 
 def decode_rans(r: Reader, frequencies: Sequence[int], count: int) -> bytes:
-    """Section 5.1: `count` bytes from all that is left."""
+    """Section 5.1: `count` bytes from all that is left; the end of the payload is that of the reader."""
     lanes = r.u()
     r.check(1 <= lanes <= max(count, 1) and count <= 8192 * lanes, f"{lanes} lanes for {count} bytes")
     states = np.frombuffer(r.take(4 * lanes), "<u4").tolist()
     r.check(min(states) >= 1 << 16, "a state below 2^16")
     r.check(r.left() % 2 == 0, "half a word")
     words = iter(np.frombuffer(r.take(r.left()), "<u2").tolist())
-    byte_at = np.repeat(np.arange(256), frequencies).tolist()
     below = [0, *accumulate(frequencies)]
     content = bytearray(count)
     for i in range(count):
         x = states[i % lanes]
         low = x & 0xFFFF
-        v = byte_at[low]
+        v = bisect_right(below, low) - 1
         x = frequencies[v] * (x >> 16) + low - below[v]
         if x < 1 << 16:
             word = next(words, None)
@@ -643,9 +643,10 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
         content = np.frombuffer(raw, np.uint8)
     else:
         r = Reader(raw, "payload", where)
-        content = (decode_palette if block.coder == 3 else decode_planes)(r, block.count, width)
+        decode = {2: decode_planes, 3: decode_palette, 4: decode_planes, 5: decode_grouped_planes}[block.coder]
+        content = decode(r, block.count, width)
         r.check(r.left() == 0, f"{r.left()} bytes left over")
-        if block.coder == 4:
+        if block.coder >= 4:
             content = rotate_right(content, width)
     check(block.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
     return content
@@ -667,7 +668,7 @@ def decode_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 def rotate_right(content: npt.NDArray[np.uint8], width: int) -> npt.NDArray[np.uint8]:
-    """Coder 4: the highest bit of each byte is the lowest of the next one; that of the last is from the first."""
+    """Coders 4, 5: the highest bit of each byte is the lowest of the next one; that of the last is from the first."""
     rows = content.reshape(-1, width)
     return (rows >> np.uint8(1) | np.roll(rows, -1, axis=1) << np.uint8(7)).reshape(-1)
 
@@ -692,6 +693,50 @@ def decode_palette(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
     r.check(not (indices >= size).any(), "an index beyond the palette")
     content: npt.NDArray[np.uint8] = palette[indices].reshape(-1)
     return content
+
+
+def decode_grouped_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
+    """Section 6.1: the rotated elements of coder 5."""
+    r.check(count >= 1, "grouped planes of no elements")
+    highest = decode_byte_string(r, count)
+    content = np.empty((count, width), np.uint8)
+    content[:, -1] = highest
+    if width >= 2:
+        plane = content[:, -2]
+        for v in np.unique(highest):
+            group = highest == v
+            plane[group] = decode_byte_string(r, int(np.count_nonzero(group)))
+    for j in range(width - 3, -1, -1):
+        content[:, j] = decode_byte_string(r, count)
+    return content.reshape(-1)
+
+
+def decode_byte_string(r: Reader, count: int) -> npt.NDArray[np.uint8]:
+    """Section 6.1: a byte string of `count` bytes."""
+    method = r.u8()
+    r.check(method <= 2, f"unknown method {method} of a byte string")
+    if method == 1:
+        return np.full(count, r.u8(), np.uint8)
+    if method == 0:
+        return np.frombuffer(r.take(count), np.uint8)
+    frequencies = table_frequencies(r)
+    part = Reader(r.take(r.u()), r.kind, f"{r.where}, rANS that ends at byte {r.pos}")
+    return np.frombuffer(decode_rans(part, frequencies, count), np.uint8)
+
+
+def table_frequencies(r: Reader) -> list[int]:
+    """Section 6.1: F(0) … F(255) from a table."""
+    b, first, bins = r.u8(), r.u8(), r.u8() + 1
+    r.check(b <= 7 and first + bins << b <= 256, f"table of {bins} bins of 2^{b} byte values from bin {first} on")
+    weights = [r.u() for _ in range(bins)]
+    greatest, total = max(weights), sum(weights)
+    r.check(1 <= greatest < 1 << 24, f"the greatest weight of a table is {greatest}")
+    frequencies = [1] * 256
+    for i, weight in enumerate(weights):
+        for v in range(first + i << b, first + i + 1 << b):
+            frequencies[v] += weight * 65280 // (total << b)
+    frequencies[first + weights.index(greatest) << b] += (1 << 16) - sum(frequencies)
+    return frequencies
 
 
 # 7. Layers --------------------------------------------------------------------------------------------------

@@ -17,11 +17,15 @@ from pathlib import Path
 import vector_cases_arranged
 import vector_cases_blocks
 import vector_cases_generators
+import vector_cases_grouped
+import vector_cases_grouped_tables
+import vector_cases_grouped_users
 import vector_cases_layers
 import vector_cases_rans
 import vector_cases_rotated
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
+from vector_cases_grouped_damaged import grouped_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
 from vector_cases_rans_damaged import rans_rows
@@ -39,6 +43,9 @@ REGISTERED = (
     vector_cases_arranged,
     vector_cases_rans,
     vector_cases_rotated,
+    vector_cases_grouped,
+    vector_cases_grouped_tables,
+    vector_cases_grouped_users,
 )
 
 
@@ -84,7 +91,7 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows)
+    groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows, grouped_rows)
     for row in itertools.chain.from_iterable(group() for group in groups):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
