@@ -104,7 +104,8 @@ def _check_layer(network: MaskedNetwork, layer: Layer) -> None:
         return
     if not layer.fill.dtype.maskable:
         raise NetworkError(f"{where} has dtype {layer.fill.dtype}, which cannot be masked")
-    _check_words(layer.fill.values, layer.fill.dtype, mask.count(), where)
+    if not layer.fill.on_demand:  # what is gathered by the mask fits it
+        _check_words(layer.fill.values, layer.fill.dtype, mask.count(), where)
 
 
 def _check_tile(network: MaskedNetwork, fill: TileFill, where: str) -> None:

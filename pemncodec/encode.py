@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from . import fill
 from .bits import Packed
@@ -33,9 +31,10 @@ from .container.manifest import (
     ValuesRow,
 )
 from .container.sections import EncodedFile, Sections, write_container
-from .dtypes import DType, float32_bits
+from .dtypes import float32_bits
 from .errors import NetworkError, PayloadError
 from .fill import Tile
+from .grouping import Source, encode_groups
 from .masks import encode_mask
 from .network import (
     Alias,
@@ -49,15 +48,7 @@ from .network import (
     TileFill,
 )
 from .progress import Progress, silent
-from .tensors import encode_block
 from .words import Words
-
-# Arrays below this are grouped; a group is at most this large, so that reading one tensor decodes little else.
-GROUP_BYTES = 1 << 16
-# What a block of its own costs in the manifest.
-_ROW_BYTES = 4
-# Groups of more members are not tried apart.
-_MOST_APART = 64
 
 _DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
@@ -81,16 +72,6 @@ def encode_file(network: MaskedNetwork, progress: Progress = silent, folder: Pat
         return _Encoder(network, progress, folder).run()
     except PayloadError as reason:  # of a scale
         raise NetworkError(str(reason)) from None
-
-
-@dataclass
-class _Group:
-    """Arrays that may share a block. `users`: keys of `_Encoder.blocks_of`, in file order."""
-
-    dtype: DType
-    users: list[tuple[str, int]] = field(default_factory=list)
-    arrays: list[Words] = field(default_factory=list)
-    size: int = 0
 
 
 class _Encoder:
@@ -178,53 +159,32 @@ class _Encoder:
     # --- blocks -----------------------------------------------------------------------------------------------
 
     def _encode_blocks(self, order: Sequence[int]) -> None:
-        for group in self._groups(order):
-            merged = encode_block(np.concatenate(group.arrays), group.dtype)
-            coded = [(merged, group.users)]
-            # Two signed constants apart cost a bit a value, together two. Tensors are better together (BatchNorm), and
-            # may be ten thousands.
-            if 1 < len(group.arrays) <= _MOST_APART and group.users[0][0] != "tensor":
-                apart = [encode_block(words, group.dtype) for words in group.arrays]
-                if sum(row.size + _ROW_BYTES for row, _ in apart) < merged[0].size + _ROW_BYTES:
-                    coded = [(block, [user]) for block, user in zip(apart, group.users, strict=True)]
-            for (row, payload), users in coded:
-                for user in users:
-                    self.blocks_of[user] = len(self.block_rows)
-                self.block_rows.append(row)
-                self.block_payloads.add(payload)
+        for block in encode_groups(self._sources(order)):
+            for user in block.users:
+                self.blocks_of[user] = len(self.block_rows)
+            self.block_rows.append(block.row)
+            self.block_payloads.add(block.payload)
 
-    def _groups(self, order: Sequence[int]) -> list[_Group]:
-        """Arrays of one role, dtype and task, small ones together (spec section 4.4 gives their order)."""
-        groups: list[_Group] = []
-        still_open: dict[tuple[str, str, int], _Group] = {}
-        for user, dtype, task, words in self._arrays(order):
-            key = user[0], dtype.name, task
-            group = still_open.get(key)
-            if words.nbytes >= GROUP_BYTES or group is None or group.size + words.nbytes > GROUP_BYTES:
-                group = _Group(dtype)
-                groups.append(group)
-                if words.nbytes < GROUP_BYTES:
-                    still_open[key] = group
-            group.users.append(user)
-            group.arrays.append(words)
-            group.size += words.nbytes
-        return groups
-
-    def _arrays(self, order: Sequence[int]) -> list[tuple[tuple[str, int], DType, int, Words]]:
-        arrays: list[tuple[tuple[str, int], DType, int, Words]] = []
+    def _sources(self, order: Sequence[int]) -> list[Source]:
+        """What wants a place in a block, in the order of spec section 4.4."""
+        network = self.network
+        sources: list[Source] = []
         for index in order:
-            prototype = self.network.prototypes[index]
+            prototype = network.prototypes[index]
             if isinstance(prototype, StoredPrototype):
-                values = prototype.values
-                if prototype.presence is not None:
-                    values = values[prototype.presence.to_bool()]
-                arrays.append((("prototype", index), prototype.dtype, 0, values))
-        for index, entry in enumerate(self.network.entries):
+                count = prototype.length if prototype.presence is None else prototype.presence.count()
+                size = count * prototype.dtype.itemsize
+                sources.append(Source(("prototype", index), prototype.dtype, 0, "", size, partial(_stored, prototype)))
+        for index, entry in enumerate(network.entries):
             if isinstance(entry, Tensor):
-                arrays.append((("tensor", index), entry.dtype, entry.task, entry.values))
+                kind = entry.name.rsplit(".", 1)[-1]
+                load = partial(_values, entry)
+                sources.append(Source(("tensor", index), entry.dtype, entry.task, kind, entry.values.nbytes, load))
             elif isinstance(entry, Layer) and isinstance(entry.fill, KeptFill):
-                arrays.append((("kept", index), entry.fill.dtype, entry.task, entry.fill.values))
-        return arrays
+                size = network.masks[entry.mask].count() * entry.fill.dtype.itemsize
+                load = partial(_values, entry.fill)
+                sources.append(Source(("kept", index), entry.fill.dtype, entry.task, "", size, load))
+        return sources
 
     # --- rows -------------------------------------------------------------------------------------------------
 
@@ -271,3 +231,12 @@ class _Encoder:
             second=None if tiled.second is None else order.index(tiled.second),
             second_phase=tiled.second_phase,
         )
+
+
+def _stored(prototype: StoredPrototype) -> Words:
+    """The elements that a file holds."""
+    return prototype.values if prototype.presence is None else fill.kept(prototype.values, prototype.presence.packed)
+
+
+def _values(holder: Tensor | KeptFill) -> Words:
+    return holder.values

@@ -114,6 +114,11 @@ class KeptFill:
         self._values = values
 
     @property
+    def on_demand(self) -> bool:
+        """Whether the values are made when they are asked for."""
+        return callable(self._values)
+
+    @property
     def values(self) -> Words:
         """The kept values, as words."""
         return self._values() if callable(self._values) else self._values

@@ -115,10 +115,10 @@ def u(value: int) -> bytes:
 
 
 def assemble(manifest: bytes, payload: bytes = b"") -> bytes:
-    """A file of version 1.1 with right sizes and checksums around any manifest and payload."""
+    """A file of version 1.2 with right sizes and checksums around any manifest and payload."""
     pages = [zlib.crc32(payload[start : start + 65536]) for start in range(0, len(payload), 65536)]
     front = manifest + struct.pack(f"<{len(pages)}I", *pages)
-    head = b"\x89PEMN\r\n\x1a" + struct.pack("<BBHIIQ", 1, 1, 0, len(manifest), len(manifest), len(payload))
+    head = b"\x89PEMN\r\n\x1a" + struct.pack("<BBHIIQ", 1, 2, 0, len(manifest), len(manifest), len(payload))
     head += struct.pack("<I", zlib.crc32(front))
     return head + struct.pack("<I", zlib.crc32(head)) + front + payload
 

@@ -22,7 +22,7 @@ LEVELS = [
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
     {"draft", "encode", "decode_network", "recipe", "options"},
-    {"decode"},
+    {"decode", "grouping"},
     {"generated"},
     {"consistency"},
     {"network"},

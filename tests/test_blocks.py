@@ -141,7 +141,7 @@ def check(dtype: DType, values: Array) -> None:
             assert read == content
             for j, method in enumerate(methods):
                 assert (method == 2) == (len(set(content[j :: dtype.itemsize])) == 1)
-        else:
+        elif coder == PALETTE:
             read, palette = read_palette(payload, count, dtype.itemsize)
             assert read == content
             assert set(palette) == distinct
@@ -242,7 +242,7 @@ def test_what_each_coder_is_for() -> None:
     ordered = np.sort(near_one.view(np.float32)).view(np.uint32)
     kinds = (noise, repeated, ordered, signs, normal, near_one)
     best = [tensors.encode_block(values, f32)[0] for values in kinds]
-    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE, GROUPED_PLANES, GROUPED_PLANES]
+    assert [row.coder for row in best] == [RAW, ZSTD, PLANES, PALETTE, GROUPED_PLANES, PLANES]
     assert best[3].size <= 20_000 // 8 + 11  # a bit each, two values, K and the method
     assert best[5].size < 0.76 * normal.nbytes
     assert best[4].size < 0.83 * normal.nbytes
