@@ -140,7 +140,7 @@ def test_zeros_pack_without_flags(strategy: str, sampler: str, zero: str, permut
     model(tokens).square().mean().backward()
     model.eval()
     data, report = pemncodec.pack(model)
-    assert data[MINOR] == 1
+    assert data[MINOR] >= 1  # 2 where grouped planes are the smallest for what is not masked
     assert report.sizes.prototypes == report.sizes.kept == 0, "the prototypes are seeds"
     stock = Everything().eval().requires_grad_(False)
     stock.load_state_dict(pemncodec.load(data), strict=True)
