@@ -7,6 +7,9 @@
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 /* Where the loader can choose, the loops are compiled for wider vectors, too. */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
@@ -16,6 +19,7 @@
 #endif
 
 #define TOTAL 65536u
+#define STREAMED (1u << 18) /* elements, from which a tensor is written past the cache */
 
 static PyObject *too_short(const char *what) {
     PyErr_Format(PyExc_ValueError, "%s is too short", what);
@@ -222,6 +226,21 @@ DEFINE_SELECT(uint16_t, 16)
 DEFINE_SELECT(uint32_t, 32)
 DEFINE_SELECT(uint64_t, 64)
 
+#if defined(__SSE2__)
+/* Zeros and values of four bytes, stored past the cache: a large tensor does not fit it, and need not be read before it is
+   written. */
+static void stream_32(uint32_t *out, const uint8_t *packed, size_t whole, const uint32_t *values) {
+    for (size_t i = 0; i < whole; i++) {
+        const __m128i *row = (const __m128i *)rows_32[packed[i]];
+        const __m128i *from = (const __m128i *)(values + 8 * i);
+        __m128i *to = (__m128i *)(out + 8 * i);
+        _mm_stream_si128(to, _mm_and_si128(_mm_loadu_si128(from), _mm_loadu_si128(row)));
+        _mm_stream_si128(to + 1, _mm_and_si128(_mm_loadu_si128(from + 1), _mm_loadu_si128(row + 1)));
+    }
+    _mm_sfence();
+}
+#endif
+
 static void fill_rows(void) {
     for (int byte = 0; byte < 256; byte++) {
         for (int j = 0; j < 8; j++) {
@@ -254,6 +273,16 @@ static int fill_loop(char *out, const uint8_t *packed, size_t count, size_t widt
         void *to = out + done * width;
         const void *values = first.values + first.at * width;
         const void *others = zero == SECOND ? second.values + second.at * width : NULL;
+#if defined(__SSE2__)
+        if (width == 4 && zero == ZERO && count >= STREAMED && (uintptr_t)to % 16 == 0) {
+            stream_32(to, packed + done / 8, run / 8, values);
+            select_32((uint32_t *)to + run / 8 * 8, packed + done / 8 + run / 8, run % 8,
+                      (const uint32_t *)values + run / 8 * 8, NULL, zero);
+            done += run;
+            tile_step(&first, run);
+            continue;
+        }
+#endif
         switch (width) {
             case 1: select_8(to, packed + done / 8, run, values, others, zero); break;
             case 2: select_16(to, packed + done / 8, run, values, others, zero); break;

@@ -84,6 +84,22 @@ def test_against_whole_arrays(itemsize: int, count: int, period: int) -> None:
 
 
 @pytest.mark.parametrize("itemsize", ITEMSIZES)
+@pytest.mark.parametrize("period", [3, 4001, BLOCK + 1, 400_000])
+def test_large_layers(itemsize: int, period: int) -> None:
+    """From 2^18 elements on they are written past the cache, where they are aligned; and here a part that is not."""
+    count = (1 << 18) + 13
+    first, (flags, packed) = values(itemsize, period, 1), mask(count, 3)
+    for before in (0, 1, 4):
+        memory = values(itemsize, count + before + 3, 4)
+        untouched = memory.copy()
+        fill.fill_masked(memory[before : before + count], packed, "zero", (Tile(first), period - 1), None)
+        expected = np.where(flags, tiled(first, period - 1, count), np.zeros(1, dtype=first.dtype))
+        assert np.array_equal(memory[before : before + count], expected)
+        assert np.array_equal(memory[:before], untouched[:before])
+        assert np.array_equal(memory[before + count :], untouched[before + count :])
+
+
+@pytest.mark.parametrize("itemsize", ITEMSIZES)
 @pytest.mark.parametrize("count", LENGTHS)
 def test_scatter(itemsize: int, count: int) -> None:
     flags, packed = mask(count, 5)
