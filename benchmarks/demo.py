@@ -9,6 +9,7 @@ has to classify the test images exactly as the masked one did.
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -95,12 +96,13 @@ def main() -> None:
     pemncodec.load_model(direct, packed)
     same = torch.equal(logits, stock_logits) and torch.equal(logits, accuracy(direct, test_images, test_labels)[1])
 
-    dense = pemncodec.load_file(packed)
+    dense, saved = pemncodec.load_file(packed), io.BytesIO()
+    torch.save(dense, saved)
     save_file(dense, folder / "dense.safetensors")
     raw = b"".join(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes() for tensor in dense.values())
     sizes = [
         ("pemn", packed.stat().st_size),
-        ("torch.save of the dense weights", unpacked.stat().st_size),
+        ("torch.save of the dense weights", saved.tell()),
         ("safetensors of the dense weights", (folder / "dense.safetensors").stat().st_size),
         ("zstd -19 of the dense weights", len(zstandard.ZstdCompressor(level=19).compress(raw))),
     ]

@@ -30,7 +30,7 @@ def test_vectors_are_counted() -> None:
 
 
 def test_pictures_and_pages_exist() -> None:
-    for page in (ROOT / "README.md", ROOT / "docs" / "networks.md"):
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if not target.startswith("https://"):
                 assert (page.parent / target).exists(), f"{page.name} refers to {target}"

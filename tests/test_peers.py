@@ -135,7 +135,7 @@ def test_absent_skipped_and_inexact_peers_are_named() -> None:
 
 def test_findings_say_where_pemn_is_not_best() -> None:
     parts: dict[str, object] = {f"floor_{part}": 1 for part in table.PARTS} | {
-        "of_corrected_floor": 1.0,
+        "of_strict_floor": 1.0,
         "network": "n",
     }
     rows: list[dict[str, object]] = [

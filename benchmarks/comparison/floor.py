@@ -1,7 +1,4 @@
-"""The information in a network, in bits: what no ordinary coder of its parts gets below.
-
-Nothing here is paid for saying what the parts are: names, shapes, dtypes, counts of ones, histograms and the order of
-things cost nothing. So a real file cannot reach the floor, and whatever is above it is the file's own.
+"""The information in a network, in bits: what an ordinary coder of its parts gets down to.
 
 - **masks**: log2 C(n, ones) for every mask, over the n positions at which the value before masking is not zero. (All
   masks of that many ones are taken as equally likely. Where masks have more order than their density, a coder could
@@ -10,36 +7,41 @@ things cost nothing. So a real file cannot reach the floor, and whatever is abov
   checkpoint has seeds; else the values that some layer keeps.
 - **kept**: the kept values of layers that nothing else fills.
 - **tensors**: everything that is not masked.
+- **description**: names, dtypes and shapes, without which there is no state_dict: a line of text each, as xz or zstd
+  takes it, whichever is shorter (raw LZMA, without a container). This is no bound, but what general compressors reach;
+  headers, checksums, metadata and sizes of sections are a file's own.
 
-For the last three no floor exists without a supposition of where values come from. The supposition is that of every
-general coder of tensors: the elements of a group are drawn independently, byte by byte. The floor of a group is the
-least of
+For prototypes, kept values and tensors no floor exists without a supposition of where values come from. The supposition
+is that of every general coder of tensors: the elements of a group are drawn independently, byte by byte. The floor of a
+group is the least of
 
 - its bytes as they are;
-- the order-0 empirical entropy of its byte planes, the sum over j of the entropy of the j-th bytes of all elements;
+- the order-0 entropy of its byte planes, the sum over j of the entropy of the j-th bytes of all elements;
 - the same after rotating each element left by one bit, so that the exponent of a float32 is one byte;
 - for at most 16 distinct values: log2 of the multinomial coefficient of their counts. The values themselves are free,
   so one constant costs nothing, and signs of a constant about one bit each.
 
-An empirical entropy is the code length under the group's own histogram, and the histogram is free. The smaller a group,
-the more this is too little: a group of one element has none, and the lowest bytes of 512 random floats seem to have
-7.6 bits. So the finer of two groupings has always the lesser entropy, and the finest is no bound of anything. The
-groups are stated, then, and not searched: **tensors by kind**, all of one last name (`running_mean`), dtype and number
-of dimensions together; **kept values by layer** where a layer keeps 4,096 or more, all smaller layers together;
-**prototypes** one by one.
+The entropy is that of the source, estimated from the group as Miller and Madow do: the empirical one plus
+(symbols - 1) / 2n nats. The empirical entropy alone is the code length under the group's own histogram, and the
+histogram is free: the smaller the group, the more noise it seems to explain. A group of one element has none, and the
+lowest bytes of 512 random floats seem to have 7.6 bits. The finer of two groupings has always the lesser entropy, then,
+and the finest is no bound of anything. The groups are stated and not searched: **tensors by kind**, all of one last
+name (`running_mean`), dtype and number of dimensions together; **kept values by layer** where a layer keeps 4,096 or
+more, all smaller layers together; **prototypes** one by one.
 
-`corrected` is the same sum with Miller's and Madow's correction of each entropy, (symbols - 1) / 2n nats: what a coder
-would need who knew the distributions beforehand and not the histograms. It is nearer to what can be reached, and it is
-reported beside the floor, never instead of it.
+`strict` is the sum with the empirical entropies and without the description, which no coder reaches on small groups.
+It is reported beside the floor.
 """
 
 from __future__ import annotations
 
+import lzma
 import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import torch
+import zstandard
 
 from .network import Masked, Network
 from .vectors import bits, vectors
@@ -53,18 +55,19 @@ _LOG2 = math.log(2)
 
 @dataclass(frozen=True)
 class Floor:
-    """Bits by part; `corrected`: their sum after the correction."""
+    """Bits by part; `strict`: as the docstring above says."""
 
     masks: float
     prototypes: float
     kept: float
     tensors: float
-    corrected: float
+    description: float
+    strict: float
 
     @property
     def bits(self) -> float:
         """All parts."""
-        return self.masks + self.prototypes + self.kept + self.tensors
+        return self.masks + self.prototypes + self.kept + self.tensors + self.description
 
     def parts(self) -> dict[str, int]:
         """Bytes by part, rounded."""
@@ -74,7 +77,8 @@ class Floor:
             "floor_prototypes": self.prototypes,
             "floor_kept": self.kept,
             "floor_tensors": self.tensors,
-            "floor_corrected": self.corrected,
+            "floor_rest": self.description,
+            "floor_strict": self.strict,
         }
         return {name: round(value / 8) for name, value in named.items()}
 
@@ -112,8 +116,17 @@ def floor(network: Network) -> Floor:
     tensors = Bits()
     for members in kinds.values():
         tensors += group_bits(torch.cat(members))
-    corrected = masks + prototypes.corrected + kept.corrected + tensors.corrected
-    return Floor(masks, prototypes.plain, kept.plain, tensors.plain, corrected)
+    strict = masks + prototypes.plain + kept.plain + tensors.plain
+    parts = prototypes.corrected, kept.corrected, tensors.corrected
+    return Floor(masks, *parts, 8 * description_bytes(network), strict)
+
+
+def description_bytes(network: Network) -> int:
+    """Names, dtypes and shapes, compressed."""
+    lines = [f"{name} {str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for name, t in network.tensors.items()]
+    text = "\n".join(lines).encode()
+    raw = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME}]
+    return min(len(lzma.compress(text, lzma.FORMAT_RAW, filters=raw)), len(zstandard.compress(text, 22)))
 
 
 def mask_bits(layer: Masked) -> float:

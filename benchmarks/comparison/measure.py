@@ -112,11 +112,11 @@ def warm_up(peers: list[Peer]) -> None:
 
 
 def sizes(size: int, least: Floor) -> Row:
-    """The size, and what it is of the floor and of the corrected floor."""
+    """The size, and what it is of the floor and of the strict floor."""
     return {
         "bytes": size,
         "of_floor": round(8 * size / least.bits, 4),
-        "of_corrected_floor": round(8 * size / least.corrected, 4),
+        "of_strict_floor": round(8 * size / least.strict, 4),
     }
 
 

@@ -35,10 +35,10 @@ def findings(rows: list[Row]) -> list[str]:
         ratio, most = number(own, "of_floor"), bar(number(own, "bytes"))
         if ratio > most:
             where = ", ".join(f"{part} {own[f'pemn_{part}']:,}" for part in PARTS if f"pemn_{part}" in own)
-            below = ", ".join(f"{part} {own[f'floor_{part}']:,}" for part in PARTS[:-1])
+            below = ", ".join(f"{part} {own[f'floor_{part}']:,}" for part in PARTS)
             lines.append(
                 f"{network}: pemn is {ratio:.3f} × the floor, above {most} (file: {where}; floor: {below}; "
-                f"{own['of_corrected_floor']:.3f} × the corrected floor)"
+                f"{own['of_strict_floor']:.3f} × the strict floor)"
             )
     return lines
 
@@ -49,15 +49,15 @@ PARTS = ("masks", "prototypes", "kept", "tensors", "rest")
 def summary(rows: list[Row]) -> list[str]:
     """One line a network: the floor, pemn, the best of the others."""
     lines = [
-        "| network | weights | floor, B | pemn, B | × floor | best other | × pemn | torch.save × pemn | "
+        "| network | weights | floor, B | pemn, B | × floor | × strict | best other | × pemn | torch.save × pemn | "
         "load, × torch.load |",
-        "| --- " * 9 + "|",
+        "| --- " * 10 + "|",
     ]
     for network, group in grouped(rows, lambda row: row["network"]).items():
         by = {row["peer"]: row for row in measured(group)}
         own = by.pop(PEMN, None)
         if own is None:
-            lines.append(f"| {network} | " + " | ".join([str(group[0].get("not_measured", "—"))] + ["—"] * 7) + " |")
+            lines.append(f"| {network} | " + " | ".join([str(group[0].get("not_measured", "—"))] + ["—"] * 8) + " |")
             continue
         size = number(own, "bytes")
         best = min(by.values(), key=lambda row: number(row, "bytes"), default=own)
@@ -67,6 +67,7 @@ def summary(rows: list[Row]) -> list[str]:
             f"{own['floor']:,}",
             f"{own['bytes']:,}",
             f"{own['of_floor']:.3f}",
+            f"{own['of_strict_floor']:.3f}",
             str(best["peer"]),
             f"{number(best, 'bytes') / size:.3f}",
             f"{number(dense, 'bytes') / size:.1f}" if dense else "—",
@@ -102,10 +103,10 @@ def about(row: Row) -> list[str]:
     if "epochs" in row:
         origin += f" ({row['training_images']} images, {row['epochs']} epochs)"
     accuracy = f", accuracy {row['accuracy']} %" if "accuracy" in row else ""
-    parts = ", ".join(f"{part} {row[f'floor_{part}']:,}" for part in PARTS[:-1])
+    parts = ", ".join(f"{part} {row[f'floor_{part}']:,}" for part in PARTS)
     return [
         f"{origin}{accuracy}; {row['weights']:,} weights under masks, {row['dense_bytes']:,} B dense. "
-        f"Floor {row['floor']:,} B ({parts}; corrected {row['floor_corrected']:,}). "
+        f"Floor {row['floor']:,} B ({parts}; strict {row['floor_strict']:,}). "
         f"{row['threads']} threads, medians of {row['packs']} packs and {row['loads']} loads.",
         "",
     ]
