@@ -22,6 +22,8 @@ _GLOBAL = re.compile(r"(?:GLOBAL |Unsupported (?:global|class): ?(?:GLOBAL )?)([
 def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> Any:
     """The object that `torch.save` wrote, or the tensors of a safetensors file; on the CPU.
 
+    Tensors of an archive are views of the mapped file: it must stay as it is for as long as they are used.
+
     Args:
         path: a `.pt`/`.pth`/`.bin` or `.safetensors` file; its content decides, not its name.
         unsafe: unpickle arbitrary objects. This runs whatever code the file carries.
