@@ -36,6 +36,18 @@ def to_bytes(words: Words) -> bytes:
     return words.astype(words.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
+def byte_rows(words: Words, dtype: DType) -> NDArray[np.uint8]:
+    """The little-endian bytes of every element, uint8, shape (elements, itemsize); a view where that is possible."""
+    little = words.astype(words.dtype.newbyteorder("<"), copy=False)
+    return little.view(np.uint8).reshape(-1, dtype.itemsize)
+
+
+def from_byte_rows(rows: NDArray[np.uint8], dtype: DType) -> Words:
+    """The inverse of `byte_rows`."""
+    words = rows.reshape(-1).view(word_type(dtype).newbyteorder("<"))
+    return words.astype(word_type(dtype), copy=False)
+
+
 def to_words(array: NDArray[np.generic]) -> Words:
     """The bits of any numpy array, flattened in row-major order."""
     flat = np.ascontiguousarray(array).reshape(-1)

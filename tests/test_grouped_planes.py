@@ -141,6 +141,18 @@ def test_bfloat16() -> None:
     assert tensors.decode_block(row, coded, 30_000, 0).tobytes() == values.tobytes()
 
 
+def test_groups_that_reach_over_pieces() -> None:
+    """More elements than are put into groups at a time, and groups that are missing in some of the pieces."""
+    rng = np.random.default_rng(6)
+    spread = np.repeat(np.array([1.0, 1e-9, 1e9]), 200_000)
+    values = (rng.standard_normal(600_000) * spread).astype(np.float32).view(np.uint32)
+    coded = grouped_planes.encode(values, F32, 1 << 40) or b""
+    assert np.array_equal(grouped_planes.decode(coded, F32, len(values)), values)
+    apart = [grouped_planes.encode(part, F32, 1 << 40) or b"" for part in np.split(values, 3)]
+    mixed = len(values) * math.log2(3) / 8  # which of the three it is
+    assert len(coded) < sum(map(len, apart)) + 1.01 * mixed
+
+
 # --- what is no byte string -----------------------------------------------------------------------------------
 
 TABLE = bytes([2, 0, 7, 0, 1])  # all weight on byte 7

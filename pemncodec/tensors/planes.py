@@ -25,7 +25,7 @@ STRONG_GAIN = 0.12
 def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     if dtype.itemsize == 1 or not len(words):
         return None
-    data = np.frombuffer(w.to_bytes(words), dtype=np.uint8).reshape(-1, dtype.itemsize)
+    data = w.byte_rows(words, dtype)
     planes = [np.ascontiguousarray(data[:, j]) for j in range(dtype.itemsize)]
     weak = [_encode_plane(plane) for plane in planes]
     size = sum(map(len, weak))
@@ -74,5 +74,4 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
         else:
             raise PayloadError(f"{what} has the unknown method {method}")
     cursor.end("the planes")
-    words = data.reshape(-1).view(w.word_type(dtype).newbyteorder("<"))
-    return words.astype(w.word_type(dtype), copy=False)
+    return w.from_byte_rows(data, dtype)
