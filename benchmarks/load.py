@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from memory import reset_peak, status
 
 import pemncodec
 from pemncodec import kernels
@@ -150,17 +151,10 @@ def once(folder: Path, case: str) -> None:
     """Load once and print the growth of the peak; a tiny file first, so that every import is done."""
     pemncodec.load(pemncodec.save({"w": torch.rand(3)}))
     loader = loaders(folder)[case]
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak, which a child inherits from its parent
-    before = peak()
+    before = reset_peak()
     kept = loader()
-    print(peak() - before)
+    print(status("VmHWM") - before)
     del kept
-
-
-def peak() -> int:
-    """Peak resident size of this process in bytes (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from memory import reset_peak, status
 
 import pemncodec
 from pemncodec.checkpoints import draft_of
@@ -78,8 +79,7 @@ def once(folder: Path, step: str) -> None:
         "load": lambda: pemncodec.load_file(folder / "a.pemn"),
         "unpack": lambda: pemncodec.unpack_file(folder / "a.pemn", folder / "b.pt"),
     }
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before, anonymous = status("VmHWM"), status("RssAnon")
+    before, anonymous = reset_peak(), status("RssAnon")
     watch = Watch()
     start = time.perf_counter()
     kept = steps[step]()
@@ -111,12 +111,6 @@ class Watch:
         self._done.set()
         self._thread.join()
         return max(self._most, status("RssAnon"))
-
-
-def status(field: str) -> int:
-    """A size in /proc/self/status, in bytes (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def measure(weights: int) -> Iterator[dict[str, Any]]:

@@ -113,24 +113,33 @@ def _by_kind(sources: Sequence[Source], members: list[int]) -> tuple[list[_Group
 
 def _merged(sources: Sequence[Source], groups: list[_Group]) -> list[tuple[_Group, Block | None]]:
     """Pairs of groups are put together as long as that makes them smaller; or all of them."""
-    best = [(group, _encode_together(sources, group)) for group in groups]
-    together = _Group(sorted(number for group in groups for number in group.members), sum(g.size for g in groups))
+    blocks: dict[tuple[int, ...], Block] = {}
+
+    def block_of(group: _Group) -> Block:
+        key = tuple(group.members)
+        if key not in blocks:
+            blocks[key] = _encode_together(sources, group)
+        return blocks[key]
+
+    def cost(group: _Group) -> int:
+        return block_of(group).row.size + _ROW_BYTES
+
+    best = list(groups)
     while True:
-        gains = []
-        for (i, (one, first)), (j, (two, second)) in combinations(enumerate(best), 2):
-            if one.size + two.size <= GROUP_BYTES:
-                both = _Group(sorted(one.members + two.members), one.size + two.size)
-                block = _encode_together(sources, both)
-                gains.append((first.row.size + second.row.size + _ROW_BYTES - block.row.size, -i, -j, both, block))
-        gain, i, j, both, block = max(gains, key=lambda found: found[:3], default=(0, 0, 0, together, best[0][1]))
-        if gain <= 0:
+        pairs = [pair for pair in combinations(best, 2) if _together(pair).size <= GROUP_BYTES]
+        gains = [sum(map(cost, pair)) - cost(_together(pair)) for pair in pairs]
+        if max(gains, default=0) <= 0:
             break
-        best = [pair for number, pair in enumerate(best) if number not in (-i, -j)] + [(both, block)]
-    if len(best) > 1 and together.size <= GROUP_BYTES:
-        block = _encode_together(sources, together)
-        if block.row.size < sum(other.row.size + _ROW_BYTES for _, other in best) - _ROW_BYTES:
-            best = [(together, block)]
-    return list(best)
+        pair = pairs[gains.index(max(gains))]
+        best = [group for group in best if group not in pair] + [_together(pair)]
+    everything = _together(groups)
+    if everything.size <= GROUP_BYTES and cost(everything) < sum(map(cost, best)):
+        best = [everything]
+    return [(group, block_of(group)) for group in best]
+
+
+def _together(groups: Sequence[_Group]) -> _Group:
+    return _Group(sorted(number for group in groups for number in group.members), sum(group.size for group in groups))
 
 
 def _encode_together(sources: Sequence[Source], group: _Group) -> Block:

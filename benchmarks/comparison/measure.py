@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 from experiments.rows import Row
+from memory import reset_peak, status
 
 import pemncodec
 
@@ -181,18 +182,11 @@ def peak_growth(name: str, path: Path, threads: int) -> int:
 def once(peer: Peer, path: Path) -> int:
     """Load a tiny file, so that every import is done, then this one: the growth of the peak resident size (Linux)."""
     warm_up([peer])
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
-    before = peak()
+    before = reset_peak()
     state = peer.load(path)
-    growth = peak() - before
+    growth = status("VmHWM") - before
     del state
     return growth
-
-
-def peak() -> int:
-    """Peak resident size of this process in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def machine() -> Row:

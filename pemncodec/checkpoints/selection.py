@@ -86,22 +86,23 @@ class Magnitudes:
 
     def without_smallest(self, drop: int) -> Largest:
         """All that take part but the `drop` smallest, 1 ≤ drop ≤ their number; of equal ones the first are dropped."""
-        cut, dropped_equal, equal = self._cut(drop - 1)
-        out = np.zeros(bits.byte_length(len(self)), dtype=np.uint8)
-        left = dropped_equal
-        for number, keys in enumerate(self.chunks()):
-            kept = keys > cut
-            if dropped_equal < equal:
-                same = np.flatnonzero(keys == cut)
-                kept[same[left:]] = True
-                left -= min(left, len(same))
-            start = number * bits.PIECE
+        cut, left, equal = self._cut(drop - 1)
+        tie = left < equal
+
+        def kept(where: slice) -> NDArray[np.bool_]:
+            nonlocal left
+            keys = self._keys(where.start)
+            flags = keys > cut
             if self._active is not None:
-                whole = self._active[start : start + bits.PIECE].copy()
-                whole[whole] = kept
-                kept = whole
-            out[start // 8 : start // 8 + bits.byte_length(len(kept))] = bits.pack(kept)
-        return Largest(out, dropped_equal < equal)
+                flags &= self._active[where]
+            if tie:
+                same = keys == cut if self._active is None else (keys == cut) & self._active[where]
+                equal_here = np.flatnonzero(same)
+                flags[equal_here[left:]] = True
+                left -= min(left, len(equal_here))
+            return flags
+
+        return Largest(bits.pack_pieces(len(self), kept), tie)
 
     def _cut(self, rank: int) -> tuple[np.unsignedinteger, int, int]:
         """The key of this rank; how many of those that equal it are at this rank or below; how many there are."""

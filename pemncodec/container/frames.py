@@ -14,8 +14,6 @@ STRONG_LIMIT_OF_VALUES = 1 << 23
 MAX_WINDOW = 1 << 27
 # A block of 4 bytes holds at most 2^17 (RFC 8878): what declares more cannot be true, and is not allocated.
 MAX_EXPANSION = 1 << 15
-
-
 # Beyond this much above what is there already, the strong level is not tried.
 _HOPELESS = 1.15
 
@@ -25,7 +23,12 @@ def compress_below(data: Payload, limit: float, strong_limit: int = STRONG_LIMIT
     weak = compress(data, 0)
     if len(weak) > _HOPELESS * limit or len(data) > strong_limit:
         return weak
-    return min(weak, _compress(data, 19), key=len)
+    return min(weak, strong(data), key=len)
+
+
+def strong(data: Payload) -> bytes:
+    """By the strong level alone, for what the weak ones were tried on."""
+    return _compress(data, 19)
 
 
 def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:

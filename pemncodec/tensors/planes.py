@@ -51,7 +51,7 @@ def _search(plane: NDArray[np.uint8], coded: bytes) -> bytes:
     """The plane by the strong level of zstd, where that can be and is smaller."""
     if coded[0] == CONSTANT or len(plane) > (_SAMPLE if coded[0] == RAW else frames.STRONG_LIMIT_OF_VALUES):
         return coded
-    return min(coded, _framed(frames.compress(plane.tobytes(), len(plane))), key=len)
+    return min(coded, _framed(frames.strong(plane.tobytes())), key=len)
 
 
 def _framed(frame: bytes) -> bytes:
