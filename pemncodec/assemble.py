@@ -55,7 +55,7 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     entries = [_maskable(entry) for entry in draft.entries]
     weights = [entry for entry in entries if isinstance(entry, MaskedWeight)]
     progress(0, len(draft.entries), "finding prototypes")
-    views = [Weight(weight.dtype, weight.values, weight.mask) for weight in weights]
+    views = [Weight(weight.dtype, weight.values, weight.mask, weight.known) for weight in weights]
     vectors = find_vectors(views)
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)})
     fills = {

@@ -15,12 +15,13 @@ from .words import Words
 
 @dataclass(frozen=True)
 class PlainTensor:
-    """A tensor without a mask. `values`: words."""
+    """A tensor without a mask. `values`: words. `task` as in `network.Tensor`, here and below."""
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
     values: Words
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class MaskedWeight:
     Attributes:
         values: all elements before masking, as words.
         mask: one bit for every element.
+        known: which of `values` are what the layer was filled with; None: all of them. Where a weight was saved multiplied
+            by its mask it is the mask itself. Every kept element is known; the others are never looked at.
     """
 
     name: str
@@ -37,6 +40,8 @@ class MaskedWeight:
     shape: tuple[int, ...]
     values: Words
     mask: Mask
+    known: Mask | None = None
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class SeededWeight:
     mask: Mask
     zero: str = "zero"
     factor: float | None = None
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class TiedTensor:
 
     name: str
     target: str
+    task: int = 0
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ class Draft:
         eps: what the modules with running statistics add to a variance, by the prefix of their tensors (`""` or with
             a dot at the end); empty where there is no module but its tensors only.
         conversions: the lossy conversions that were done.
+        tasks: names of tasks; an entry's `task` is 0 (all of them) or 1 + an index into these.
     """
 
     layout: str
@@ -110,3 +118,4 @@ class Draft:
     negative_zeros: int = 0
     eps: dict[str, float] = field(default_factory=dict)
     conversions: list[Conversion] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)

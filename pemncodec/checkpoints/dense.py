@@ -67,7 +67,7 @@ def _masked(tensor: PlainTensor) -> MaskedWeight | None:
     mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
     if 1 - mask.density < MIN_ZEROS:
         return None
-    return MaskedWeight(tensor.name, tensor.dtype, tensor.shape, values, mask)
+    return MaskedWeight(tensor.name, tensor.dtype, tensor.shape, values, mask, known=mask)
 
 
 def _has_negative_zero(dtype: DType) -> bool:

@@ -31,11 +31,12 @@ _OVERHEAD = 16
 
 @dataclass(frozen=True)
 class Weight:
-    """What the finder looks at: the values of a layer before masking, and its mask."""
+    """What the finder looks at: the values of a layer before masking, its mask, and which values are known (None: all)."""
 
     dtype: DType
     values: Words
     mask: Mask
+    known: Mask | None = None
 
 
 @dataclass
