@@ -57,9 +57,9 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask, weight.known) for weight in weights]
     vectors = find_vectors(views)
-    network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)})
+    network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))
     fills = {
-        weights[number].name: filled
+        (weights[number].name, weights[number].task): filled
         for vector in vectors
         for number, filled in zip(vector.members, _fills(network, vector, weights), strict=True)
     }
@@ -90,13 +90,17 @@ def _maskable(entry: DraftEntry) -> DraftEntry:
         return entry
     keep = np.repeat(entry.mask.to_bool(), entry.dtype.words_per_element)
     values = np.where(keep, entry.values, np.zeros(1, dtype=entry.values.dtype))
-    return PlainTensor(entry.name, entry.dtype, entry.shape, values)
+    return PlainTensor(entry.name, entry.dtype, entry.shape, values, entry.task)
 
 
 def _own_metadata(draft: Draft) -> dict[str, str]:
     own = {"pemn.layout": draft.layout, "pemn.mask_rule": draft.mask_rule}
     if draft.keep is not None:
-        own["pemn.keep"] = repr(draft.keep)
+        own["pemn.keep"] = json.dumps(draft.keep, separators=(",", ":"))
+    if draft.threshold is not None:
+        own["pemn.threshold"] = repr(draft.threshold)
+    if draft.original:
+        own["pemn.original"] = json.dumps(draft.original, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     if draft.dropped:
         own["pemn.dropped"] = json.dumps(draft.dropped, ensure_ascii=False, separators=(",", ":"))
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
@@ -117,19 +121,20 @@ def _fills(network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight]) 
 def _entry(
     network: MaskedNetwork,
     entry: DraftEntry,
-    fills: dict[str, TileFill | KeptFill],
+    fills: dict[tuple[str, int], TileFill | KeptFill],
     seeds: dict[GeneratedPrototype, int],
 ) -> Entry:
     if isinstance(entry, PlainTensor):
-        return Tensor(entry.name, entry.dtype, entry.shape, entry.values)
+        return Tensor(entry.name, entry.dtype, entry.shape, entry.values, entry.task)
     if isinstance(entry, TiedTensor):
-        return Alias(entry.name, entry.target)
+        return Alias(entry.name, entry.target, entry.task)
     network.masks.append(entry.mask)
     mask = len(network.masks) - 1
     if isinstance(entry, MaskedWeight):
-        return Layer(entry.name, entry.shape, mask, fills[entry.name])
+        return Layer(entry.name, entry.shape, mask, fills[entry.name, entry.task], entry.task)
     assert isinstance(entry, SeededWeight)
     if entry.prototype not in seeds:
         network.prototypes.append(entry.prototype)
         seeds[entry.prototype] = len(network.prototypes) - 1
-    return Layer(entry.name, entry.shape, mask, TileFill(seeds[entry.prototype], zero=entry.zero, scale=entry.factor))
+    filled = TileFill(seeds[entry.prototype], zero=entry.zero, scale=entry.factor)
+    return Layer(entry.name, entry.shape, mask, filled, entry.task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,19 +57,25 @@ def compare(
         MismatchError: the first tensor that is missing, superfluous or different.
         FormatError: the file cannot be read.
     """
-    with PemnFile(file, task=task, max_bytes=max_bytes) as opened:
-        _same_names(opened, draft)
-        expected = {entry.name: entry for entry in draft.entries}
-        for number, entry in enumerate(draft.entries):
-            progress(number, len(draft.entries), entry.name)
-            original = expected[entry.target] if isinstance(entry, TiedTensor) else entry
-            _same_tensor(opened, entry.name, original)
-        progress(len(draft.entries), len(draft.entries), "")
+    done, total = 0, sum(1 if entry.task else max(1, len(draft.tasks)) for entry in draft.entries)
+    for number, name in enumerate(draft.tasks or [task], 1 if draft.tasks else 0):
+        entries = [entry for entry in draft.entries if entry.task in (0, number)]
+        with PemnFile(file, task=name, base=base, max_bytes=max_bytes) as opened:
+            _same_names(opened, entries)
+            expected = {entry.name: entry for entry in entries}
+            for entry in entries:
+                progress(done, total, entry.name)
+                done += 1
+                if number > 1 and not entry.task:  # common to all tasks, and seen in the first
+                    continue
+                original = expected[entry.target] if isinstance(entry, TiedTensor) else entry
+                _same_tensor(opened, entry.name, original)
+    progress(total, total, "")
     return Comparison(len(draft.entries), draft.negative_zeros)
 
 
-def _same_names(opened: PemnFile, draft: Draft) -> None:
-    ours, theirs = opened.keys(), [entry.name for entry in draft.entries]
+def _same_names(opened: PemnFile, entries: Sequence[DraftEntry]) -> None:
+    ours, theirs = opened.keys(), [entry.name for entry in entries]
     missing = [name for name in theirs if name not in opened]
     extra = sorted(set(ours) - set(theirs))
     if missing or extra:

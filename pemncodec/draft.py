@@ -6,6 +6,7 @@ Recognisers (`checkpoints/`) write it; `assemble` turns it into a `MaskedNetwork
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .dtypes import DType
 from .mask import Mask
@@ -31,8 +32,8 @@ class MaskedWeight:
     Attributes:
         values: all elements before masking, as words.
         mask: one bit for every element.
-        known: which of `values` are what the layer was filled with; None: all of them. Where a weight was saved multiplied
-            by its mask it is the mask itself. Every kept element is known; the others are never looked at.
+        known: which of `values` are what the layer was filled with; None: all of them. Where a weight was saved
+            multiplied by its mask it is the mask itself. Every kept element is known; the others are never looked at.
     """
 
     name: str
@@ -97,11 +98,15 @@ class Draft:
 
     Attributes:
         layout: which layout it is, as `pemn pack` prints it.
-        mask_rule: `"edge-popup"`, `"sigmoid"`, `"explicit"` or `"nonzero"`.
-        keep: the fraction kept that the rule was given, or None.
+        mask_rule: `"edge-popup"`, `"kth-value"`, `"global"`, `"sigmoid"`, `"threshold"`, `"explicit"`, `"nonzero"` or
+            `"none"`.
+        keep: the fraction kept that the rule was given, or fractions by pattern (`options.Keep`), or None.
+        threshold: the number that the rule was given, or None.
         entries: all tensors, in the order of the state_dict.
         dropped: what is in the checkpoint and not in `entries`.
         notes: what the user should know.
+        reasons: why it is this layout and these masks, for a user who asks.
+        original: what is needed to write this layout again and is not in `entries`; JSON values by key.
         negative_zeros: number of pruned weights that were −0.0 and become +0.0.
         eps: what the modules with running statistics add to a variance, by the prefix of their tensors (`""` or with
             a dot at the end); empty where there is no module but its tensors only.
@@ -111,10 +116,13 @@ class Draft:
 
     layout: str
     mask_rule: str
-    keep: float | None = None
+    keep: float | dict[str, float] | None = None
+    threshold: float | None = None
     entries: list[DraftEntry] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    original: dict[str, Any] = field(default_factory=dict)
     negative_zeros: int = 0
     eps: dict[str, float] = field(default_factory=dict)
     conversions: list[Conversion] = field(default_factory=list)

@@ -60,24 +60,37 @@ def scores_name(weight: str) -> str:
     return weight + "_scores"
 
 
+def filled(decoder: Decoder, index: int) -> torch.Tensor:
+    """A masked layer before its mask; zero where its values are not stored."""
+    row = decoder.manifest.resolve(index)
+    words = decoder.filled(index) if isinstance(row, TiledRow) else decoder.words(index)
+    return torch_tensors.to_tensor(words, decoder.dtype(index), row.shape)
+
+
+def scores(decoder: Decoder, index: int) -> torch.Tensor:
+    """Scores of a masked layer: 1 where it is kept, 0 where not; float32.
+
+    A mask has no bit where the prototype is zero. A score of 0.5 leaves it to the original code there, whose top k then
+    still holds every kept weight. Elements that are not stored are kept by no layer.
+    """
+    shape = decoder.shape(index)
+    values = bits.unpack(decoder.layer_mask(index), math.prod(shape)).astype(np.float32)
+    if decoder.has_idle(index):
+        idle = decoder.filled(index) == 0
+        unstored = decoder.unstored(index)
+        if unstored is not None:
+            idle &= unstored == 0
+        values[idle] = 0.5
+    return torch.from_numpy(values).reshape(shape)
+
+
 def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) -> Iterator[tuple[str, torch.Tensor]]:
     dtype = decoder.dtype(index)
     if isinstance(row, TiledRow) and row.zero == ZERO_SECOND:
         raise OutputError(f"layer {name!r} chooses between two values, which weight and scores cannot say: use 'dense'")
-    filled = decoder.filled(index) if isinstance(row, TiledRow) else decoder.words(index)
-    flags = bits.unpack(decoder.layer_mask(index), math.prod(row.shape))
-    scores = flags.astype(np.float32)
-    if decoder.has_idle(index):
-        # A mask has no bit where the prototype is zero. A score between the others leaves it to the original code,
-        # whose top k then still holds every kept weight. Elements that are not stored are kept by no layer.
-        idle = filled == 0
-        unstored = decoder.unstored(index)
-        if unstored is not None:
-            idle &= unstored == 0
-        scores[idle] = 0.5
-    yield name, torch_tensors.to_tensor(filled, dtype, row.shape)
+    yield name, filled(decoder, index)
     kind = torch_tensors.torch_dtype(dtype) if dtype.kind == "float" and dtype.itemsize >= 2 else torch.float32
-    yield scores_name(name), torch.from_numpy(scores).reshape(row.shape).to(kind)
+    yield scores_name(name), scores(decoder, index).to(kind)
 
 
 def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, name: str) -> torch.Tensor:

@@ -2,36 +2,140 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
 
 from .errors import ConversionError, MaskRuleError
 
 TENSOR_DTYPES = ("float16", "bfloat16")
 DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
 
+# How masks follow from scores (README, "Mask rules").
+RULES = ("edge-popup", "kth-value", "top-k", "global", "sigmoid", "threshold")
+TIES = ("stable",)
+
+Fractions = float | Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which fraction of its weights a layer keeps.
+
+    Attributes:
+        fractions: pairs of a pattern and a fraction in (0, 1]. The first whose pattern matches counts: `fnmatch` on the
+            name of the weight, or on that without `.weight`.
+    """
+
+    fractions: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of(cls, keep: Fractions | None) -> Keep | None:
+        """From a fraction for all layers, or from fractions by pattern.
+
+        Raises:
+            MaskRuleError: a fraction is outside of (0, 1].
+        """
+        if keep is None:
+            return None
+        pairs = list(keep.items()) if isinstance(keep, Mapping) else [("*", keep)]
+        for pattern, fraction in pairs:
+            _check_fraction(pattern, fraction)
+        return cls(tuple((pattern, float(fraction)) for pattern, fraction in pairs))
+
+    def __call__(self, weight: str) -> float | None:
+        """The fraction of a layer; None where no pattern matches."""
+        return next((fraction for pattern, fraction in self.fractions if _matches(pattern, weight)), None)
+
+    def check_used(self, weights: Iterable[str]) -> None:
+        """Every pattern must match some layer.
+
+        Raises:
+            MaskRuleError: one matches none.
+        """
+        names = list(weights)
+        for pattern, _ in self.fractions:
+            if pattern != "*" and not any(_matches(pattern, name) for name in names):
+                raise MaskRuleError(
+                    f"keep {pattern!r} matches no layer with scores: there are "
+                    f"{', '.join(map(repr, names[:4]))}{', …' if len(names) > 4 else ''}"
+                )
+
+    @property
+    def plain(self) -> float | dict[str, float]:
+        """The one fraction, or all by pattern: what `of` takes."""
+        if len(self.fractions) == 1 and self.fractions[0][0] == "*":
+            return self.fractions[0][1]
+        return dict(self.fractions)
+
+
+def _matches(pattern: str, weight: str) -> bool:
+    return fnmatchcase(weight, pattern) or fnmatchcase(weight.removesuffix(".weight"), pattern)
+
+
+def _check_fraction(pattern: str, keep: object) -> None:
+    where = "keep" if pattern == "*" else f"keep of {pattern!r}"
+    if isinstance(keep, bool) or not isinstance(keep, float | int) or not 0.0 < keep <= 1.0:
+        percent = f" (for {keep} % give {keep / 100:g})" if isinstance(keep, float | int) and 1 < keep <= 100 else ""
+        raise MaskRuleError(
+            f"{where} is {keep!r}, and must be above 0 and at most 1: the fraction of weights that are KEPT{percent}"
+        )
+
 
 @dataclass(frozen=True)
 class PackOptions:
-    """Options of packing.
+    """Options of packing: what the checkpoint does not say.
 
     Attributes:
-        keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1].
+        keep: the fraction of weights that a layer keeps, in (0, 1]: one for all, or by pattern, the first that matches.
         key: under which key of the checkpoint the state_dict is.
+        rule: how masks follow from scores, one of `RULES`; by default as the family of the checkpoint has it.
+        threshold: for rule `"sigmoid"`: kept where sigmoid(score) is above it; for rule `"threshold"`: where score is.
+        ties: `"stable"`: where equal scores straddle the cut, drop them in the order of their positions, as a stable
+            sort does; None: such a tie is an error.
+        family: of which family the checkpoint is, where its tensors cannot tell.
+        masks: 0/1 tensors by the name of the weight, from another file.
+        backbone: the state_dict that the masks of a checkpoint without weights belong to.
+        strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
 
     Raises:
-        MaskRuleError: keep is outside of (0, 1].
+        MaskRuleError: a value that is none of those.
     """
 
-    keep: float | None = None
+    keep: Fractions | None = None
     key: str | None = None
+    rule: str | None = None
+    threshold: float | None = None
+    ties: str | None = None
+    family: str | None = None
+    masks: Mapping[str, Any] | None = field(default=None, repr=False)
+    backbone: Mapping[str, Any] | None = field(default=None, repr=False)
+    strip_prefix: bool = False
 
     def __post_init__(self) -> None:
-        if self.keep is not None and (not isinstance(self.keep, float | int) or not 0.0 < self.keep <= 1.0):
-            percent = f" (for {self.keep} % give {self.keep / 100:g})" if _is_percent(self.keep) else ""
-            raise MaskRuleError(
-                f"keep is {self.keep!r}, and must be above 0 and at most 1: the fraction of weights that are "
-                f"KEPT{percent}"
-            )
+        Keep.of(self.keep)
+        if self.rule not in (None, *RULES):
+            raise MaskRuleError(f"rule is {self.rule!r}: choose {', '.join(RULES)}")
+        if self.ties not in (None, *TIES):
+            raise MaskRuleError(f"ties is {self.ties!r}: choose {', '.join(TIES)}, or leave it away")
+        if self.threshold is not None:
+            if not isinstance(self.threshold, float | int) or not abs(self.threshold) < float("inf"):
+                raise MaskRuleError(f"threshold is {self.threshold!r}, and must be a number")
+            if self.rule not in (None, "sigmoid", "threshold"):
+                raise MaskRuleError(f"rule {self.rule!r} has no threshold: leave it away, or choose another rule")
+            if self.rule != "threshold" and not 0 <= self.threshold < 1:
+                raise MaskRuleError(
+                    f"threshold is {self.threshold!r}, and a sigmoid is between 0 and 1 (rule 'threshold' compares the "
+                    "scores themselves)"
+                )
+        elif self.rule == "threshold":
+            raise MaskRuleError("rule 'threshold' needs a threshold: kept are scores above it")
+
+    @property
+    def fractions(self) -> Keep | None:
+        """`keep` as a function of the name of a weight."""
+        return Keep.of(self.keep)
 
 
 @dataclass(frozen=True)
@@ -72,7 +176,3 @@ class InferenceOptions:
 def is_eps(value: object) -> bool:
     """Whether a value can be the eps of a BatchNorm that is folded: a number in [0, 1]."""
     return isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _is_percent(keep: object) -> bool:
-    return isinstance(keep, float | int) and 1.0 < keep <= 100.0

@@ -1,56 +1,95 @@
-"""Writing: a network as bytes, or as a file, and a report of what was found in it."""
+"""Writing: a network, or several over one backbone, as bytes or as a file, and a report of what was found."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
+from . import tasks as task_drafts
+from .api import load_network
 from .assemble import assemble
+from .base import BaseFiles, refuse_base
 from .checkpoints import draft_of
 from .container.accounting import sizes
 from .container.sections import EncodedFile
 from .draft import Draft
 from .encode import encode_file
-from .errors import NetworkError
+from .errors import CheckpointError, NetworkError
 from .inference import convert
 from .network import MaskedNetwork
-from .options import InferenceOptions, PackOptions
+from .opening import PathOrBytes
+from .options import Fractions, InferenceOptions, PackOptions
 from .output import whole_file
 from .progress import Progress, silent
-from .report import PackReport
+from .report import PackReport, base_notes
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 PathLike = str | os.PathLike[str]
 
 
-def pack(
-    source: Source,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    fold_batchnorm: bool = False,
-    batchnorm_eps: float | None = None,
-    tensor_dtype: str | None = None,
-    progress: Progress = silent,
-) -> tuple[bytes, PackReport]:
-    """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
+class PackArguments(TypedDict, total=False):
+    """What `pack`, `save`, `save_file` and `save_tasks` take by name; all of it may be left away.
 
-    Args:
-        source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
-            `model_state_dict` or `model`), or a `MaskedNetwork`.
-        keep: the fraction of weights that edge-popup keeps in every layer, in (0, 1]. It is in no
-            checkpoint with scores, so it must be given for these.
-        key: under which key of a checkpoint the state_dict is, where it is not one of the three above.
+    Attributes:
+        keep: the fraction of weights that a layer keeps, in (0, 1]: one for all layers, or by pattern (`fnmatch` on the
+            name of the weight, the first that matches counts). It is in no checkpoint with scores, so it must be given for
+            these.
+        rule: how masks follow from scores: `"edge-popup"`, `"kth-value"`, `"top-k"`, `"global"`, `"sigmoid"` or
+            `"threshold"`; by default as the family of the checkpoint has it.
+        threshold: for the last two: keep probabilities, or scores, above it.
+        ties: `"stable"`: where equal scores straddle the cut, keep the last of them, as a stable sort does. Otherwise that
+            is an error.
+        family: of which family the checkpoint is, where its tensors cannot tell (`"biprop"`).
+        masks: 0/1 tensors by the name of the weight, from another file.
+        backbone: a module, a state_dict or a checkpoint: the network of a checkpoint that holds masks only (piggyback).
+        strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
+        key: under which key of a checkpoint the state_dict is, where it is not `state_dict`, `model_state_dict` or `model`.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
         fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
         batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
         tensor_dtype: lossy: round float32 and float64 tensors without a mask to `"float16"` or `"bfloat16"`.
+        base: another `.pemn` file, a path or bytes; several, in any order, where that is a delta itself. What is
+            smaller as a difference from it is stored as one. Then the file is a delta: it is read beside this base only.
         progress: called with (done, total, name).
+    """
+
+    keep: Fractions | None
+    rule: str | None
+    threshold: float | None
+    ties: str | None
+    family: str | None
+    masks: Mapping[str, Any] | None
+    backbone: Mapping[str, Any] | torch.nn.Module | None
+    strip_prefix: bool
+    key: str | None
+    metadata: dict[str, str] | None
+    fold_batchnorm: bool
+    batchnorm_eps: float | None
+    tensor_dtype: str | None
+    base: BaseFiles
+    progress: Progress
+
+
+# What of these says how to read the checkpoint, and what shall be lossy.
+_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "strip_prefix")
+_CONVERSIONS = ("fold_batchnorm", "batchnorm_eps", "tensor_dtype")
+
+
+def pack(source: Source, **arguments: Unpack[PackArguments]) -> tuple[bytes, PackReport]:
+    """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
+
+    Args:
+        source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
+            `model_state_dict` or `model`), what `load_checkpoint` returned, or a `MaskedNetwork`.
+        **arguments: as `PackArguments` says: keep, rule, threshold, ties, family, masks, backbone, strip_prefix, key,
+            metadata, fold_batchnorm, batchnorm_eps, tensor_dtype, base, progress.
 
     Returns:
         The file, and the report.
@@ -59,98 +98,20 @@ def pack(
         CheckpointError: the checkpoint cannot be packed: unknown or broken layout, no masks without `keep`,
             a dtype that the format lacks; a conversion that is none, or would make a finite value infinite.
         NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
+        TypeError: an argument that there is not.
     """
-    conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    encoded, report = _encode(source, PackOptions(keep, key), conversions, metadata, progress)
+    encoded, report = _encode(source, arguments)
     return encoded.to_bytes(), report
 
 
-def _encode(
-    source: Source,
-    options: PackOptions,
-    conversions: InferenceOptions,
-    metadata: dict[str, str] | None,
-    progress: Progress,
-    folder: Path | None = None,
-) -> tuple[EncodedFile, PackReport]:
-    if isinstance(source, MaskedNetwork):
-        if conversions.lossy:
-            raise NetworkError(
-                "a MaskedNetwork is packed as it is: fold_batchnorm and tensor_dtype are for checkpoints"
-            )
-        if metadata:
-            raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
-        encoded = encode_file(source, progress, folder)
-        rule = source.metadata.get("pemn.mask_rule", "")
-        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
-        report = PackReport(layout, rule, None, len(source.layers), [], [], [], sizes(encoded.manifest, encoded.size))
-        return encoded, report
-    draft = convert(draft_of(source, options), conversions)
-    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder)
-
-
-def pack_draft(
-    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent, folder: Path | None = None
-) -> tuple[EncodedFile, PackReport]:
-    """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
-
-    Args:
-        folder: where a temporary file may be for what would take much memory; by default there is none.
-
-    Raises:
-        NetworkError: bad metadata, or a network that does not fit the format.
-    """
-    assembled = assemble(draft, metadata, progress)
-    encoded = encode_file(assembled.network, progress, folder)
-    return encoded, PackReport(
-        layout=draft.layout,
-        mask_rule=draft.mask_rule,
-        keep=draft.keep,
-        layers=len(assembled.network.layers),
-        findings=assembled.findings,
-        notes=draft.notes,
-        dropped=draft.dropped,
-        sizes=sizes(encoded.manifest, encoded.size),
-        conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
-    )
-
-
-def save(
-    source: Source,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    fold_batchnorm: bool = False,
-    batchnorm_eps: float | None = None,
-    tensor_dtype: str | None = None,
-    progress: Progress = silent,
-) -> bytes:
+def save(source: Source, **arguments: Unpack[PackArguments]) -> bytes:
     """The bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack(
-        source,
-        keep=keep,
-        key=key,
-        metadata=metadata,
-        fold_batchnorm=fold_batchnorm,
-        batchnorm_eps=batchnorm_eps,
-        tensor_dtype=tensor_dtype,
-        progress=progress,
-    )[0]
+    return pack(source, **arguments)[0]
 
 
 def save_file(
-    source: Source,
-    path: PathLike,
-    *,
-    keep: float | None = None,
-    key: str | None = None,
-    metadata: dict[str, str] | None = None,
-    fold_batchnorm: bool = False,
-    batchnorm_eps: float | None = None,
-    tensor_dtype: str | None = None,
-    overwrite: bool = True,
-    progress: Progress = silent,
+    source: Source, path: PathLike, *, overwrite: bool = True, **arguments: Unpack[PackArguments]
 ) -> PackReport:
     """Write a `.pemn` file, whole or not at all; other arguments and errors as `pack`.
 
@@ -162,14 +123,146 @@ def save_file(
         What was recognised and found, and where the bytes are.
 
     Raises:
-        OutputExistsError: `path` exists and `overwrite` is False.
+        OutputExistsError: `path` exists and `overwrite` is False, or is the base.
         OutputError: `path` cannot be written.
 
     Beside the source this takes a bit a weight, and what one tensor needs; a file beside `path` holds the rest.
     """
-    conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    options = PackOptions(keep, key)
+    _prepared(arguments)  # what is wrong with the arguments is said before anything is done
+    refuse_base(Path(path), arguments.get("base"))
     with whole_file(path, overwrite=overwrite) as temporary:
-        encoded, report = _encode(source, options, conversions, metadata, progress, temporary.parent)
+        encoded, report = _encode(source, arguments, temporary.parent)
         encoded.write(temporary)
     return report
+
+
+def save_tasks(
+    tasks: Mapping[str, Source],
+    path: PathLike,
+    *,
+    add_to: PathOrBytes | None = None,
+    overwrite: bool = True,
+    **arguments: Unpack[PackArguments],
+) -> PackReport:
+    """Write one `.pemn` file for several networks over one backbone, whole or not at all.
+
+    What they have in common is stored once: tensors that are equal in every bit, and the values that their layers share.
+    `load_file(path, task=NAME)` gives each of them back.
+
+    Args:
+        tasks: a checkpoint by the name of each task, as `source` of `pack`; all of one layout.
+        path: where to write; it may be `add_to`.
+        add_to: a `.pemn` file with tasks, to which these are added. Its own stay the same, bit for bit.
+        overwrite: whether an existing file may be replaced.
+        **arguments: as for `pack`, the same for all these tasks; not `fold_batchnorm` and `tensor_dtype`.
+
+    Raises:
+        CheckpointError, NetworkError: as `pack`; tasks of different layouts; a name twice; a file without tasks.
+        OutputExistsError, OutputError: as `save_file`.
+    """
+    options = _prepared(arguments)[0]
+    refuse_base(Path(path), arguments.get("base"))
+    draft, metadata = draft_of_tasks(tasks, options, add_to)
+    with whole_file(path, overwrite=overwrite) as temporary:
+        encoded, report = pack_draft(
+            draft,
+            metadata=metadata | (arguments.get("metadata") or {}),
+            progress=arguments.get("progress", silent),
+            folder=temporary.parent,
+            base=arguments.get("base"),
+        )
+        encoded.write(temporary)
+    return report
+
+
+def draft_of_tasks(
+    tasks: Mapping[str, Source], options: PackOptions, add_to: PathOrBytes | None = None
+) -> tuple[Draft, dict[str, str]]:
+    """One draft of several checkpoints, and of the tasks that a file has already; and the metadata of that file.
+
+    Raises:
+        CheckpointError, NetworkError: as `save_tasks`.
+    """
+    drafts: dict[str, Draft] = {}
+    metadata: dict[str, str] = {}
+    if add_to is not None:
+        network = load_network(add_to)
+        drafts = task_drafts.drafts_of(network)
+        metadata = {key: value for key, value in network.metadata.items() if not key.startswith("pemn.")}
+    for name, source in tasks.items():
+        if name in drafts:
+            raise NetworkError(f"the file has a task {name!r} already: choose another name")
+        try:
+            drafts[name] = draft_of(source, options)
+        except CheckpointError as reason:
+            raise type(reason)(f"task {name!r}: {reason}") from None
+    return task_drafts.merge(drafts), metadata
+
+
+def pack_draft(
+    draft: Draft,
+    *,
+    metadata: dict[str, str] | None = None,
+    progress: Progress = silent,
+    folder: Path | None = None,
+    base: BaseFiles = None,
+) -> tuple[EncodedFile, PackReport]:
+    """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
+
+    Args:
+        folder: where a temporary file may be for what would take much memory; by default there is none.
+        base: as for `pack`.
+
+    Raises:
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
+        NetworkError: bad metadata, or a network that does not fit the format.
+    """
+    assembled = assemble(draft, metadata, progress)
+    encoded = encode_file(assembled.network, progress, folder, base)
+    return encoded, PackReport(
+        layout=draft.layout,
+        mask_rule=draft.mask_rule,
+        keep=draft.keep,
+        layers=len(assembled.network.layers),
+        findings=assembled.findings,
+        notes=draft.notes + base_notes(encoded.manifest, base),
+        dropped=draft.dropped,
+        sizes=sizes(encoded.manifest, encoded.size),
+        conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
+        reasons=draft.reasons,
+        threshold=draft.threshold,
+        tasks=draft.tasks,
+    )
+
+
+def _prepared(arguments: PackArguments) -> tuple[PackOptions, InferenceOptions]:
+    """The options among the arguments, checked."""
+    unknown = [name for name in arguments if name not in PackArguments.__annotations__]
+    if unknown:
+        raise TypeError(f"there is no argument {unknown[0]!r}: choose {', '.join(PackArguments.__annotations__)}")
+    given: dict[str, Any] = dict(arguments)
+    options = PackOptions(**{name: given[name] for name in _OPTIONS if name in given})
+    return options, InferenceOptions(**{name: given[name] for name in _CONVERSIONS if name in given})
+
+
+def _encode(source: Source, arguments: PackArguments, folder: Path | None = None) -> tuple[EncodedFile, PackReport]:
+    options, conversions = _prepared(arguments)
+    metadata, base = arguments.get("metadata"), arguments.get("base")
+    progress = arguments.get("progress", silent)
+    if isinstance(source, MaskedNetwork):
+        if conversions.lossy:
+            raise NetworkError(
+                "a MaskedNetwork is packed as it is: fold_batchnorm and tensor_dtype are for checkpoints"
+            )
+        if metadata:
+            raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
+        encoded = encode_file(source, progress, folder, base)
+        rule = source.metadata.get("pemn.mask_rule", "")
+        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
+        notes = base_notes(encoded.manifest, base)
+        report = PackReport(
+            layout, rule, None, len(source.layers), [], notes, [], sizes(encoded.manifest, encoded.size)
+        )
+        return encoded, report
+    draft = convert(draft_of(source, options), conversions)
+    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder, base=base)

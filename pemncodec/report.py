@@ -14,21 +14,27 @@ class PackReport:
     Attributes:
         layout: the layout that was recognised.
         mask_rule: how the masks were derived.
-        keep: the fraction kept that the rule was given, or None.
+        keep: the fraction kept that the rule was given, or fractions by pattern, or None.
         layers: number of masked layers.
         findings: which prototypes were found, a line each; the strategy of the network first.
         notes: what the user should know (ties at the cut, −0.0, nothing masked).
         dropped: what is in the checkpoint and not in the file.
         sizes: bytes of the file, by part.
         conversions: what is lossy, and its largest error, a line each; empty unless asked for.
+        reasons: why it is this layout, a line each.
+        threshold: the number that the rule was given, or None.
+        tasks: names of the tasks.
     """
 
     layout: str
     mask_rule: str
-    keep: float | None
+    keep: float | dict[str, float] | None
     layers: int
     findings: list[str]
     notes: list[str]
     dropped: list[str]
     sizes: Sizes = field(repr=False)
     conversions: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    threshold: float | None = None
+    tasks: list[str] = field(default_factory=list)

@@ -10,22 +10,25 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..container.header import MAGIC
 from ..errors import UnreadableCheckpointError, UnsafeCheckpointError
 from ..sniff import accident
+from .folders import Folder
 
 _GLOBAL = re.compile(r"(?:GLOBAL |Unsupported (?:global|class): ?(?:GLOBAL )?)([\w.]+)")
 
 
 def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> Any:
-    """The object that `torch.save` wrote, or the tensors of a safetensors file; on the CPU.
+    """The object that `torch.save` wrote, the tensors of a safetensors file, or a folder; on the CPU.
 
     Tensors of an archive are views of the mapped file: it must stay as it is for as long as they are used.
 
     Args:
-        path: a `.pt`/`.pth`/`.bin` or `.safetensors` file; its content decides, not its name.
+        path: a `.pt`/`.pth`/`.bin` or `.safetensors` file (its content decides, not its name), or a folder of such, or
+            of `.npy` files.
         unsafe: unpickle arbitrary objects. This runs whatever code the file carries.
 
     Raises:
@@ -36,7 +39,7 @@ def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> An
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise UnreadableCheckpointError(f"{path} is a folder, not a checkpoint file")
+            return _open_folder(path, unsafe)
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError:
@@ -47,6 +50,26 @@ def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> An
     if _is_safetensors(head, size):
         return _load_safetensors(path)
     return _load_torch(path, head, unsafe)
+
+
+def _open_folder(path: Path, unsafe: bool) -> Folder:
+    names = sorted(found.relative_to(path).as_posix() for found in path.glob("*") if found.is_file())
+    names += sorted(found.relative_to(path).as_posix() for found in path.glob("*/*") if found.is_file())
+
+    def load(name: str) -> Any:
+        file = path / name
+        return _load_array(file) if file.suffix == ".npy" else load_checkpoint(file, unsafe=unsafe)
+
+    return Folder(tuple(names), load)
+
+
+def _load_array(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except OSError as reason:
+        raise UnreadableCheckpointError(f"{path} cannot be read: {reason.strerror}") from None
+    except ValueError as reason:
+        raise UnreadableCheckpointError(f"{path} is no array of numbers: {reason}") from None
 
 
 def _refuse_other_files(path: Path, head: bytes) -> None:

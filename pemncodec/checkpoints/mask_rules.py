@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .. import bits
+from ..bits import Packed
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..mask import Mask
 from .selection import Magnitudes
 
+_INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
+
 
 @dataclass(frozen=True)
 class Derived:
-    """A mask, and whether equal scores straddled the cut (so that another sort could choose differently)."""
+    """A mask, and the equal scores that straddle the cut, of which another sort could choose others (None: none do)."""
 
     mask: Mask
-    tie: bool
+    tied: Packed | None = None
 
 
 def edge_popup(scores: torch.Tensor, keep: float, name: str, active: NDArray[np.bool_] | None = None) -> Derived:
-    """The top `keep` of |scores| (Ramanujan et al., CVPR 2020, `GetSubnet`).
+    """Rule A: the top `keep` of |scores| (Ramanujan et al., CVPR 2020, `GetSubnet`).
 
     The flat |scores| are sorted in ascending order and the first int((1 − keep) · n) are dropped. The published
     sort is not stable; here equal scores are dropped in the order of their positions.
@@ -37,38 +42,110 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str, active: NDArray[np.
     Raises:
         MaskRuleError: a score is NaN, or no number.
     """
-    if not (
-        scores.is_floating_point() or scores.dtype in (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
-    ):
-        raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
+    _check_ordered(scores, name)
     magnitudes = Magnitudes(scores, active)
     if magnitudes.have_nan():
-        raise MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")
+        raise _not_trained(name)
     length = scores.numel()
-    taking_part = length if active is None else int(np.count_nonzero(active))
-    drop = int((1 - keep) * taking_part)  # in Python floats, as published: k = 0.9, n = 10 gives 0
+    drop = dropped(keep, length if active is None else int(np.count_nonzero(active)))
     if drop == 0:
         packed = bits.constant(length, True) if active is None else bits.pack(active)
-        return Derived(Mask(packed, length), False)
+        return Derived(Mask(packed, length))
     largest = magnitudes.without_smallest(drop)
-    return Derived(Mask(largest.packed, length), largest.tie)
+    return Derived(Mask(largest.packed, length), largest.tied)
 
 
-def sigmoid(scores: torch.Tensor, name: str) -> Derived:
-    """Bernoulli masks in evaluation: kept where sigmoid(score) ≥ 1/2, that is where the score is at least 0.
+def top_k(scores: torch.Tensor, keep: float, name: str) -> Derived:
+    """The highest scores themselves, not their magnitudes: the lowest int(p · n) are dropped (Zhang et al., "Lottery
+    Jackpots Exist in Pre-trained Models", `pop_up`), p = 1 − keep as a decimal.
 
     Raises:
-        MaskRuleError: a score is NaN.
+        MaskRuleError: a score is NaN, or no number.
     """
-    flat = scores.detach().reshape(-1)
+    flat = _comparable(scores, name)
+    drop = int(_pruned(keep) * len(flat))
+    if drop == 0:
+        return Derived(Mask(bits.constant(len(flat), True), len(flat)))
+    order = flat.sort(stable=True)
+    flags = torch.ones(len(flat), dtype=torch.bool)
+    flags[order.indices[:drop]] = False
+    straddles = drop < len(flat) and bool(order.values[drop - 1] == order.values[drop])
+    tied = bits.pack((flat == order.values[drop - 1]).numpy()) if straddles else None
+    return Derived(Mask.from_bool(flags.numpy()), tied)
 
-    def kept(where: slice) -> NDArray[np.bool_]:
-        piece = flat[where].cpu()
-        if bool(piece.isnan().any()):
-            raise MaskRuleError(f"scores {name!r} contain NaN: the network did not train")
-        return (piece >= 0).numpy()
 
-    return Derived(Mask(bits.pack_pieces(len(flat), kept), len(flat)), False)
+def _pruned(keep: float) -> float:
+    """1 − keep as a decimal: 0.7 for 0.3, as it was typed where the network was trained."""
+    return float(1 - Decimal(repr(float(keep))))
+
+
+def dropped(keep: float, count: int) -> int:
+    """How many of `count` weights rule A drops; in Python floats, as published: keep = 0.9 of 10 drops none."""
+    return int((1 - keep) * count)
+
+
+def kth_value(scores: torch.Tensor, keep: float, name: str) -> Mask:
+    """Rule B: scores that are not below the k-th smallest (Chijiwa et al., NeurIPS 2021, `percentile`).
+
+    With q = 100 · p, p the fraction pruned, k is 1 + round(0.01 · q · (n − 1)), in Python floats; equal scores are all
+    kept. p is 1 − keep as a decimal.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    _check_ordered(scores, name)
+    count = scores.numel()
+    if not count:
+        return Mask(bits.constant(0, True), 0)
+    flat = _comparable(scores, name)
+    rank = 1 + round(0.01 * float(_pruned(keep) * 100) * (count - 1))
+    cut = flat.kthvalue(rank).values
+    return _where(flat, lambda piece: piece >= cut)
+
+
+def over_all(scores: Sequence[torch.Tensor], keep: float, names: Sequence[str]) -> list[Mask]:
+    """One threshold for the whole network: scores whose magnitude is above it, strictly (Diffenderfer and Kailkhura,
+    ICLR 2021, `GlobalSubnetConv`).
+
+    The threshold is the int((1 − keep) · n)-th smallest magnitude of all n; if that is the 0-th, all are kept. Of
+    scores that equal it none is kept.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    flat = []
+    for tensor, name in zip(scores, names, strict=True):
+        _check_ordered(tensor, name)
+        flat.append(_comparable(tensor, name).abs())
+    drop = dropped(keep, sum(map(len, flat)))
+    if drop == 0:
+        return [Mask(bits.constant(len(one), True), len(one)) for one in flat]
+    cut = torch.cat([one.double() for one in flat]).kthvalue(drop).values
+    return [_where(one, lambda piece: piece > cut) for one in flat]
+
+
+def sigmoid(scores: torch.Tensor, name: str, threshold: float | None = None) -> Mask:
+    """Bernoulli masks in evaluation: kept where the probability sigmoid(score) is above the threshold.
+
+    Without a threshold: where it is at least 1/2, that is where the score is at least 0.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    flat = _comparable(scores, name)
+    if threshold is None:
+        return _where(flat, lambda piece: piece >= 0)
+    return _where(flat, lambda piece: torch.sigmoid(piece) > threshold)
+
+
+def above(scores: torch.Tensor, threshold: float, name: str) -> Mask:
+    """Scores above a threshold, strictly (Mallya et al., ECCV 2018, `Binarizer`: 5e-3).
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    flat = _comparable(scores, name)
+    return _where(flat, lambda piece: piece > threshold)
 
 
 def explicit(mask: torch.Tensor, name: str) -> Mask:
@@ -77,13 +154,41 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
     Raises:
         UnknownLayoutError: another value.
     """
+    if not is_binary(mask):
+        raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
+    return _where(mask.detach().reshape(-1), lambda piece: piece == 1)
+
+
+def is_binary(mask: torch.Tensor) -> bool:
+    """Whether every element is 0 or 1."""
     flat = mask.detach().reshape(-1)
+    pieces = (flat[start : start + bits.PIECE] for start in range(0, len(flat), bits.PIECE))
+    return all(bool(((piece == 0) | (piece == 1)).all()) for piece in pieces)
 
-    def kept(where: slice) -> NDArray[np.bool_]:
-        piece = flat[where].cpu()
-        ones = piece == 1
-        if not bool((ones | (piece == 0)).all()):
-            raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
-        return ones.numpy()
 
-    return Mask(bits.pack_pieces(len(flat), kept), len(flat))
+def _where(flat: torch.Tensor, kept: Callable[[torch.Tensor], torch.Tensor]) -> Mask:
+    def flags(where: slice) -> NDArray[np.bool_]:
+        piece: NDArray[np.bool_] = kept(flat[where]).cpu().numpy()
+        return piece
+
+    return Mask(bits.pack_pieces(len(flat), flags), len(flat))
+
+
+def _comparable(scores: torch.Tensor, name: str) -> torch.Tensor:
+    """Flat, on the CPU, in a type in which torch compares; exact."""
+    _check_ordered(scores, name)
+    flat = scores.detach().reshape(-1).cpu()
+    if flat.is_floating_point() and flat.dtype not in (torch.float32, torch.float64):
+        flat = flat.float()
+    if flat.is_floating_point() and bool(flat.isnan().any()):
+        raise _not_trained(name)
+    return flat
+
+
+def _check_ordered(scores: torch.Tensor, name: str) -> None:
+    if not (scores.is_floating_point() or scores.dtype in _INTEGERS):
+        raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
+
+
+def _not_trained(name: str) -> MaskRuleError:
+    return MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")

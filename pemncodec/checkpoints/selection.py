@@ -34,11 +34,12 @@ class Largest:
 
     Attributes:
         packed: bits in bytes; one for every element.
-        tie: whether elements of one magnitude are on both sides of the cut.
+        tied: the elements of the one magnitude that is on both sides of the cut, as bits in bytes; None if there is
+            none.
     """
 
     packed: Packed
-    tie: bool
+    tied: Packed | None = None
 
 
 class Magnitudes:
@@ -89,6 +90,10 @@ class Magnitudes:
         cut, left, equal = self._cut(drop - 1)
         tie = left < equal
 
+        def at_cut(where: slice) -> NDArray[np.bool_]:
+            same: NDArray[np.bool_] = self._keys(where.start) == cut
+            return same if self._active is None else same & self._active[where]
+
         def kept(where: slice) -> NDArray[np.bool_]:
             nonlocal left
             keys = self._keys(where.start)
@@ -96,13 +101,13 @@ class Magnitudes:
             if self._active is not None:
                 flags &= self._active[where]
             if tie:
-                same = keys == cut if self._active is None else (keys == cut) & self._active[where]
-                equal_here = np.flatnonzero(same)
+                equal_here = np.flatnonzero(at_cut(where))
                 flags[equal_here[left:]] = True
                 left -= min(left, len(equal_here))
             return flags
 
-        return Largest(bits.pack_pieces(len(self), kept), tie)
+        packed = bits.pack_pieces(len(self), kept)
+        return Largest(packed, bits.pack_pieces(len(self), at_cut) if tie else None)
 
     def _cut(self, rank: int) -> tuple[np.unsignedinteger, int, int]:
         """The key of this rank; how many of those that equal it are at this rank or below; how many there are."""

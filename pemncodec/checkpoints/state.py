@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from ..errors import UnknownLayoutError
 
 # Where training scripts put the state_dict beside epoch, optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
+# What DataParallel and torch.compile put before every name.
+PREFIXES = ("module.", "_orig_mod.")
 
 
 @dataclass
@@ -25,21 +27,64 @@ class State:
         dropped: what stood beside the tensors.
         notes: what the user should know of that.
         eps: of the modules with running statistics, by the prefix of their tensors; from a module only.
+        under: the key of the checkpoint that it stood under; None where it is the checkpoint itself, or a module.
     """
 
     tensors: dict[str, torch.Tensor]
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     eps: dict[str, float] = field(default_factory=dict)
+    under: str | None = None
 
-    def plain(self, name: str) -> PlainTensor | TiedTensor:
-        """A tensor as it is, or as another name of an earlier one that has the same memory."""
+    def plain(self, name: str, rename: Callable[[str], str] = str) -> PlainTensor | TiedTensor:
+        """A tensor as it is, or as another name of an earlier one that has the same memory.
+
+        Args:
+            rename: what a tensor shall be called.
+        """
         tensor = self.tensors[name]
         first = self._first_name(tensor)
         if first is not None and first != name:
-            return TiedTensor(name, first)
+            return TiedTensor(rename(name), rename(first))
         dtype, values = torch_tensors.to_words(tensor, name)
-        return PlainTensor(name, dtype, tuple(tensor.shape), values)
+        return PlainTensor(rename(name), dtype, tuple(tensor.shape), values)
+
+    def without(self, names: Iterable[str]) -> State:
+        """All but these tensors."""
+        left = set(names)
+        return replace(self, tensors={name: tensor for name, tensor in self.tensors.items() if name not in left})
+
+    def with_tensors(self, more: Mapping[str, torch.Tensor]) -> State:
+        """These tensors, too."""
+        return replace(self, tensors=self.tensors | dict(more))
+
+    def mixed_prefix(self) -> str | None:
+        """What to say where some names begin with a prefix that wrappers put before all of them."""
+        for prefix in PREFIXES:
+            having = [name for name in self.tensors if name.startswith(prefix)]
+            if 0 < len(having) < len(self.tensors):
+                other = next(name for name in self.tensors if not name.startswith(prefix))
+                without = len(self.tensors) - len(having)
+                return (
+                    f"{len(having)} names begin with {prefix!r} (first: {having[0]!r}) and {without} do not "
+                    f"(first: {other!r})"
+                )
+        return None
+
+    def check_prefix(self) -> None:
+        """No tensor may be there with and without the prefix of a wrapper.
+
+        Raises:
+            UnknownLayoutError: one is: two networks in one state_dict.
+        """
+        for prefix in PREFIXES:
+            for name in self.tensors:
+                if name.startswith(prefix) and name[len(prefix) :] in self.tensors:
+                    raise UnknownLayoutError(
+                        f"{name!r} and {name[len(prefix) :]!r} are both there: {self.mixed_prefix()}. Pack one of the "
+                        f"two "
+                        "networks"
+                    )
 
     def tied_to(self, name: str) -> str | None:
         """The earlier name of the same memory, shape and strides, if there is one."""
@@ -110,6 +155,7 @@ def _nested(source: Mapping[Any, object], key: str) -> State:
     inner = source[key]
     assert isinstance(inner, torch.nn.Module | Mapping)  # _is_network() made sure
     state = _of_module(inner) if isinstance(inner, torch.nn.Module) else _flat(inner)
+    state.under = key
     state.dropped.extend(str(other) for other in source if other != key)
     others = [name for name, value in source.items() if name != key and _is_network(value)]
     if others:

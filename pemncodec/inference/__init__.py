@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from ..draft import Conversion, Draft
 from ..dtypes import BY_NAME, DType
+from ..errors import ConversionError
 from ..options import DEFAULT_EPS, InferenceOptions
 from . import batchnorm, metadata
 from .tensor_dtype import Rounding, round_tensors
@@ -36,8 +37,12 @@ def convert(draft: Draft, options: InferenceOptions) -> Draft:
     Names, their order and shapes stay. Masked weights stay as they are.
 
     Raises:
-        ConversionError: a finite value would become infinite.
+        ConversionError: a finite value would become infinite; or the draft has tasks.
     """
+    if options.lossy and draft.tasks:
+        raise ConversionError(
+            f"the checkpoint holds {len(draft.tasks)} tasks, which are packed as they are: convert single networks"
+        )
     eps, known = options.batchnorm_eps, draft.eps
 
     def eps_of(prefix: str) -> float:

@@ -31,7 +31,7 @@ _OVERHEAD = 16
 
 @dataclass(frozen=True)
 class Weight:
-    """What the finder looks at: the values of a layer before masking, its mask, and which values are known (None: all)."""
+    """What the finder looks at: values of a layer before masking, its mask, and which values are known (None: all)."""
 
     dtype: DType
     values: Words

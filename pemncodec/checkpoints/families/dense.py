@@ -10,27 +10,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import bits
-from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
-from ..dtypes import DType
-from ..errors import MaskRuleError
-from ..mask import Mask
-from ..options import PackOptions
-from ..words import Words
-from .state import State
+from ... import bits
+from ...draft import Draft, DraftEntry, MaskedWeight, PlainTensor
+from ...dtypes import DType
+from ...errors import MaskRuleError
+from ...mask import Mask
+from ...options import PackOptions
+from ...words import Words
+from ..family import Checkpoint, Contents, Family, Tensors, restored
 
 LAYOUT = "dense"
 # One bit of mask an element against 32 bits of value: where a mask begins to pay for float32.
 MIN_ZEROS = 1 / 32
 
 
-def recognise(state: State, options: PackOptions) -> Draft | None:
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """Always a draft.
 
     Raises:
         MaskRuleError: `keep` is given, and there is nothing to apply it to.
     """
-    draft = Draft(LAYOUT, "nonzero")
+    state = checkpoint.state
+    draft = Draft(
+        LAYOUT, "nonzero", reasons=["no other layout fits: weights with many zeros are masked where they are zero"]
+    )
     for name in state.tensors:
         entry: DraftEntry = state.plain(name)
         if isinstance(entry, PlainTensor):
@@ -72,3 +75,11 @@ def _masked(tensor: PlainTensor) -> MaskedWeight | None:
 
 def _has_negative_zero(dtype: DType) -> bool:
     return not dtype.name.endswith("fnuz")  # there the pattern of -0.0 is NaN
+
+
+def restore(contents: Contents) -> Tensors:
+    """The effective weights."""
+    return restored(contents, lambda name: (name,), lambda contents, name: (contents.dense(name),))
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,0 +1,102 @@
+"""chrundle/biprop: binary networks. `X.weight` beside `X.scores` as in edge-popup, so the user has to name the family.
+
+The effective weight is sign(W) · α · mask, with one α for a layer: the sum of |W · mask| over the number of kept
+weights, which `SubnetConv` takes as int(keep · n) and `GlobalSubnetConv` (one threshold for the network: `--rule
+global`) counts. α is computed here as there, by torch in float32, and stored: decoding computes nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ... import torch_tensors
+from ...draft import Draft
+from ...dtypes import DType
+from ...errors import MaskRuleError
+from ...mask import Mask
+from ...options import Keep, PackOptions
+from ...words import Words
+from .. import scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from .edge_popup import score_name
+
+LAYOUT = "biprop"
+_MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
+_ROUNDS = 16
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if the user named this family.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape.
+        MaskRuleError: `keep` is missing, so small that int(keep · n) is 0, or there is a tie at the cut.
+    """
+    if options.family != LAYOUT:
+        return None
+    state = checkpoint.state
+    pairs = scored.named(state, "scores")
+    if not pairs:
+        return None
+    masks = scored.derive(state, pairs, options, "edge-popup", _MISSING)
+    keep = options.fractions
+
+    def values(name: str, weight: torch.Tensor) -> tuple[DType, Words]:
+        mask = _bool(masks.of[name], weight)
+        alpha = _alpha(weight, mask, _divisor(mask, masks.rule, keep, name), name)
+        return torch_tensors.to_words(torch.sign(weight) * alpha, name)
+
+    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.scores", "magnitudes"], values=values)
+    draft.reasons.append(f"{len(pairs)} weights have scores, and the family was named")
+    return draft
+
+
+def _bool(mask: Mask, weight: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(mask.to_bool()).reshape(weight.shape)
+
+
+def _divisor(mask: torch.Tensor, rule: str, keep: Keep | None, name: str) -> int:
+    fraction = None if keep is None else keep(name)
+    if rule == "global" or fraction is None:
+        return int(mask.sum())
+    return int(fraction * mask.numel())
+
+
+def _alpha(weight: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) -> torch.Tensor:
+    if divisor == 0:
+        raise MaskRuleError(f"{name!r} has {mask.numel()} weights, of which keep leaves none to divide by")
+    return torch.sum(torch.abs(weight) * mask.to(weight.dtype)) / divisor
+
+
+def restore(contents: Contents) -> Tensors:
+    """Scores of 0 and 1; weights of one magnitude, of which the published sum gives the same α on this machine."""
+    return restored(contents, lambda name: (name, score_name(name)), _weight_and_scores)
+
+
+def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    scores, alpha = contents.scores(name), contents.filled(name)
+    mask = contents.mask(name)
+    divisor = _divisor(mask, contents.rule, Keep.of(contents.keep), name)
+    return _with_mean(alpha, mask, divisor), scores.to(alpha.dtype)
+
+
+def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int) -> torch.Tensor:
+    """Weights with these signs whose magnitudes at the mask sum up to α times the divisor, as torch rounds it.
+
+    int(keep · n) is not always the number of kept weights, and a sum of many is rounded: one weight makes up for it.
+    """
+    kept = signed[mask]
+    if not divisor or not len(kept) or not bool((kept != 0).any()):
+        return signed
+    alpha = kept.abs().max()
+    weight = torch.sign(signed) * (alpha * divisor / int((kept != 0).sum())).to(signed.dtype)
+    place = tuple(int(i) for i in torch.nonzero(mask & (signed != 0))[0])
+    for _ in range(_ROUNDS):
+        missing = (alpha.double() - (torch.sum(torch.abs(weight) * mask.to(weight.dtype)) / divisor).double()) * divisor
+        if missing == 0:
+            break
+        weight[place] = torch.sign(weight[place]) * (weight[place].abs().double() + missing).to(weight.dtype)
+    return weight
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

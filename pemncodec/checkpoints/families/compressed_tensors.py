@@ -1,0 +1,111 @@
+"""compressed-tensors, format `sparse-bitmask`: `X.shape`, `X.compressed`, `X.bitmask`, `X.row_offsets`.
+
+`compressed` are the elements that are not zero, in order; `bitmask` their places, a bit an element, lowest first, the
+last axis filled up to whole bytes; `row_offsets` where each row of the last axis begins in `compressed`. Releases after
+0.12 do not read it any more.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from ... import fill, torch_tensors
+from ...draft import Draft, MaskedWeight
+from ...errors import UnknownLayoutError
+from ...mask import Mask
+from ...options import PackOptions
+from ...words import word_type
+from ..family import Checkpoint, Contents, Family, Tensors
+from ..state import State
+
+LAYOUT = "compressed-tensors"
+_PARTS = ("shape", "compressed", "bitmask", "row_offsets")
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any key ends with `.compressed`, beside `.bitmask`.
+
+    Raises:
+        UnknownLayoutError: a part is missing, or they contradict each other.
+    """
+    state = checkpoint.state
+    bases = [name.removesuffix(".bitmask") for name in state.tensors if name.endswith(".bitmask")]
+    if not bases:
+        return None
+    draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", "*.row_offsets"])
+    owners = {f"{base}.{part}": base for base in bases for part in _PARTS}
+    done: set[str] = set()
+    for name in state.tensors:
+        base = owners.get(name)
+        if base is None:
+            draft.entries.append(state.plain(name))
+        elif base not in done:
+            done.add(base)
+            draft.entries.append(_layer(state, base))
+    draft.reasons.append(f"{len(bases)} tensors have a bitmask (first: {bases[0] + '.bitmask'!r})")
+    kinds = {
+        part: str(state.tensors[f"{bases[0]}.{part}"].dtype).removeprefix("torch.") for part in ("shape", "row_offsets")
+    }
+    draft.original |= {part: kind for part, kind in kinds.items() if kind != "int64"}
+    return draft
+
+
+def _layer(state: State, base: str) -> MaskedWeight:
+    for part in _PARTS:
+        if f"{base}.{part}" not in state.tensors:
+            raise UnknownLayoutError(f"{base!r} has a bitmask, and no {base + '.' + part!r} beside it")
+    if base in state.tensors:
+        raise UnknownLayoutError(f"{base!r} stands beside its compressed form: which of them counts is not said")
+    shape, compressed, bitmask, offsets = (state.tensors[f"{base}.{part}"] for part in _PARTS)
+    dims = tuple(int(dim) for dim in shape.reshape(-1).tolist())
+    columns = dims[-1] if dims else 1
+    rows = math.prod(dims[:-1])
+    if min(dims, default=0) < 0 or bitmask.dtype != torch.uint8 or bitmask.numel() != rows * -(-columns // 8):
+        raise UnknownLayoutError(
+            f"{base + '.bitmask'!r} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape {list(dims)} "
+            f"needs "
+            f"{rows * -(-columns // 8)} bytes"
+        )
+    packed = bitmask.detach().cpu().reshape(rows, -(-columns // 8)).numpy()
+    flags = np.unpackbits(packed, axis=1, count=columns, bitorder="little").view(np.bool_)
+    if np.packbits(flags, axis=1, bitorder="little").tobytes() != packed.tobytes():
+        raise UnknownLayoutError(f"{base + '.bitmask'!r} has bits beyond the {columns} columns of {base!r}")
+    counts = np.count_nonzero(flags, axis=1)
+    if compressed.numel() != counts.sum():
+        raise UnknownLayoutError(
+            f"{base + '.compressed'!r} has {compressed.numel()} elements, and the bitmask {counts.sum()} ones"
+        )
+    if offsets.reshape(-1).tolist() != (np.cumsum(counts) - counts).tolist():
+        raise UnknownLayoutError(f"{base + '.row_offsets'!r} is not where the rows of the bitmask begin")
+    dtype, kept = torch_tensors.to_words(compressed, f"{base}.compressed")
+    mask = Mask.from_bool(flags)
+    values = np.empty(mask.length, dtype=word_type(dtype))
+    fill.scatter(values, mask.packed, kept)
+    return MaskedWeight(base, dtype, dims, values, mask, known=mask)
+
+
+def restore(contents: Contents) -> Tensors:
+    """The four parts of every masked layer; other tensors as they are."""
+    tensors: Tensors = {}
+    for name in contents.names:
+        if not contents.masked(name):
+            tensors[name] = contents.dense(name)
+            continue
+        dense, mask = contents.dense(name), contents.mask(name)
+        rows = mask.reshape(-1, mask.shape[-1]) if mask.dim() else mask.reshape(1, 1)
+        counts = rows.sum(dim=1)
+        kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", "row_offsets")}
+        bitmask = torch.from_numpy(np.packbits(rows.numpy(), axis=1, bitorder="little"))
+        tensors |= {
+            f"{name}.shape": torch.tensor(dense.shape, dtype=kinds["shape"]),
+            f"{name}.compressed": dense[mask],
+            f"{name}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
+            f"{name}.row_offsets": (counts.cumsum(0) - counts).to(kinds["row_offsets"]),
+        }
+    return tensors
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,0 +1,101 @@
+"""`X.weight` beside `X.scores`: PEMN (yueb17/PEMN) and edge-popup (allenai/hidden-networks), which save alike.
+
+The mask is the top `keep` of |scores| in every layer (rule A). The fraction is in no file, so it has to be given:
+PEMN's default is 0.5; for `SubnetConv` it is `--prune-rate`, which there means the fraction kept. `FixedSubnetConv`
+replaces its scores by the mask itself, 0 and 1: then nothing has to be given. `SampleSubnetConv` draws a new mask for
+every batch, which no file can say: it is not told apart here, and needs `--rule sigmoid`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...draft import Draft
+from ...errors import MaskRuleError
+from ...options import PackOptions
+from .. import mask_rules, scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..scored import Masks, Pairs
+from ..state import State
+
+LAYOUT = "edge-popup"
+_SUFFIX = "scores"
+_MISSING = (
+    "the fraction of weights to keep is not in the file: give it with --keep (keep= in Python). PEMN's published "
+    "default "
+    "is 0.5; for hidden-networks it is the --prune-rate"
+)
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any key is `scores`, ends with `.scores`, or is that of a tensor and `_scores`.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape.
+        MaskRuleError: `keep` is missing, contradicts scores that are masks, or there is a tie at the cut.
+    """
+    state = checkpoint.state
+    pairs = scored.named(state, _SUFFIX)
+    # what `masked` layouts call the scores of a tensor that is no `weight`
+    for name, tensor in state.tensors.items():
+        base = state.tensors.get(name[: -len(_SUFFIX) - 1])
+        if name.endswith("_" + _SUFFIX) and base is not None and base.shape == tensor.shape:
+            pairs[name[: -len(_SUFFIX) - 1]] = name
+    if not pairs:
+        return None
+    fixed = options.rule is None and all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
+    if fixed:
+        masks = _fixed(state, pairs, options)
+        reason = f"all scores (first: {next(iter(pairs.values()))!r}) are 0 or 1: they are masks (FixedSubnetConv)"
+    else:
+        masks = scored.derive(state, pairs, options, "edge-popup", _MISSING)
+        reason = f"{len(pairs)} weights have scores beside them (first: {next(iter(pairs.values()))!r})"
+    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
+    draft.reasons.append(reason)
+    dtype = scored.score_dtype(state, pairs)
+    if dtype is not None:
+        draft.original["scores"] = dtype
+    return draft
+
+
+def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
+    masks = {weight: mask_rules.explicit(state.tensors[name], name) for weight, name in pairs.items()}
+    keep = options.fractions
+    if keep is None:
+        return Masks(masks, "explicit")
+    keep.check_used(pairs)
+    for weight, mask in masks.items():
+        fraction = keep(weight)
+        if fraction is not None and mask.length - mask.count() != mask_rules.dropped(fraction, mask.length):
+            raise MaskRuleError(
+                f"{pairs[weight]!r} is 0 or 1, a mask that keeps {mask.count()} of {mask.length}, and --keep "
+                f"{fraction:g} "
+                f"would keep {mask.length - mask_rules.dropped(fraction, mask.length)}: leave --keep away to use it "
+                f"as it "
+                "is, or say --rule edge-popup to sort it as scores"
+            )
+    return Masks(masks, "edge-popup", keep.plain)
+
+
+def score_name(weight: str) -> str:
+    """`X.scores` for `X.weight`; for any other tensor its name and `_scores`."""
+    return f"{weight[: -len('weight')]}scores" if weight.split(".")[-1] == "weight" else f"{weight}_scores"
+
+
+def restore(contents: Contents) -> Tensors:
+    """Weights before masking, and scores of 0 and 1, which rule A at the same fraction turns into the same masks."""
+    return restored(contents, lambda name: (name, score_name(name)), weight_and_scores)
+
+
+def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """A weight before masking, and its scores of 0 and 1."""
+    weight, scores = contents.filled(name), contents.scores(name)
+    if contents.rule == "sigmoid":  # kept at 1/2 and above: sigmoid(100) is 1, and of -100 as good as 0
+        scores = torch.where(scores >= 1, 100.0, -100.0)
+    dtype = contents.details.get("scores")
+    if dtype is not None:
+        return weight, scores.to(getattr(torch, dtype))
+    return weight, scores.to(weight.dtype) if weight.is_floating_point() else scores
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

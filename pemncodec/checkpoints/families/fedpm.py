@@ -1,0 +1,65 @@
+"""FedPM (BerivanIsik/sparse-random-networks): `X.weight`, `X.bias`, and logits for both, `X.mask` and `X.bias_mask`.
+
+A mask is drawn, Bernoulli(sigmoid(logit)), for every batch, also in evaluation, unless that is given a threshold: then
+weights with a probability above it are kept. A file cannot hold a draw, so the threshold has to be given.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...draft import Draft
+from ...errors import MaskRuleError
+from ...options import PackOptions
+from .. import scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+
+LAYOUT = "fedpm"
+_WEIGHT, _BIAS = "mask", "bias_mask"
+# sigmoid of this is 1 in float32, and that of its negative 4e-44
+_SURE = 100.0
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if there are `mask` and `bias_mask`, or `mask` and the user named this family.
+
+    Raises:
+        UnknownLayoutError: logits without a tensor of their shape.
+        MaskRuleError: neither a threshold nor a rule is given.
+    """
+    state = checkpoint.state
+    biases = scored.named(state, _BIAS, weight="bias")
+    if not biases and options.family != LAYOUT:
+        return None
+    pairs = scored.named(state, _WEIGHT) | biases
+    if not pairs:
+        return None
+    if options.rule is None and options.threshold is None:
+        raise MaskRuleError(
+            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {next(iter(pairs.values()))!r}), of which a "
+            f"new "
+            "mask is drawn at every use: say which one to keep with --threshold T (probabilities above T; FedPM's "
+            "evaluation takes the same number), or --rule sigmoid (logits of at least 0)"
+        )
+    masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
+    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.mask", "*.bias_mask"])
+    draft.reasons.append(f"{len(pairs)} tensors have logits (first: {next(iter(pairs.values()))!r}), biases too")
+    return draft
+
+
+def restore(contents: Contents) -> Tensors:
+    """Tensors before masking, and logits of ±100: probabilities of 1 and 4e-44."""
+    return restored(contents, lambda name: (name, _logits(name)), _weight_and_logits)
+
+
+def _logits(name: str) -> str:
+    prefix, dot, last = name.rpartition(".")
+    return prefix + dot + (_BIAS if last == "bias" else _WEIGHT)
+
+
+def _weight_and_logits(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    weight = contents.filled(name)
+    return weight, torch.where(contents.mask(name), _SURE, -_SURE).to(weight.dtype)
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,0 +1,45 @@
+"""`X.weight` beside `X.weight_score`: dchiji-ntt/iterand, and scripts after it.
+
+Rule B on the raw score: not below the k-th smallest. The configuration has the sparsity, that is the fraction pruned;
+the fraction kept has to be given.
+"""
+
+from __future__ import annotations
+
+from ...draft import Draft
+from ...options import PackOptions
+from .. import scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from .edge_popup import weight_and_scores
+
+LAYOUT = "iterand"
+_SUFFIX = "weight_score"
+_MISSING = (
+    "the fraction of weights to keep is not in the file: give it with --keep, 1 minus conv_sparsity of the "
+    "configuration "
+    "(and for other linear layers --keep 'fc*=…')"
+)
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any key is `weight_score` or ends with `.weight_score`.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape.
+        MaskRuleError: `keep` is missing.
+    """
+    pairs = scored.named(checkpoint.state, _SUFFIX)
+    if not pairs:
+        return None
+    masks = scored.derive(checkpoint.state, pairs, options, "kth-value", _MISSING)
+    draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
+    draft.reasons.append(f"{len(pairs)} weights have a weight_score (first: {next(iter(pairs.values()))!r})")
+    return draft
+
+
+def restore(contents: Contents) -> Tensors:
+    """Weights before masking, and scores of 0 and 1: the k-th smallest of these is 1."""
+    return restored(contents, lambda name: (name, name + "_score"), weight_and_scores)
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

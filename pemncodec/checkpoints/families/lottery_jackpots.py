@@ -1,0 +1,65 @@
+"""zyxxmu/lottery-jackpots: `X.weight`, scores that are called `X.mask`, and `X.b_mask`, the mask, where it was saved.
+
+Without `b_mask` the family has to be named, and the mask is that of its `pop_up`: the lowest int(p · n) scores are
+dropped, p the fraction pruned.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...draft import Draft
+from ...errors import UnknownLayoutError
+from ...options import PackOptions
+from .. import mask_rules, masked, scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..scored import Masks
+
+LAYOUT = "lottery-jackpots"
+_SCORES, _MASK = "mask", "b_mask"
+_MISSING = "there is no b_mask beside them, and the fraction of weights to keep is not in the file: give it with --keep"
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if there is `b_mask`, or `mask` and the user named this family.
+
+    Raises:
+        UnknownLayoutError: scores or masks without a weight of their shape, masks with values other than 0 and 1.
+        MaskRuleError: there are no masks, and `keep` is missing; or there is a tie at the cut.
+    """
+    state = checkpoint.state
+    explicit = scored.named(state, _MASK)
+    if not explicit and options.family != LAYOUT:
+        return None
+    pairs = scored.named(state, _SCORES)
+    if explicit:
+        lacking = [name for weight, name in pairs.items() if weight not in explicit]
+        if lacking:
+            raise UnknownLayoutError(f"other layers have a b_mask, and beside {lacking[0]!r} there is none")
+        masks = Masks({w: mask_rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
+        draft = scored.draft_with(
+            state.without(pairs.values()), LAYOUT, explicit, masks, dropped=["*.mask", "*.b_mask"]
+        )
+        draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {next(iter(explicit.values()))!r})")
+        draft.original["b_mask"] = True
+        return draft
+    if not pairs:
+        return None
+    derived = scored.derive(state, pairs, options, "top-k", _MISSING)
+    draft = scored.draft_with(state, LAYOUT, pairs, derived, dropped=["*.mask"])
+    draft.reasons.append(f"{len(pairs)} weights have scores called mask, and the family was named")
+    return draft
+
+
+def restore(contents: Contents) -> Tensors:
+    """Weights before masking, scores of 0 and 1, and b_mask where there was one."""
+    names = (_SCORES, _MASK) if contents.details.get("b_mask") else (_SCORES,)
+    return restored(contents, lambda name: (name, *(name.removesuffix("weight") + n for n in names)), _parts)
+
+
+def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
+    weight, mask = masked.weight_and_mask(contents, name)
+    return (weight, mask, mask.clone()) if contents.details.get("b_mask") else (weight, mask)
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

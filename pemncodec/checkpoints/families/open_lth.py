@@ -1,0 +1,85 @@
+"""facebookresearch/open_lth: lottery tickets, trained values. Two forms.
+
+`checkpoint.pth` holds under `model_state_dict` the tensors of the network as `model.X`, and masks as `mask_` and the
+name with `___` for every dot. A level of an experiment is a folder with `mask.pth`, {X: int32}, and
+`model_ep*_it*.pth`, a plain state_dict. Values may be other than zero outside of a mask: the mask wins.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ...draft import Draft
+from ...errors import UnknownLayoutError
+from ...options import PackOptions
+from .. import masked
+from ..family import Checkpoint, Contents, Family, restored
+from ..folders import Folder, OutputFolder
+from ..state import unwrap
+from .masks_file import with_masks
+
+LAYOUT = "open_lth"
+_MODEL, _MASK, _PARALLEL = "model.", "mask_", "module."
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if the state_dict has `model.X` and a mask for some X, or the folder `mask.pth` and one model.
+
+    Raises:
+        UnknownLayoutError: several models in the folder; a mask without a tensor of its shape, other values than 0 and
+            1.
+    """
+    if isinstance(checkpoint.raw, Folder):
+        return _recognise_folder(checkpoint.raw)
+    state = checkpoint.state
+    parallel = _PARALLEL if all(name.startswith(_PARALLEL) for name in state.tensors) else ""
+    model, mask = parallel + _MODEL, parallel + _MASK
+    masks = {model + name[len(mask) :].replace("___", "."): name for name in state.tensors if name.startswith(mask)}
+    masks = {weight: name for weight, name in masks.items() if weight in state.tensors}
+    if not masks:
+        return None
+    lost = [n for n in state.tensors if n.startswith(mask) and n not in masks.values()]
+    if lost:
+        raise UnknownLayoutError(f"{lost[0]!r} is a mask without a tensor of its name")
+    draft = masked.draft_with(state, LAYOUT, masks, dropped=["mask_*"], rename=lambda name: name.removeprefix(model))
+    draft.reasons.append(f"{len(masks)} tensors have a mask_ buffer (first: {next(iter(masks.values()))!r})")
+    draft.original |= masked.mask_dtype(state, masks) | ({"parallel": True} if parallel else {})
+    return draft
+
+
+def _recognise_folder(folder: Folder) -> Draft | None:
+    if "mask.pth" not in folder.files:
+        return None
+    models = [name for name in folder.files if name.startswith("model_ep")]
+    if len(models) != 1:
+        raise UnknownLayoutError(
+            f"the folder has mask.pth and {len(models)} models ({', '.join(models[:4]) or 'model_ep*_it*.pth'}): pack "
+            f"one of "
+            "them, with --masks mask.pth"
+        )
+    draft = with_masks(unwrap(folder.load(models[0])), unwrap(folder.load("mask.pth")), LAYOUT)
+    draft.reasons.append(f"the folder has mask.pth beside {models[0]}")
+    draft.original["model"] = models[0]
+    return draft
+
+
+def restore(contents: Contents) -> Any:
+    """`model.X` and `mask_X`; or a folder with the model, multiplied by its masks, and `mask.pth`."""
+    if "model" in contents.details:
+        dtype = getattr(torch, str(contents.details.get("mask", "int32")))
+        masks = {name: contents.mask(name).to(dtype) for name in contents.names if contents.masked(name)}
+        model = {name: contents.dense(name) for name in contents.names}
+        return OutputFolder({str(contents.details["model"]): model, "mask.pth": masks})
+    parallel = _PARALLEL if contents.details.get("parallel") else ""
+    tensors = restored(
+        contents,
+        lambda name: (parallel + _MODEL + name, f"{parallel}{_MASK}{name.replace('.', '___')}"),
+        masked.weight_and_mask,
+    )
+    start = parallel + _MODEL, parallel + _MASK
+    return {name if name.startswith(start) else start[0] + name: tensor for name, tensor in tensors.items()}
+
+
+FAMILY = Family(LAYOUT, recognise, restore, folders=True)

@@ -1,0 +1,110 @@
+"""`X.parametrizations.Y.original` beside `X.parametrizations.Y.0.recipe`: networks of `pemncodec.nn`.
+
+The recipe says which values fill the layer and which fraction of them is kept; nothing has to be given or found.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ...draft import Draft, SeededWeight
+from ...errors import MaskRuleError, UnknownLayoutError
+from ...network import GeneratedPrototype
+from ...options import Keep, PackOptions
+from ...recipe import Recipe
+from .. import mask_rules
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..state import State
+from .torch_parametrize import INFIX, parametrized_name, plain_name
+
+LAYOUT = "pemncodec.nn"
+_RECIPE = ".0.recipe"
+_ORIGINAL = ".original"
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any layer has a recipe.
+
+    Raises:
+        UnknownLayoutError: a recipe without scores, or one that this version does not know.
+        MaskRuleError: `keep` contradicts the recipe.
+    """
+    state = checkpoint.state
+    recipes = {name[: -len(_RECIPE)]: name for name in state.tensors if name.endswith(_RECIPE) and INFIX in name}
+    if not recipes:
+        return None
+    draft = Draft(LAYOUT, "edge-popup", dropped=["scores"])
+    draft.reasons.append(f"{len(recipes)} layers have a recipe (first: {next(iter(recipes.values()))!r})")
+    for name in state.tensors:
+        if name in recipes.values():
+            base = name[: -len(_RECIPE)]
+            if base + _ORIGINAL not in state.tensors:
+                raise UnknownLayoutError(f"{name!r} is a recipe without scores: there is no {base + _ORIGINAL!r}")
+            continue
+        base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
+        draft.entries.append(_seeded(state, base, recipes[base], draft) if base in recipes else state.plain(name))
+    _keep(draft, state, recipes, options)
+    return draft
+
+
+def _keep(draft: Draft, state: State, recipes: dict[str, str], options: PackOptions) -> None:
+    """The fractions that the recipes name: one, or by the name of the weight."""
+    read = {base: Recipe.from_integers(state.tensors[name].tolist(), repr(name)) for base, name in recipes.items()}
+    by_name = {plain_name(base): recipe.keep for base, recipe in read.items() if recipe.sampler != "bernoulli"}
+    if by_name:
+        draft.keep = by_name if len(set(by_name.values())) > 1 else next(iter(by_name.values()))
+        draft.mask_rule = "edge-popup"
+    if options.keep is not None and options.keep != draft.keep:
+        raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: leave it away")
+    if len(by_name) < len(read):
+        draft.mask_rule = "sigmoid"
+        # factors and keep of Bernoulli layers are in their recipes only
+        draft.original["bernoulli"] = {
+            plain_name(base): recipe.keep for base, recipe in read.items() if recipe.sampler == "bernoulli"
+        }
+
+
+def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWeight:
+    scores = state.tensors[base + _ORIGINAL]
+    stored = state.tensors[recipe_name]
+    if stored.dtype != torch.int64 or stored.dim() != 1:
+        raise UnknownLayoutError(f"{recipe_name!r} has dtype {stored.dtype}: a recipe is a vector of int64")
+    if scores.dtype != torch.float32:
+        raise UnknownLayoutError(
+            f"{base + _ORIGINAL!r} has dtype {scores.dtype}: a converted network computes with other weights than its "
+            "recipe says; pack it before converting"
+        )
+    if base + ".1.recipe" in state.tensors:
+        raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
+    recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
+    where = base + _ORIGINAL
+    if recipe.sampler == "bernoulli":
+        mask = mask_rules.sigmoid(scores, where)
+    else:
+        mask = mask_rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
+    if recipe.sampler == "bernoulli" and mask.count() in (0, mask.length):
+        some = "none" if mask.count() == 0 else "all"
+        draft.notes.append(f"{where!r} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
+    return SeededWeight(
+        plain_name(base), tuple(scores.shape), GeneratedPrototype(recipe.generator), mask, recipe.zero, recipe.factor
+    )
+
+
+def restore(contents: Contents) -> Tensors:
+    """Recipes, and scores that give the same masks: 0 and 1, or ±1 for Bernoulli masks."""
+    bernoulli = contents.details.get("bernoulli", {})
+    keep = Keep.of(contents.keep)
+
+    def values(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        fraction = bernoulli.get(name) or (keep(name) if keep is not None else None)
+        sampler = "bernoulli" if name in bernoulli else "edge-popup"
+        recipe = torch.tensor(contents.recipe(name, fraction or 1.0, sampler).to_integers(), dtype=torch.int64)
+        flags = contents.mask(name).to(torch.float32)
+        return (2 * flags - 1 if name in bernoulli else flags), recipe
+
+    return restored(
+        contents, lambda name: (parametrized_name(name) + _ORIGINAL, parametrized_name(name) + _RECIPE), values
+    )
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

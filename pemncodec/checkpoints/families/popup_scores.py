@@ -1,0 +1,40 @@
+"""`X.weight` beside `X.popup_scores`: scripts that reimplement edge-popup (iceychris/edge-popup, inspire-group/hydra).
+
+Rule A, with a fraction that has to be given. hydra also writes a dense file that is masked already: that is `dense`.
+"""
+
+from __future__ import annotations
+
+from ...draft import Draft
+from ...options import PackOptions
+from .. import scored
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+from .edge_popup import weight_and_scores
+
+LAYOUT = "popup-scores"
+_SUFFIX = "popup_scores"
+_MISSING = "the fraction of weights to keep is not in the file: give it with --keep (hydra calls it -k)"
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any key is `popup_scores` or ends with `.popup_scores`.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape.
+        MaskRuleError: `keep` is missing, or there is a tie at the cut.
+    """
+    pairs = scored.named(checkpoint.state, _SUFFIX)
+    if not pairs:
+        return None
+    masks = scored.derive(checkpoint.state, pairs, options, "edge-popup", _MISSING)
+    draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
+    draft.reasons.append(f"{len(pairs)} weights have popup scores (first: {next(iter(pairs.values()))!r})")
+    return draft
+
+
+def restore(contents: Contents) -> Tensors:
+    """Weights before masking, and popup scores of 0 and 1."""
+    return restored(contents, lambda name: (name, name.removesuffix("weight") + _SUFFIX), weight_and_scores)
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,0 +1,120 @@
+"""RAIVNLab/supsup: one random network, `X.weight`, and a mask for every task, `X.scores.0`, `X.scores.1`, ….
+
+`MultitaskMaskConv` keeps the top fraction of |scores| (rule A, a sparsity that is not saved), `FastMultitaskMaskConv`
+the scores of at least 0 (`--rule sigmoid`). BatchNorm is there once a task: `X.bns.0.running_mean` is `X.running_mean`
+of task 0 here. Checkpoints of the published scripts carry an argparse.Namespace, which is not read without being
+allowed. `IndividualHeads` calls whole weights of a task scores, too: nothing in the file tells them apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ...draft import Draft, DraftEntry, MaskedWeight, PlainTensor
+from ...errors import UnknownLayoutError
+from ...mask import Mask
+from ...options import PackOptions
+from .. import scored
+from ..family import Checkpoint, Contents, Family, Tensors
+from ..state import State
+from .edge_popup import weight_and_scores
+
+LAYOUT = "supsup"
+_SCORES = re.compile(r"(?:(.*)\.)?scores\.(\d+)")
+_NORM = re.compile(r"(?:(.*)\.)?bns\.(\d+)\.([^.]+)")
+_STACKED = re.compile(r"(?:.*\.)?stacked")  # masks of all tasks once more, as a cache
+_MISSING = (
+    "neither a fraction to keep nor another rule is in the file: give --keep (what supsup calls sparsity is the "
+    "fraction kept), or --rule sigmoid for masks of scores of at least 0 (FastMultitaskMaskConv)"
+)
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft with tasks if any key ends with `scores.` and a number.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape, or a task that lacks those of a layer.
+        MaskRuleError: no rule follows from the file and the options.
+    """
+    state = checkpoint.state
+    found = {name: match for name in state.tensors if (match := _SCORES.fullmatch(name))}
+    if not found:
+        return None
+    weights = {name: _joined(match[1], "weight") for name, match in found.items()}
+    scored.check_pairs(state, weights, "scores without a weight")
+    tasks = sorted({int(match[2]) for match in found.values()})
+    masks: dict[str, dict[int, Mask]] = {weight: {} for weight in weights.values()}
+    draft = Draft(LAYOUT, "", dropped=["*.scores.*"], tasks=[str(task) for task in tasks])
+    for task in tasks:
+        pairs = {weights[name]: name for name, match in found.items() if int(match[2]) == task}
+        lacking = [weight for weight in masks if weight not in pairs]
+        if lacking:
+            raise UnknownLayoutError(f"task {task} has no scores for {lacking[0]!r}, and other tasks have")
+        derived = scored.derive(state, pairs, options, None if options.keep is None else "edge-popup", _MISSING)
+        draft.notes = []
+        derived.describe(draft)
+        for weight, mask in derived.of.items():
+            masks[weight][task] = mask
+    _add_entries(draft, state, tasks, masks)
+    draft.reasons.append(f"{len(masks)} weights have scores of {len(tasks)} tasks (first: {next(iter(found))!r})")
+    return draft
+
+
+def _add_entries(draft: Draft, state: State, tasks: list[int], masks: dict[str, dict[int, Mask]]) -> None:
+    number = {task: 1 + index for index, task in enumerate(tasks)}
+    for name in state.tensors:
+        norm = _NORM.fullmatch(name)
+        if _SCORES.fullmatch(name):
+            continue
+        if _STACKED.fullmatch(name):
+            draft.dropped.append(name)
+            continue
+        entry = state.plain(name)
+        if name in masks:
+            if not isinstance(entry, PlainTensor):
+                raise UnknownLayoutError(
+                    f"{name!r} is another name of {entry.target!r}: tied weights cannot have tasks"
+                )
+            draft.entries += [
+                MaskedWeight(name, entry.dtype, entry.shape, entry.values, mask, task=number[task])
+                for task, mask in masks[name].items()
+            ]
+        elif norm is not None and int(norm[2]) in number:
+            draft.entries.append(_of_task(entry, _joined(norm[1], norm[3]), number[int(norm[2])]))
+        else:
+            draft.entries.append(entry)
+
+
+def _of_task(entry: DraftEntry, name: str, task: int) -> DraftEntry:
+    if not isinstance(entry, PlainTensor):
+        raise UnknownLayoutError(f"{entry.name!r} is another name of another tensor: tied tensors cannot have tasks")
+    return replace(entry, name=name, task=task)
+
+
+def _joined(prefix: str | None, name: str) -> str:
+    return name if prefix is None else f"{prefix}.{name}"
+
+
+def restore(contents: Contents) -> Tensors:
+    """All tasks: weights before masking, scores of 0 and 1 a task, and every task's BatchNorm under `bns`."""
+    tensors: Tensors = {}
+    for task in contents.tasks:
+        part = contents.of(task)
+        own = set(part.only_of(task))
+        for name in part.names:
+            if part.masked(name):
+                weight, scores = weight_and_scores(part, name)
+                # every task stores the values that it keeps: together they are what is known of the backbone
+                known = tensors.setdefault(name, weight)
+                known[known == 0] = weight[known == 0]
+                tensors[f"{name.removesuffix('weight')}scores.{task}"] = scores
+            elif name in own:
+                prefix, _, last = name.rpartition(".")
+                tensors[_joined(prefix or None, f"bns.{task}.{last}")] = part.dense(name)
+            else:
+                tensors.setdefault(name, part.dense(name))
+    return tensors
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

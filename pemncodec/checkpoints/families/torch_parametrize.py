@@ -1,0 +1,66 @@
+"""`P.parametrizations.Y.original` beside `P.parametrizations.Y.0.mask`: a mask as a torch parametrization.
+
+A parametrization is code; that a buffer called `mask` of 0 and 1 is multiplied with the weight is what its name says.
+"""
+
+from __future__ import annotations
+
+from ...draft import Draft
+from ...errors import UnknownLayoutError
+from ...options import PackOptions
+from .. import masked
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+
+LAYOUT = "torch.nn.utils.parametrize"
+INFIX = "parametrizations."
+_ORIGINAL, _MASK = ".original", ".0.mask"
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any parametrized tensor has a mask.
+
+    Raises:
+        UnknownLayoutError: a tensor has a second parametrization, or a mask has another shape or other values than 0,
+            1.
+    """
+    state = checkpoint.state
+    bases = [name[: -len(_MASK)] for name in state.tensors if name.endswith(_MASK) and INFIX in name]
+    masks = {base + _ORIGINAL: base + _MASK for base in bases if base + _ORIGINAL in state.tensors}
+    if not masks:
+        return None
+    for base in bases:
+        others = [name for name in state.tensors if name.startswith(base + ".") and name not in (*masks, base + _MASK)]
+        if others:
+            raise UnknownLayoutError(
+                f"{base!r} has a mask, and {others[0]!r} beside it: what they make of the weight together is not said"
+            )
+    draft = masked.draft_with(
+        state, LAYOUT, masks, dropped=["*.mask"], rename=lambda name: plain_name(name) if name in masks else name
+    )
+    draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {next(iter(masks.values()))!r})")
+    draft.original |= masked.mask_dtype(state, masks)
+    return draft
+
+
+def plain_name(original: str) -> str:
+    """`P.Y` for `P.parametrizations.Y.original`."""
+    prefix, _, rest = original.removesuffix(_ORIGINAL).rpartition(INFIX)
+    return prefix + rest
+
+
+def parametrized_name(name: str) -> str:
+    """`P.parametrizations.Y` for `P.Y`."""
+    prefix, dot, last = name.rpartition(".")
+    return f"{prefix}{dot}{INFIX}{last}"
+
+
+def restore(contents: Contents) -> Tensors:
+    """`original` and `0.mask`; what no mask keeps is zero in `original`."""
+    return restored(
+        contents,
+        lambda name: (parametrized_name(name) + _ORIGINAL, parametrized_name(name) + _MASK),
+        masked.weight_and_mask,
+    )
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,0 +1,41 @@
+"""`X_orig` beside `X_mask`: torch.nn.utils.prune, for any tensor name. The mask is in the file.
+
+After `prune.remove()` there are plain zeros: that is `dense`.
+"""
+
+from __future__ import annotations
+
+from ...draft import Draft
+from ...options import PackOptions
+from .. import masked
+from ..family import Checkpoint, Contents, Family, Tensors, restored
+
+LAYOUT = "torch.nn.utils.prune"
+_WEIGHT, _MASK = "_orig", "_mask"
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft if any tensor has the pair of names.
+
+    Raises:
+        UnknownLayoutError: the mask has another shape or other values than 0 and 1, or X stands beside the pair.
+    """
+    state = checkpoint.state
+    bases = [name[: -len(_WEIGHT)] for name in state.tensors if name.endswith(_WEIGHT)]
+    masks = {base + _WEIGHT: base + _MASK for base in bases if base + _MASK in state.tensors}
+    if not masks:
+        return None
+    draft = masked.draft_with(
+        state, LAYOUT, masks, dropped=["*_mask"], rename=lambda name: name[: -len(_WEIGHT)] if name in masks else name
+    )
+    draft.reasons.append(f"{len(masks)} tensors have {_WEIGHT} and {_MASK} (first: {next(iter(masks))!r})")
+    draft.original |= masked.mask_dtype(state, masks)
+    return draft
+
+
+def restore(contents: Contents) -> Tensors:
+    """`X_orig` and `X_mask`; what no mask keeps is zero in `X_orig`."""
+    return restored(contents, lambda name: (name + _WEIGHT, name + _MASK), masked.weight_and_mask)
+
+
+FAMILY = Family(LAYOUT, recognise, restore)

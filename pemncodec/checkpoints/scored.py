@@ -1,0 +1,186 @@
+"""Weights with scores beside them: pair them by name, derive the masks by a rule, and make the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .. import bits, torch_tensors
+from ..draft import Draft, MaskedWeight, TiedTensor
+from ..dtypes import DType
+from ..errors import MaskRuleError, UnknownLayoutError
+from ..mask import Mask
+from ..options import PackOptions
+from ..words import Words
+from . import mask_rules
+from .state import State
+
+# The name of the scores of a weight, by the name of the weight.
+Pairs = dict[str, str]
+
+
+def named(state: State, suffix: str, *, weight: str = "weight") -> Pairs:
+    """`X.<suffix>` as the scores of `X.weight`.
+
+    Raises:
+        UnknownLayoutError: there is no such weight, or it has another shape.
+    """
+    found = {name: name[: -len(suffix)] + weight for name in state.tensors if _ends(name, suffix)}
+    check_pairs(state, found, f"scores without a {weight}")
+    return {weight: scores for scores, weight in found.items()}
+
+
+def _ends(name: str, suffix: str) -> bool:
+    return name == suffix or name.endswith("." + suffix)
+
+
+def check_pairs(state: State, found: Mapping[str, str], what: str) -> None:
+    """Scores or masks have a weight, in their own shape.
+
+    Args:
+        found: the name of the weight by the name of its scores.
+        what: what scores without a weight are called.
+
+    Raises:
+        UnknownLayoutError: they have not.
+    """
+    for name, weight in found.items():
+        if weight not in state.tensors:
+            mixed = state.mixed_prefix()
+            raise UnknownLayoutError(f"{name!r} are {what}: there is no {weight!r}{f'; {mixed}' if mixed else ''}")
+        if state.tensors[weight].shape != state.tensors[name].shape:
+            raise UnknownLayoutError(
+                f"{name!r} has the shape {tuple(state.tensors[name].shape)} and {weight!r} "
+                f"{tuple(state.tensors[weight].shape)}: they must be equal"
+            )
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks by the name of the weight, and how they were derived."""
+
+    of: dict[str, Mask]
+    rule: str
+    keep: float | dict[str, float] | None = None
+    threshold: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def describe(self, draft: Draft) -> None:
+        """Write the rule into a draft."""
+        draft.mask_rule, draft.keep, draft.threshold = self.rule, self.keep, self.threshold
+        draft.notes.extend(self.notes)
+
+
+def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, missing: str) -> Masks:
+    """Masks by the rule that the user names, or that the family has.
+
+    Args:
+        rule: of the family; None where it has none that can be assumed.
+        missing: what to say where something has to be given, after "N layers have scores, and ".
+
+    Raises:
+        MaskRuleError: no rule, no fraction, a tie among weights that are not zero, or scores that have no order.
+    """
+    rule = options.rule or ("sigmoid" if rule is None and options.threshold is not None else rule)
+    scores = {weight: state.tensors[name] for weight, name in pairs.items()}
+    if rule == "sigmoid":
+        found = {w: mask_rules.sigmoid(scores[w], pairs[w], options.threshold) for w in pairs}
+        return Masks(found, rule, threshold=options.threshold)
+    if rule == "threshold":
+        assert options.threshold is not None
+        return Masks(
+            {w: mask_rules.above(scores[w], options.threshold, pairs[w]) for w in pairs},
+            rule,
+            threshold=options.threshold,
+        )
+    keep = options.fractions
+    if rule is None or keep is None:
+        raise MaskRuleError(f"{len(pairs)} layers have scores, and {missing}")
+    keep.check_used(pairs)
+    fractions = {weight: keep(weight) for weight in pairs}
+    without = [weight for weight, fraction in fractions.items() if fraction is None]
+    if without:
+        raise MaskRuleError(f"keep says nothing about {without[0]!r}: give a fraction for all others, too (--keep K)")
+    kept = {weight: fraction for weight, fraction in fractions.items() if fraction is not None}
+    if rule == "global":
+        if len(set(kept.values())) > 1:
+            raise MaskRuleError("rule 'global' has one threshold for the whole network: give one fraction to keep")
+        together = mask_rules.over_all([scores[w] for w in pairs], next(iter(kept.values())), list(pairs.values()))
+        return Masks(dict(zip(pairs, together, strict=True)), rule, keep.plain)
+    if rule == "kth-value":
+        return Masks({w: mask_rules.kth_value(scores[w], kept[w], pairs[w]) for w in pairs}, rule, keep.plain)
+    by_rule = mask_rules.top_k if rule == "top-k" else mask_rules.edge_popup
+    derived = {w: by_rule(scores[w], kept[w], pairs[w]) for w in pairs}
+    notes = _ties(state, {w: d.tied for w, d in derived.items() if d.tied is not None}, options)
+    return Masks({w: d.mask for w, d in derived.items()}, rule, keep.plain, notes=notes)
+
+
+def _ties(state: State, tied: Mapping[str, bits.Packed], options: PackOptions) -> tuple[str, ...]:
+    """What to say of equal scores at the cut; those of weights that are zero do not matter."""
+    matter = [weight for weight, where in tied.items() if _any_nonzero(state.tensors[weight], where)]
+    if not matter:
+        return ()
+    first = matter[0]
+    count = bits.count_ones(tied[first])
+    what = f"equal scores straddle the cut in {len(matter)} layers (first: {first}, {count} of them)"
+    if options.ties is None:
+        raise MaskRuleError(
+            f"{what}: which of them are kept is not in the file. A stable sort keeps the last (--ties stable), as "
+            "PyTorch's does on the CPU"
+        )
+    return (f"{what}: there the published, unstable sort may keep others of them",)
+
+
+def _any_nonzero(weight: torch.Tensor, where: bits.Packed) -> bool:
+    flat = weight.detach().reshape(-1)
+    for start in range(0, len(flat), bits.PIECE):
+        piece = flat[start : start + bits.PIECE].cpu()
+        flags = bits.unpack(where[start // 8 :], len(piece))
+        if bool((piece[torch.from_numpy(flags)] != 0).any()):
+            return True
+    return False
+
+
+Values = Callable[[str, torch.Tensor], tuple[DType, Words]]
+
+
+def _as_stored(name: str, tensor: torch.Tensor) -> tuple[DType, Words]:
+    return torch_tensors.to_words(tensor, name)
+
+
+def draft_with(
+    state: State, layout: str, pairs: Pairs, masks: Masks, *, dropped: Sequence[str], values: Values = _as_stored
+) -> Draft:
+    """The draft: weights with their masks, everything else as it is, scores left out.
+
+    Args:
+        pairs: scores by weight.
+        masks: by weight.
+        dropped: what the draft says it left out.
+        values: what a layer was filled with, by the name of the weight and its tensor.
+    """
+    draft = Draft(layout, masks.rule, dropped=list(dropped))
+    masks.describe(draft)
+    scores = set(pairs.values())
+    for name, tensor in state.tensors.items():
+        if name in scores:
+            continue
+        if name not in pairs:
+            draft.entries.append(state.plain(name))
+            continue
+        first = state.tied_to(name)
+        if first in pairs and (state.tied_to(pairs[name]) or pairs[name]) == pairs[first]:
+            draft.entries.append(TiedTensor(name, first))
+            continue
+        dtype, words = values(name, tensor)
+        draft.entries.append(MaskedWeight(name, dtype, tuple(tensor.shape), words, masks.of[name]))
+    return draft
+
+
+def score_dtype(state: State, pairs: Pairs) -> str | None:
+    """The type of the scores where it is one, and not that of their weights."""
+    kinds = {str(state.tensors[name].dtype).removeprefix("torch.") for name in pairs.values()}
+    same = all(state.tensors[name].dtype == state.tensors[weight].dtype for weight, name in pairs.items())
+    return None if same or len(kinds) > 1 else kinds.pop()

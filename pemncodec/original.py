@@ -1,0 +1,151 @@
+"""A file in the layout that was packed, so that the code of the original project loads and evaluates it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+
+from . import bits, layouts, torch_tensors
+from .checkpoints import family_named
+from .checkpoints.folders import OutputFolder
+from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, TiledRow
+from .dtypes import float32_of
+from .errors import OutputError, UnknownLayoutError
+from .generated import generator_of
+from .options import Fractions
+from .reader import PathOrBytes, PemnFile, memory_errors, metadata_of, naming
+from .recipe import Recipe
+
+# Of `pemn.original`: the tasks come from checkpoints of one network each.
+SEPARATE = "separate"
+
+
+def original(
+    source: PathOrBytes,
+    *,
+    task: str | None = None,
+    base: PathOrBytes | Sequence[PathOrBytes] | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> Any:
+    """What was packed, as its project saves it: keys, wrapping, and scores or masks of 0 and 1.
+
+    The project's own rule gives the same masks and, bit for bit, the same effective weights. Weights that no mask keeps are
+    zero where the file does not hold them. What was left out (optimizer, epoch, …) is not there.
+
+    Args:
+        source: a `.pemn` file.
+        task: which task, where the file was packed from a checkpoint a task.
+        base: of a delta.
+        max_bytes: refuse to decode a tensor of more bytes.
+
+    Returns:
+        A state_dict; a dictionary that holds it under the key that it had; or an `OutputFolder`.
+
+    Raises:
+        FormatError: the file cannot be decoded.
+        NotFoundError: no such task.
+        OutputError: the file does not say which layout it was packed from, or its layout holds all tasks at once.
+    """
+    metadata = metadata_of(source)
+    details = details_of(metadata)
+    try:
+        family = family_named(metadata.get("pemn.layout", ""))
+    except UnknownLayoutError:
+        raise OutputError(
+            f"the file does not say which layout it was packed from ({metadata.get('pemn.layout', 'nothing')!r}): use "
+            "another layout"
+        ) from None
+    with naming(source), memory_errors(), ExitStack() as stack:
+        contents = _Contents(source, metadata, details, task, base, max_bytes, stack)
+        if task is not None and not details.get(SEPARATE):
+            raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
+        made = family.restore(contents)
+    under = details.get("under")
+    return made if under is None or isinstance(made, OutputFolder) else {under: made}
+
+
+def details_of(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What the file says of its original layout; nothing if that cannot be understood."""
+    try:
+        details = json.loads(metadata.get("pemn.original", "{}"))
+    except ValueError:
+        return {}
+    return details if isinstance(details, dict) else {}
+
+
+class _Contents:
+    """`checkpoints.family.Contents` of an opened file. Names have the prefix that was stripped."""
+
+    def __init__(
+        self,
+        source: PathOrBytes,
+        metadata: Mapping[str, str],
+        details: Mapping[str, Any],
+        task: str | None,
+        base: PathOrBytes | Sequence[PathOrBytes] | None,
+        max_bytes: int,
+        stack: ExitStack,
+    ) -> None:
+        self.details = details
+        self.rule = metadata.get("pemn.mask_rule", "")
+        self.keep: Fractions | None = json.loads(metadata["pemn.keep"]) if "pemn.keep" in metadata else None
+        self.threshold = float(metadata["pemn.threshold"]) if "pemn.threshold" in metadata else None
+        self._open = lambda task: _Contents(source, metadata, details, task, base, max_bytes, stack)
+        self._file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
+        self._prefix = str(details.get("prefix", ""))
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [self._prefix + name for name in self._file]
+
+    @property
+    def tasks(self) -> Sequence[str]:
+        return self._file.tasks
+
+    def of(self, task: str) -> _Contents:
+        return self._open(task)
+
+    def only_of(self, task: str) -> Sequence[str]:
+        number = self._file.tasks.index(task) + 1
+        entries = self._file.decoder.manifest.entries
+        return [self._prefix + name for name in self._file if entries[self._file.index(name)].task == number]
+
+    def tied_to(self, name: str) -> str | None:
+        target = self._file.alias_of(self._own(name))
+        return None if target is None else self._prefix + target
+
+    def masked(self, name: str) -> bool:
+        return self._file.is_masked(self._own(name))
+
+    def dense(self, name: str) -> torch.Tensor:
+        return self._file.get_tensor(self._own(name))
+
+    def filled(self, name: str) -> torch.Tensor:
+        return layouts.filled(self._file.decoder, self._index(name))
+
+    def scores(self, name: str) -> torch.Tensor:
+        return layouts.scores(self._file.decoder, self._index(name))
+
+    def mask(self, name: str) -> torch.Tensor:
+        decoder, index = self._file.decoder, self._index(name)
+        shape = decoder.shape(index)
+        return torch.from_numpy(bits.unpack(decoder.layer_mask(index), torch.Size(shape).numel())).reshape(shape)
+
+    def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
+        manifest = self._file.decoder.manifest
+        row = manifest.resolve(self._index(name))
+        prototype = manifest.prototypes[row.prototype] if isinstance(row, TiledRow) else None
+        if not isinstance(row, TiledRow) or not isinstance(prototype, GeneratorRow):
+            raise OutputError(f"{name!r} is not filled by a generator, so there is no recipe for it: use 'masked'")
+        factor = None if row.scale_bits is None else float32_of(row.scale_bits)
+        return Recipe(generator_of(prototype), keep, sampler, ZERO_NAMES[row.zero], factor)
+
+    def _own(self, name: str) -> str:
+        return name[len(self._prefix) :]
+
+    def _index(self, name: str) -> int:
+        return self._file.index(self._own(name))
