@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits
+from .base import BaseFiles
 from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
@@ -40,6 +41,7 @@ def compare(
     *,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> Comparison:
     """Decode every tensor and compare its bits with what a checkpoint says.
@@ -48,7 +50,9 @@ def compare(
 
     Args:
         file: a path, or the bytes of a `.pemn` file.
-        draft: the recognised checkpoint.
+        draft: the recognised checkpoint; if it has tasks, the file holds these.
+        task: which task of the file to compare with a draft without tasks.
+        base: of a delta, as for `PemnFile`.
 
     Returns:
         The number of tensors, and what is the same.
@@ -56,6 +60,7 @@ def compare(
     Raises:
         MismatchError: the first tensor that is missing, superfluous or different.
         FormatError: the file cannot be read.
+        BaseFileError: it is a delta, and its base was not given, or is another file.
     """
     done, total = 0, sum(1 if entry.task else max(1, len(draft.tasks)) for entry in draft.entries)
     for number, name in enumerate(draft.tasks or [task], 1 if draft.tasks else 0):

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from . import bits, layouts, torch_tensors
+from . import bits, layouts
+from .base import BaseFiles
 from .checkpoints import family_named
 from .checkpoints.folders import OutputFolder
 from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, TiledRow
@@ -17,7 +18,8 @@ from .dtypes import float32_of
 from .errors import OutputError, UnknownLayoutError
 from .generated import generator_of
 from .options import Fractions
-from .reader import PathOrBytes, PemnFile, memory_errors, metadata_of, naming
+from .opening import PathOrBytes, naming
+from .reader import PemnFile, memory_errors, metadata_of
 from .recipe import Recipe
 
 # Of `pemn.original`: the tasks come from checkpoints of one network each.
@@ -28,13 +30,13 @@ def original(
     source: PathOrBytes,
     *,
     task: str | None = None,
-    base: PathOrBytes | Sequence[PathOrBytes] | None = None,
+    base: BaseFiles = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Any:
     """What was packed, as its project saves it: keys, wrapping, and scores or masks of 0 and 1.
 
-    The project's own rule gives the same masks and, bit for bit, the same effective weights. Weights that no mask keeps are
-    zero where the file does not hold them. What was left out (optimizer, epoch, …) is not there.
+    The project's own rule gives the same masks and, bit for bit, the same effective weights. Weights that no mask keeps
+    are zero where the file does not hold them. What was left out (optimizer, epoch, …) is not there.
 
     Args:
         source: a `.pemn` file.
@@ -86,7 +88,7 @@ class _Contents:
         metadata: Mapping[str, str],
         details: Mapping[str, Any],
         task: str | None,
-        base: PathOrBytes | Sequence[PathOrBytes] | None,
+        base: BaseFiles,
         max_bytes: int,
         stack: ExitStack,
     ) -> None:

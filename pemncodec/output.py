@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +57,40 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Itera
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+@contextmanager
+def whole_folder(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[Path]:
+    """A temporary folder beside `path` to write to; it becomes `path` when the block ends without an error.
+
+    Args:
+        path: where the folder shall be.
+        overwrite: whether an empty folder that is there may be replaced. One with anything in it never is.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False, or there is something in it.
+        OutputError: the folder around it is missing or cannot be written, the disk is full, or `path` is no folder.
+    """
+    target = Path(path)
+    if not overwrite:
+        refuse_existing(target)
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent))
+    except OSError as reason:
+        raise OutputError(f"{target} cannot be written: {reason.strerror} ({target.parent})") from None
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o777 & ~umask)
+        if target.is_dir() and any(target.iterdir()):
+            raise OutputExistsError(f"{target} is a folder with something in it: name another output")
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except OSError as reason:
+        raise OutputError(f"{target} cannot be written: {reason.strerror or reason}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _mode(target: Path) -> int:

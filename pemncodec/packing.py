@@ -39,24 +39,26 @@ class PackArguments(TypedDict, total=False):
 
     Attributes:
         keep: the fraction of weights that a layer keeps, in (0, 1]: one for all layers, or by pattern (`fnmatch` on the
-            name of the weight, the first that matches counts). It is in no checkpoint with scores, so it must be given for
-            these.
+            name of the weight, the first that matches counts). It is in no checkpoint with scores, so it must be given
+            for these.
         rule: how masks follow from scores: `"edge-popup"`, `"kth-value"`, `"top-k"`, `"global"`, `"sigmoid"` or
             `"threshold"`; by default as the family of the checkpoint has it.
         threshold: for the last two: keep probabilities, or scores, above it.
-        ties: `"stable"`: where equal scores straddle the cut, keep the last of them, as a stable sort does. Otherwise that
-            is an error.
+        ties: `"stable"`: where equal scores straddle the cut, keep the last of them, as a stable sort does. Otherwise
+            that is an error.
         family: of which family the checkpoint is, where its tensors cannot tell (`"biprop"`).
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: a module, a state_dict or a checkpoint: the network of a checkpoint that holds masks only (piggyback).
         strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
-        key: under which key of a checkpoint the state_dict is, where it is not `state_dict`, `model_state_dict` or `model`.
+        key: under which key of a checkpoint the state_dict is, where it is not `state_dict`, `model_state_dict` or
+            `model`.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
         fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
         batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
         tensor_dtype: lossy: round float32 and float64 tensors without a mask to `"float16"` or `"bfloat16"`.
         base: another `.pemn` file, a path or bytes; several, in any order, where that is a delta itself. What is
-            smaller as a difference from it is stored as one. Then the file is a delta: it is read beside this base only.
+            smaller as a difference from it is stored as one. Then the file is a delta: it is read beside this base
+            only.
         progress: called with (done, total, name).
     """
 
@@ -146,8 +148,8 @@ def save_tasks(
 ) -> PackReport:
     """Write one `.pemn` file for several networks over one backbone, whole or not at all.
 
-    What they have in common is stored once: tensors that are equal in every bit, and the values that their layers share.
-    `load_file(path, task=NAME)` gives each of them back.
+    What they have in common is stored once: tensors that are equal in every bit, and the values that their layers
+    share. `load_file(path, task=NAME)` gives each of them back.
 
     Args:
         tasks: a checkpoint by the name of each task, as `source` of `pack`; all of one layout.

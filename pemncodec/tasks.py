@@ -16,7 +16,7 @@ from . import fill
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from .errors import ConversionError, NetworkError, UnknownLayoutError
 from .mask import Mask
-from .network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
+from .network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor
 from .words import Words
 
 # Keys of `Draft.original`: each task was a checkpoint of its own; what differs between them; their fractions.
@@ -181,7 +181,8 @@ def _entry(network: MaskedNetwork, number: int) -> DraftEntry:
         return SeededWeight(entry.name, entry.shape, prototype, mask, tile.zero, tile.scale, entry.task)
     if tile.phase or tile.zero != "zero" or not isinstance(prototype, StoredPrototype):
         raise NetworkError(
-            f"layer {entry.name!r} begins within its prototype, or chooses between two values: tasks cannot be added to "
+            f"layer {entry.name!r} begins within its prototype, or chooses between two values: tasks cannot be added "
+            f"to "
             "this file"
         )
     whole = replace(entry, mask=0)

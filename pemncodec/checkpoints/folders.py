@@ -24,6 +24,9 @@ class Folder:
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """A folder to be written: what is in every file, a state_dict (as torch.save writes it) or an array (`.npy`)."""
+    """A folder to be written: what is in every file, a state_dict (as torch.save writes it) or an array (`.npy`).
 
-    files: Mapping[str, Mapping[str, Any] | np.ndarray[Any, Any]]
+    A name that ends with a slash is that of a folder, and has None.
+    """
+
+    files: Mapping[str, Mapping[str, Any] | np.ndarray[Any, Any] | None]

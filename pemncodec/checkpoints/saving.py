@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import OutputError
-from ..output import whole_file
+from ..output import whole_file, whole_folder
 from ..progress import Progress, silent
+from .folders import OutputFolder
 from .streamed import StreamedTensor
 
-__all__ = ["StreamedTensor", "save_state_dict", "save_streamed"]
+__all__ = ["StreamedTensor", "save_original", "save_state_dict", "save_streamed"]
 
 
 def save_streamed(
@@ -64,7 +67,7 @@ def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: 
             _save_torch(tensors, temporary, path)
 
 
-def _save_torch(tensors: dict[str, torch.Tensor], temporary: Path, path: Path) -> None:
+def _save_torch(tensors: dict[str, Any], temporary: Path, path: Path) -> None:
     try:
         torch.save(tensors, temporary)
     except RuntimeError as reason:  # torch's writer says of a full disk that its position is unexpected
@@ -89,3 +92,39 @@ def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: P
         if "os error" in str(reason):
             raise OutputError(f"{path} cannot be written: {reason}") from None
         raise OutputError(f"{path} cannot be written as safetensors: {reason}; name the output .pt") from None
+
+
+def save_original(made: Any, path: Path, *, overwrite: bool) -> int:
+    """Write what a family restored (`Family.restore`), whole or not at all.
+
+    Returns:
+        The number of tensors.
+
+    Raises:
+        OutputError: `path` ends in `.safetensors`, and this is no plain state_dict; or it cannot be written.
+        OutputExistsError: `path` exists and `overwrite` is False, or is a folder that would have to be replaced.
+    """
+    if isinstance(made, OutputFolder):
+        _save_folder(made, path, overwrite)
+        return sum(1 if isinstance(file, np.ndarray) else len(file or ()) for file in made.files.values())
+    if all(isinstance(value, torch.Tensor) for value in made.values()):
+        save_state_dict(made, path, overwrite=overwrite)
+        return len(made)
+    if path.suffix == ".safetensors":
+        raise OutputError("safetensors holds tensors only, and this layout nests them: name the output .pt")
+    with whole_file(path, overwrite=overwrite) as temporary:
+        _save_torch(made, temporary, path)
+    return sum(1 if isinstance(value, torch.Tensor) else len(value) for value in made.values())
+
+
+def _save_folder(folder: OutputFolder, path: Path, overwrite: bool) -> None:
+    with whole_folder(path, overwrite=overwrite) as temporary:
+        for name, content in folder.files.items():
+            file = temporary / name
+            (file if content is None else file.parent).mkdir(parents=True, exist_ok=True)
+            if content is None:
+                continue
+            if isinstance(content, np.ndarray):
+                np.save(file, content, allow_pickle=False)
+            else:
+                _save_torch(dict(content), file, path)

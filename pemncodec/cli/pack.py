@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import CheckpointError, NetworkError
-from ..options import TENSOR_DTYPES, InferenceOptions, PackOptions
+from ..options import TENSOR_DTYPES, InferenceOptions
 from ..report import PackReport
-from . import common, show
+from . import common, reading, show
 from .target import target
 
 if TYPE_CHECKING:
     from ..compare import Comparison
+    from ..draft import Draft
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
 @click.argument("output", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o",
@@ -28,14 +29,18 @@ if TYPE_CHECKING:
     help="Where to write (default: CHECKPOINT with .pemn).",
 )
 @click.option(
-    "--keep",
-    type=float,
-    metavar="K",
-    help="Fraction of weights that edge-popup keeps, in (0, 1]; for checkpoints with scores.",
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="A checkpoint of one of several tasks over one network, instead of CHECKPOINT; may be repeated.",
 )
 @click.option(
-    "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
+    "--add-to", type=click.Path(path_type=Path), metavar="FILE", help="Add the tasks to those of this .pemn file."
 )
+@common.base
+@reading.options
+@click.option("--strip-prefix", is_flag=True, help="Leave away 'module.' or '_orig_mod.', which every name must have.")
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
 @click.option(
     "--fold-batchnorm",
@@ -55,71 +60,137 @@ if TYPE_CHECKING:
 )
 @common.force
 @common.quiet
-@click.option(
-    "--unsafe-pickle",
-    is_flag=True,
-    help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
-)
+@click.option("-v", "--verbose", is_flag=True, help="Say why the checkpoint was taken for what it is.")
 def pack(
-    checkpoint: Path,
+    checkpoint: Path | None,
     output: Path | None,
     output_option: Path | None,
-    keep: float | None,
-    key: str | None,
+    tasks: tuple[str, ...],
+    add_to: Path | None,
+    base: tuple[Path, ...],
     pairs: tuple[str, ...],
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
     force: bool,
     quiet: bool,
-    unsafe_pickle: bool,
+    verbose: bool,
+    **arguments: Any,
 ) -> None:
-    """Pack CHECKPOINT (.pt, .pth, .safetensors) into a .pemn file, and verify it before it is written."""
+    """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
-    options = PackOptions(keep, key)
+    how = reading.read(**arguments)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps says how to fold: give --fold-batchnorm, too")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    path = target(output, output_option, checkpoint, ".pemn", force)
-    metadata = dict(_pair(pair) for pair in pairs)
+    sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force)
+    metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
+    from ..base import refuse_base
     from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..inference import convert
     from ..output import whole_file
-    from ..packing import pack_draft
+    from ..packing import draft_of_tasks, pack_draft
 
-    source = load_checkpoint(checkpoint, unsafe=unsafe_pickle)
-    before = checkpoint.stat().st_size
+    refuse_base(path, base)
+    options = how.loaded()
+    loaded = {name: load_checkpoint(source, unsafe=how.unsafe) for name, source in sources.items()}
+    before = sum(map(_size, sources.values())) + (0 if add_to is None else _size(add_to))
     try:
-        draft = convert(draft_of(source, options), conversions)
+        draft: Draft
+        if checkpoint is not None and not tasks:
+            draft = draft_of(loaded[""], options)
+        else:
+            draft, inherited = draft_of_tasks(loaded, options, add_to)
+            metadata = inherited | metadata
+        draft = convert(draft, conversions)
         with whole_file(path, overwrite=force) as temporary:
             with show.progress_bar("packing", quiet) as progress:
-                encoded, report = pack_draft(draft, metadata=metadata, progress=progress, folder=temporary.parent)
+                encoded, report = pack_draft(
+                    draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base
+                )
             encoded.write(temporary)
             with show.progress_bar("verifying", quiet) as progress:
-                comparison = compare(temporary, draft, progress=progress)
+                comparison = compare(temporary, draft, base=base, progress=progress)
     except (CheckpointError, NetworkError) as reason:
-        raise type(reason)(f"{checkpoint}: {reason}") from None
+        raise type(reason)(f"{_called(sources)}: {reason}") from None
     if not quiet:
-        show.lines(_lines(checkpoint, before, path, report, comparison))
+        show.lines(_lines(_called(sources), before, path, report, comparison, verbose))
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _sources(
+    checkpoint: Path | None,
+    output: Path | None,
+    output_option: Path | None,
+    tasks: tuple[str, ...],
+    add_to: Path | None,
+    force: bool,
+) -> tuple[dict[str, Path], Path]:
+    """Checkpoints by the name of their task (`""` for a single network), and where to write."""
+    if not tasks:
+        if checkpoint is None:
+            raise click.UsageError("name a checkpoint, or one a task (--task NAME=FILE)")
+        if add_to is not None:
+            raise click.UsageError("--add-to adds tasks to a file: name them with --task NAME=FILE")
+        return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force)
+    if output is not None:
+        raise click.UsageError("with --task the only argument is the output: name checkpoints as --task NAME=FILE")
+    if checkpoint is None and output_option is None:
+        raise click.UsageError("name the output of several tasks: -o FILE.pemn")
+    sources: dict[str, Path] = {}
+    for text in tasks:
+        name, file = _pair(text, "--task")
+        if name in sources:
+            raise click.BadParameter(f"{name!r} is named twice", param_hint="--task")
+        sources[name] = Path(file)
+    same = add_to is not None and (output_option or checkpoint) == add_to
+    first = next(iter(sources.values()))
+    if same and not force:
+        raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
+    return sources, target(checkpoint, output_option, first, ".pemn", force)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--metadata")
+        what = "KEY=VALUE" if option == "--metadata" else "NAME=FILE"
+        raise click.BadParameter(f"{text!r} is not {what}", param_hint=option)
     return key, value
 
 
-def _lines(checkpoint: Path, before: int, packed: Path, report: PackReport, comparison: Comparison) -> list[str]:
+def _size(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())
+
+
+def _called(sources: dict[str, Path]) -> str:
+    names = list(map(str, sources.values()))
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _rule(report: PackReport) -> str:
+    if report.threshold is not None:
+        return f"{report.mask_rule}, kept above {report.threshold:g}"
+    if isinstance(report.keep, dict):
+        return f"{report.mask_rule}, keep " + ", ".join(f"{pattern} {k:g}" for pattern, k in report.keep.items())
+    return report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
+
+
+def _lines(
+    called: str, before: int, packed: Path, report: PackReport, comparison: Comparison, verbose: bool
+) -> list[str]:
     sizes = report.sizes
-    rule = report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
-    lines = [f"{checkpoint}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
+    lines = [f"{called}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
     if report.layers:
         lines[0] += f" of {sizes.masked_weights:,} weights"
-    lines.append(f"mask rule: {rule}")
+    if report.tasks:
+        lines.append(f"tasks: {', '.join(report.tasks)}")
+    lines.append(f"mask rule: {_rule(report)}")
+    if verbose:
+        lines += [f"because: {line}" for line in report.reasons]
     lines += [f"found: {line}" for line in report.findings]
     lines += [f"note: {line}" for line in report.notes]
     lines += [f"converted: {line}" for line in report.conversions]

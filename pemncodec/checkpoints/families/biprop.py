@@ -22,7 +22,8 @@ from .edge_popup import score_name
 
 LAYOUT = "biprop"
 _MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
-_ROUNDS = 16
+# Of the search for weights with the same α: draws, steps in each, and how far magnitudes are apart.
+_ROUNDS, _BISECTIONS, _SPREAD = 64, 40, 0.01
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -83,19 +84,29 @@ def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, tor
 def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int) -> torch.Tensor:
     """Weights with these signs whose magnitudes at the mask sum up to α times the divisor, as torch rounds it.
 
-    int(keep · n) is not always the number of kept weights, and a sum of many is rounded: one weight makes up for it.
+    int(keep · n) is not always the number of kept weights, and a sum of many is rounded: not every sum can be met with
+    equal magnitudes. So they are drawn about the mean, and one of them is found by bisection, until a draw fits.
     """
-    kept = signed[mask]
-    if not divisor or not len(kept) or not bool((kept != 0).any()):
+    places = torch.nonzero((mask & (signed != 0)).reshape(-1)).reshape(-1)
+    if not divisor or not len(places):
         return signed
-    alpha = kept.abs().max()
-    weight = torch.sign(signed) * (alpha * divisor / int((kept != 0).sum())).to(signed.dtype)
-    place = tuple(int(i) for i in torch.nonzero(mask & (signed != 0))[0])
-    for _ in range(_ROUNDS):
-        missing = (alpha.double() - (torch.sum(torch.abs(weight) * mask.to(weight.dtype)) / divisor).double()) * divisor
-        if missing == 0:
-            break
-        weight[place] = torch.sign(weight[place]) * (weight[place].abs().double() + missing).to(weight.dtype)
+    alpha = signed.reshape(-1)[places[0]].abs()
+    mean = alpha.double() * divisor / len(places)
+    signs, ones = torch.sign(signed), mask.to(signed.dtype)
+    draw = torch.Generator().manual_seed(0)
+    weight = signs * mean.to(signed.dtype)
+    for turn in range(_ROUNDS):
+        spread = _SPREAD * (torch.rand(signed.shape, generator=draw, dtype=torch.float64) - 0.5) if turn else 0.0
+        weight = signs * (mean * (1 + spread)).to(signed.dtype)
+        magnitude = weight.reshape(-1)[places[0]].abs().double()
+        low, high = -magnitude, magnitude
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            weight.reshape(-1)[places[0]] = signs.reshape(-1)[places[0]] * (magnitude + middle).to(signed.dtype)
+            found = torch.sum(torch.abs(weight) * ones) / divisor
+            if found == alpha:
+                return weight
+            low, high = (middle, high) if found < alpha else (low, middle)
     return weight
 
 

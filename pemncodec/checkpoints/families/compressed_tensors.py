@@ -37,6 +37,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", "*.row_offsets"])
     owners = {f"{base}.{part}": base for base in bases for part in _PARTS}
+    # about release 0.9 the parts stood beside the weight instead of below it
+    suffix = "" if any(base.rpartition(".")[2] == "weight" for base in bases) else ".weight"
     done: set[str] = set()
     for name in state.tensors:
         base = owners.get(name)
@@ -44,21 +46,23 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             draft.entries.append(state.plain(name))
         elif base not in done:
             done.add(base)
-            draft.entries.append(_layer(state, base))
+            draft.entries.append(_layer(state, base, base + suffix))
     draft.reasons.append(f"{len(bases)} tensors have a bitmask (first: {bases[0] + '.bitmask'!r})")
     kinds = {
         part: str(state.tensors[f"{bases[0]}.{part}"].dtype).removeprefix("torch.") for part in ("shape", "row_offsets")
     }
+    if suffix:
+        draft.original["suffix"] = suffix
     draft.original |= {part: kind for part, kind in kinds.items() if kind != "int64"}
     return draft
 
 
-def _layer(state: State, base: str) -> MaskedWeight:
+def _layer(state: State, base: str, name: str) -> MaskedWeight:
     for part in _PARTS:
         if f"{base}.{part}" not in state.tensors:
             raise UnknownLayoutError(f"{base!r} has a bitmask, and no {base + '.' + part!r} beside it")
-    if base in state.tensors:
-        raise UnknownLayoutError(f"{base!r} stands beside its compressed form: which of them counts is not said")
+    if name in state.tensors:
+        raise UnknownLayoutError(f"{name!r} stands beside its compressed form: which of them counts is not said")
     shape, compressed, bitmask, offsets = (state.tensors[f"{base}.{part}"] for part in _PARTS)
     dims = tuple(int(dim) for dim in shape.reshape(-1).tolist())
     columns = dims[-1] if dims else 1
@@ -84,7 +88,7 @@ def _layer(state: State, base: str) -> MaskedWeight:
     mask = Mask.from_bool(flags)
     values = np.empty(mask.length, dtype=word_type(dtype))
     fill.scatter(values, mask.packed, kept)
-    return MaskedWeight(base, dtype, dims, values, mask, known=mask)
+    return MaskedWeight(name, dtype, dims, values, mask, known=mask)
 
 
 def restore(contents: Contents) -> Tensors:
@@ -95,15 +99,16 @@ def restore(contents: Contents) -> Tensors:
             tensors[name] = contents.dense(name)
             continue
         dense, mask = contents.dense(name), contents.mask(name)
+        base = name.removesuffix(str(contents.details.get("suffix", "")))
         rows = mask.reshape(-1, mask.shape[-1]) if mask.dim() else mask.reshape(1, 1)
         counts = rows.sum(dim=1)
         kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", "row_offsets")}
         bitmask = torch.from_numpy(np.packbits(rows.numpy(), axis=1, bitorder="little"))
         tensors |= {
-            f"{name}.shape": torch.tensor(dense.shape, dtype=kinds["shape"]),
-            f"{name}.compressed": dense[mask],
-            f"{name}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
-            f"{name}.row_offsets": (counts.cumsum(0) - counts).to(kinds["row_offsets"]),
+            f"{base}.shape": torch.tensor(dense.shape, dtype=kinds["shape"]),
+            f"{base}.compressed": dense[mask],
+            f"{base}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
+            f"{base}.row_offsets": (counts.cumsum(0) - counts).to(kinds["row_offsets"]),
         }
     return tensors
 

@@ -7,7 +7,9 @@ training began; it is left out (`--key initial` packs it instead of `final`).
 from __future__ import annotations
 
 from pathlib import PurePosixPath
+from typing import Any
 
+import numpy as np
 import torch
 
 from ...draft import Draft
@@ -22,7 +24,7 @@ LAYOUT = "lottery-ticket-hypothesis"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
-    """A draft if the folder has `masks/` and `final/` (or what `key` says).
+    """A draft if the folder has `final/` (or what `key` says) with `masks/`, or with `initial/` before any pruning.
 
     Raises:
         UnknownLayoutError: a mask without a tensor of its shape, or with values other than 0 and 1.
@@ -32,7 +34,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     which = options.key or "final"
     parts = {PurePosixPath(name).parts[0] for name in folder.files if _is_tensor(name)}
-    if not {"masks", which} <= parts:
+    if which not in parts or not parts & {"masks", "initial"}:
         return None
     draft = with_masks(_state(folder, which), _state(folder, "masks"), LAYOUT)
     draft.dropped += [f"{part}/*.npy" for part in sorted(parts - {which, "masks"})]
@@ -62,7 +64,8 @@ def restore(contents: Contents) -> OutputFolder:
     """`final/` (or what was packed), multiplied by the masks, and `masks/`."""
     which = str(contents.details.get("folder", "final"))
     dtype = getattr(torch, str(contents.details.get("mask", "float32")))
-    files = {f"{which}/{name}.npy": contents.dense(name).numpy() for name in contents.names}
+    files: dict[str, np.ndarray[Any, Any] | None] = {"masks/": None}
+    files |= {f"{which}/{name}.npy": contents.dense(name).numpy() for name in contents.names}
     files |= {
         f"masks/{name}.npy": contents.mask(name).to(dtype).numpy() for name in contents.names if contents.masked(name)
     }

@@ -43,7 +43,13 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     lost = [n for n in state.tensors if n.startswith(mask) and n not in masks.values()]
     if lost:
         raise UnknownLayoutError(f"{lost[0]!r} is a mask without a tensor of its name")
-    draft = masked.draft_with(state, LAYOUT, masks, dropped=["mask_*"], rename=lambda name: name.removeprefix(model))
+    draft = masked.draft_with(
+        state,
+        LAYOUT,
+        masks,
+        dropped=["mask_*"],
+        rename=lambda name: parallel + name[len(model) :] if name.startswith(model) else name,
+    )
     draft.reasons.append(f"{len(masks)} tensors have a mask_ buffer (first: {next(iter(masks.values()))!r})")
     draft.original |= masked.mask_dtype(state, masks) | ({"parallel": True} if parallel else {})
     return draft
@@ -73,13 +79,14 @@ def restore(contents: Contents) -> Any:
         model = {name: contents.dense(name) for name in contents.names}
         return OutputFolder({str(contents.details["model"]): model, "mask.pth": masks})
     parallel = _PARALLEL if contents.details.get("parallel") else ""
-    tensors = restored(
-        contents,
-        lambda name: (parallel + _MODEL + name, f"{parallel}{_MASK}{name.replace('.', '___')}"),
-        masked.weight_and_mask,
-    )
-    start = parallel + _MODEL, parallel + _MASK
-    return {name if name.startswith(start) else start[0] + name: tensor for name, tensor in tensors.items()}
+
+    def names(name: str) -> tuple[str, str]:
+        own = name.removeprefix(parallel)
+        return parallel + _MODEL + own, f"{parallel}{_MASK}{own.replace('.', '___')}"
+
+    tensors = restored(contents, names, masked.weight_and_mask)
+    kept = (parallel + _MODEL, parallel + _MASK)
+    return {name if name.startswith(kept) else names(name)[0]: tensor for name, tensor in tensors.items()}
 
 
 FAMILY = Family(LAYOUT, recognise, restore, folders=True)
