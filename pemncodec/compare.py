@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import bits
+from .base import BaseFiles
 from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
+from .opening import PathOrBytes
 from .progress import Progress, silent
-from .reader import PathOrBytes, PemnFile
+from .reader import PemnFile
 from .words import Words
 
 
@@ -40,6 +42,7 @@ def compare(
     *,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> Comparison:
     """Decode every tensor and compare its bits with what a checkpoint says.
@@ -49,6 +52,7 @@ def compare(
     Args:
         file: a path, or the bytes of a `.pemn` file.
         draft: the recognised checkpoint.
+        base: of a delta, as for `PemnFile`.
 
     Returns:
         The number of tensors, and what is the same.
@@ -56,8 +60,9 @@ def compare(
     Raises:
         MismatchError: the first tensor that is missing, superfluous or different.
         FormatError: the file cannot be read.
+        BaseFileError: it is a delta, and its base was not given, or is another file.
     """
-    with PemnFile(file, task=task, max_bytes=max_bytes) as opened:
+    with PemnFile(file, task=task, max_bytes=max_bytes, base=base) as opened:
         _same_names(opened, draft)
         expected = {entry.name: entry for entry in draft.entries}
         for number, entry in enumerate(draft.entries):

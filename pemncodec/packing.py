@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .assemble import assemble
+from .base import BaseFiles, refuse_base
 from .checkpoints import draft_of
 from .container.accounting import sizes
 from .container.sections import EncodedFile
@@ -21,7 +22,7 @@ from .network import MaskedNetwork
 from .options import InferenceOptions, PackOptions
 from .output import whole_file
 from .progress import Progress, silent
-from .report import PackReport
+from .report import PackReport, base_notes
 
 Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 PathLike = str | os.PathLike[str]
@@ -36,6 +37,7 @@ def pack(
     fold_batchnorm: bool = False,
     batchnorm_eps: float | None = None,
     tensor_dtype: str | None = None,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> tuple[bytes, PackReport]:
     """The bytes of a `.pemn` file for a network, and a report of what was recognised and found.
@@ -50,6 +52,8 @@ def pack(
         fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
         batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
         tensor_dtype: lossy: round float32 and float64 tensors without a mask to `"float16"` or `"bfloat16"`.
+        base: another `.pemn` file, a path or bytes; several, in any order, where that is a delta itself. What is
+            smaller as a difference from it is stored as one; then the file is a delta, and is read beside it only.
         progress: called with (done, total, name).
 
     Returns:
@@ -59,9 +63,10 @@ def pack(
         CheckpointError: the checkpoint cannot be packed: unknown or broken layout, no masks without `keep`,
             a dtype that the format lacks; a conversion that is none, or would make a finite value infinite.
         NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    encoded, report = _encode(source, PackOptions(keep, key), conversions, metadata, progress)
+    encoded, report = _encode(source, PackOptions(keep, key), conversions, metadata, progress, base=base)
     return encoded.to_bytes(), report
 
 
@@ -72,6 +77,7 @@ def _encode(
     metadata: dict[str, str] | None,
     progress: Progress,
     folder: Path | None = None,
+    base: BaseFiles = None,
 ) -> tuple[EncodedFile, PackReport]:
     if isinstance(source, MaskedNetwork):
         if conversions.lossy:
@@ -80,35 +86,45 @@ def _encode(
             )
         if metadata:
             raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
-        encoded = encode_file(source, progress, folder)
+        encoded = encode_file(source, progress, folder, base)
         rule = source.metadata.get("pemn.mask_rule", "")
         layout = source.metadata.get("pemn.layout", "MaskedNetwork")
-        report = PackReport(layout, rule, None, len(source.layers), [], [], [], sizes(encoded.manifest, encoded.size))
+        notes = base_notes(encoded.manifest, base)
+        report = PackReport(
+            layout, rule, None, len(source.layers), [], notes, [], sizes(encoded.manifest, encoded.size)
+        )
         return encoded, report
     draft = convert(draft_of(source, options), conversions)
-    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder)
+    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder, base=base)
 
 
 def pack_draft(
-    draft: Draft, *, metadata: dict[str, str] | None = None, progress: Progress = silent, folder: Path | None = None
+    draft: Draft,
+    *,
+    metadata: dict[str, str] | None = None,
+    progress: Progress = silent,
+    folder: Path | None = None,
+    base: BaseFiles = None,
 ) -> tuple[EncodedFile, PackReport]:
     """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
 
     Args:
         folder: where a temporary file may be for what would take much memory; by default there is none.
+        base: as for `pack`.
 
     Raises:
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
         NetworkError: bad metadata, or a network that does not fit the format.
     """
     assembled = assemble(draft, metadata, progress)
-    encoded = encode_file(assembled.network, progress, folder)
+    encoded = encode_file(assembled.network, progress, folder, base)
     return encoded, PackReport(
         layout=draft.layout,
         mask_rule=draft.mask_rule,
         keep=draft.keep,
         layers=len(assembled.network.layers),
         findings=assembled.findings,
-        notes=draft.notes,
+        notes=draft.notes + base_notes(encoded.manifest, base),
         dropped=draft.dropped,
         sizes=sizes(encoded.manifest, encoded.size),
         conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
@@ -124,6 +140,7 @@ def save(
     fold_batchnorm: bool = False,
     batchnorm_eps: float | None = None,
     tensor_dtype: str | None = None,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> bytes:
     """The bytes of a `.pemn` file; arguments and errors as `pack`."""
@@ -135,6 +152,7 @@ def save(
         fold_batchnorm=fold_batchnorm,
         batchnorm_eps=batchnorm_eps,
         tensor_dtype=tensor_dtype,
+        base=base,
         progress=progress,
     )[0]
 
@@ -149,6 +167,7 @@ def save_file(
     fold_batchnorm: bool = False,
     batchnorm_eps: float | None = None,
     tensor_dtype: str | None = None,
+    base: BaseFiles = None,
     overwrite: bool = True,
     progress: Progress = silent,
 ) -> PackReport:
@@ -162,14 +181,15 @@ def save_file(
         What was recognised and found, and where the bytes are.
 
     Raises:
-        OutputExistsError: `path` exists and `overwrite` is False.
+        OutputExistsError: `path` exists and `overwrite` is False, or is the base.
         OutputError: `path` cannot be written.
 
     Beside the source this takes a bit a weight, and what one tensor needs; a file beside `path` holds the rest.
     """
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
     options = PackOptions(keep, key)
+    refuse_base(Path(path), base)
     with whole_file(path, overwrite=overwrite) as temporary:
-        encoded, report = _encode(source, options, conversions, metadata, progress, temporary.parent)
+        encoded, report = _encode(source, options, conversions, metadata, progress, temporary.parent, base)
         encoded.write(temporary)
     return report
