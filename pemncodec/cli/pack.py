@@ -53,6 +53,13 @@ if TYPE_CHECKING:
     type=click.Choice(TENSOR_DTYPES),
     help="Lossy: round float32 and float64 tensors without a mask.",
 )
+@click.option(
+    "--base",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Pack as a delta against this .pemn file, which is needed to read it; again for what that one needs itself.",
+)
 @common.force
 @common.quiet
 @click.option(
@@ -70,6 +77,7 @@ def pack(
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
+    base: tuple[Path, ...],
     force: bool,
     quiet: bool,
     unsafe_pickle: bool,
@@ -80,7 +88,7 @@ def pack(
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps says how to fold: give --fold-batchnorm, too")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    path = target(output, output_option, checkpoint, ".pemn", force)
+    path = target(output, output_option, checkpoint, ".pemn", force, base)
     metadata = dict(_pair(pair) for pair in pairs)
 
     from ..checkpoints import draft_of
@@ -96,10 +104,12 @@ def pack(
         draft = convert(draft_of(source, options), conversions)
         with whole_file(path, overwrite=force) as temporary:
             with show.progress_bar("packing", quiet) as progress:
-                encoded, report = pack_draft(draft, metadata=metadata, progress=progress, folder=temporary.parent)
+                encoded, report = pack_draft(
+                    draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base
+                )
             encoded.write(temporary)
             with show.progress_bar("verifying", quiet) as progress:
-                comparison = compare(temporary, draft, progress=progress)
+                comparison = compare(temporary, draft, base=base, progress=progress)
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{checkpoint}: {reason}") from None
     if not quiet:
