@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api import load, load_file, load_model, load_network
     from .checkpoints.loading import load_checkpoint
     from .errors import (
+        BaseFileError,
         CheckpointError,
         ChecksumError,
         FormatError,
@@ -70,6 +71,7 @@ _HOMES = {
     "open": "reader",
     "PackReport": "report",
     "unpack_file": "unpacking",
+    "BaseFileError": "errors",
     "CheckpointError": "errors",
     "ChecksumError": "errors",
     "FormatError": "errors",
@@ -85,6 +87,7 @@ _HOMES = {
 
 __all__ = [
     "Alias",
+    "BaseFileError",
     "CheckpointError",
     "ChecksumError",
     "FormatError",

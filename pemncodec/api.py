@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import torch
 
 from . import layouts
+from .base import BaseFiles
 from .container.manifest import DEFAULT_MAX_BYTES
-from .decode import Decoder
 from .decode_network import decode_network
 from .errors import MismatchError, NetworkError
 from .jobs import available_threads
 from .load_entries import load_entries
 from .network import MaskedNetwork
+from .opening import PathOrBytes, memory_errors, naming
 from .progress import Progress, silent
-from .reader import PathOrBytes, PemnFile, memory_errors, naming, open_container
+from .reader import PemnFile, open_decoder
 
 if TYPE_CHECKING:
     from torch.nn.modules.module import _IncompatibleKeys
@@ -33,6 +34,7 @@ def load(
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
@@ -48,7 +50,9 @@ def load(
             Layers in which a zero bit does not stand for zero stay dense.
         task: which task, where the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
-        max_bytes: refuse to make more than this; the default is 16 GiB.
+        max_bytes: refuse to make more than this; the default is 16 GiB. Of a base so much again may be decoded.
+        base: for a delta the file that it was made against, a path or bytes; several, in any order, where that is a
+            delta, too. Other files do without.
         threads: how many decode on the CPU at a time; by default as many as this process may use cores. The result is
             the same.
         progress: called with (bytes done, bytes in total, name), by the calling thread.
@@ -59,10 +63,11 @@ def load(
     Raises:
         FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
         NotFoundError: the task is not in the file, or none was chosen and there are several.
+        BaseFileError: the file is a delta, and its base was not given, or is another file.
         OutputError: the device cannot be used, or the layout cannot say what a layer is.
         UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
-    return _load(data, device, layout, task, strip_prefix, max_bytes, threads, progress)
+    return _load(data, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
 
 
 def load_file(
@@ -73,6 +78,7 @@ def load_file(
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
@@ -81,7 +87,7 @@ def load_file(
     Raises:
         FileAccessError: `path` cannot be read.
     """
-    return _load(path, device, layout, task, strip_prefix, max_bytes, threads, progress)
+    return _load(path, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
 
 
 def _load(
@@ -91,13 +97,14 @@ def _load(
     task: str | None,
     strip_prefix: bool,
     max_bytes: int,
+    base: BaseFiles,
     threads: int | None,
     progress: Progress,
 ) -> dict[str, torch.Tensor]:
     layouts.check_layout(layout)
     workers = available_threads(threads)
     tensors: dict[str, torch.Tensor] = {}
-    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
+    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
@@ -132,6 +139,7 @@ def load_model(
     *,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> _IncompatibleKeys:
@@ -145,9 +153,9 @@ def load_model(
 
     Raises:
         MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties.
-        FormatError, NotFoundError, FileAccessError: as `load_file`.
+        FormatError, NotFoundError, BaseFileError, FileAccessError: as `load_file`.
     """
-    tensors = load_file(path, task=task, max_bytes=max_bytes, threads=threads, progress=progress)
+    tensors = load_file(path, task=task, max_bytes=max_bytes, base=base, threads=threads, progress=progress)
     names = list(model.state_dict())
     bare = stripped(tensors)
     if len(names) and not set(names) & set(tensors):
@@ -184,18 +192,18 @@ def load_network(
     source: PathOrBytes,
     *,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> MaskedNetwork:
     """The network of a file as prototypes, masks, layers and tensors; all tasks, nothing filled.
 
     Raises:
-        FormatError, FileAccessError: as `load_file`.
+        FormatError, BaseFileError, FileAccessError: as `load_file`.
     """
-    container = open_container(source)
-    try:
-        with naming(source), memory_errors():
-            decoder = Decoder(container, max_bytes)
-            decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
-            return decode_network(decoder, progress)
-    finally:
-        container.close()
+    with (
+        open_decoder(source, max_bytes=max_bytes, base=base) as decoder,
+        naming(source),
+        memory_errors(),
+    ):
+        decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
+        return decode_network(decoder, progress)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from threading import Lock
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from . import bits, fill
+from .base import Bases
+from .base_values import BaseValues
 from .bits import Packed
 from .container.container import Container
 from .container.cursor import Payload
@@ -23,18 +24,16 @@ from .container.manifest import (
     TiledRow,
     ValuesRow,
     numel,
+    numel_of,
 )
 from .dtypes import DType
 from .errors import LimitError, PayloadError
-from .fill import ScaledTile, Tile
+from .fill import Filler, ScaledTile, Tile
 from .generated import generate
 from .masks import decode_mask
+from .once import Once
 from .tensors import decode_block
 from .words import Words, word_type
-
-T = TypeVar("T")
-# Fills a part of an entry, which begins at an element that is a multiple of `fill.PIECE`.
-Filler = Callable[[Words, int], None]
 
 
 class Decoder:
@@ -42,27 +41,28 @@ class Decoder:
 
     Args:
         container: an opened file.
-        max_bytes: limit of spec section 4.7; checked for what is decoded at a time.
+        max_bytes: limit of spec section 4.7; checked for what is decoded at a time, of this file and of its base.
+        bases: files of which one is the base, if the file is a delta.
     """
 
-    def __init__(self, container: Container, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
+    def __init__(self, container: Container, max_bytes: int = DEFAULT_MAX_BYTES, bases: Bases | None = None) -> None:
         self.container = container
         self.manifest = container.manifest
         self.max_bytes = max_bytes
         self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
         # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
-        with_block = [*self.manifest.prototypes, *self.manifest.entries]
-        self._block_users = Counter(row.block for row in with_block if isinstance(row, ValuesRow | TensorRow | KeptRow))
+        self._block_users = self.manifest.users_by_block()
         self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
         tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
         self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
-        self._blocks: dict[int, Words] = {}
-        self._masks: dict[int, Packed] = {}
-        self._tiles: dict[int, Tile] = {}
+        self._blocks: Once[Words] = Once()
+        self._masks: Once[Packed] = Once()
+        self._tiles: Once[Tile] = Once()
         self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
-        self._extremes: dict[int, tuple[np.float32, np.float32]] = {}
-        self._unstored: dict[int, Tile] = {}
-        self._locks: dict[tuple[int, int], Lock] = {}
+        self._extremes: Once[tuple[np.float32, np.float32]] = Once()
+        self._unstored: Once[Tile] = Once()
+        self._bases = bases or Bases()
+        self._base: Once[BaseValues] = Once()
 
     def check_limit(self, count: int, what: str) -> None:
         """Refuse to make more than `max_bytes`.
@@ -76,19 +76,25 @@ class Decoder:
                 "trust the file"
             )
 
-    def _once(self, made: dict[int, T], index: int, make: Callable[[], T]) -> T:
-        """What is in `made`, or comes there now: several threads may ask, and one makes it."""
-        with self._locks.setdefault((id(made), index), Lock()):
-            if index not in made:
-                made[index] = make()
-            return made[index]
+    def base(self) -> BaseValues:
+        """The base that a delta refers to (spec section 6.2), opened when it is first asked for.
+
+        Raises:
+            BaseFileError: it was not given.
+            FormatError, FileAccessError: it cannot be read.
+        """
+        return self._base(0, self._open_base)
+
+    def _open_base(self) -> BaseValues:
+        file = self._bases.find(self.manifest.base or "")
+        return BaseValues(Decoder(file.container, self.max_bytes, self._bases), file.name)
 
     # --- sections ---------------------------------------------------------------------------------------------
 
     def mask(self, index: int) -> Packed:
         """The bits of a mask as stored."""
         if self._mask_users[index] > 1:
-            return self._once(self._masks, index, lambda: self._decode_mask(index))
+            return self._masks(index, lambda: _read_only(self._decode_mask(index)))
         return self._decode_mask(index)
 
     def mask_payload(self, index: int) -> Payload:
@@ -97,17 +103,38 @@ class Decoder:
         return self.container.mask_payload(index)
 
     def _decode_mask(self, index: int) -> Packed:
-        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index)
+        def of_base(number: int, length: int) -> Packed:
+            return self.base().mask(number, length, index)
+
+        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index, of_base)
 
     def _block(self, index: int) -> Words:
-        if self._block_users[index] > 1:
-            return self._once(self._blocks, index, lambda: self._decode_block(index))
+        if len(self._block_users[index]) > 1:
+            return self._blocks(index, lambda: _read_only(self._decode_block(index)))
         return self._decode_block(index)
 
     def _decode_block(self, index: int) -> Words:
         row, count = self.manifest.blocks[index], self._counts[index]
         self.check_limit(count * row.dtype.itemsize, f"block {index}")
-        return decode_block(row, self.container.block_payload(index), count, index)
+        payload, add_base = self.container.block_payload(index), partial(self._add_base, index)
+        return decode_block(row, payload, count, index, len(self._block_users[index]), add_base)
+
+    def _add_base(self, block: int, references: Sequence[int], words: Words) -> None:
+        """Make elements of what is different from the base, user by user (spec section 6.2)."""
+        dtype, base = self.manifest.blocks[block].dtype, self.base()
+        users = list(zip(self._block_users[block], references, strict=True))
+        # Of a kept layer the block holds few elements, and the base is decoded for all.
+        needed = sum(numel_of(row) for row, reference in users if reference)
+        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
+        start = 0
+        for number, (row, reference) in enumerate(users):
+            stop = start + self.manifest.stored_values(row) * dtype.words_per_element
+            if reference:
+                mask = self.manifest.stored_mask(row)
+                packed = None if mask is None else self.mask(mask)
+                add = base.add_prototype if isinstance(row, ValuesRow) else base.add_entry
+                add(words[start:stop], reference - 1, dtype, numel_of(row), packed, (block, number))
+            start = stop
 
     def _values(self, block: int, start: int, count: int) -> Words:
         per = self.manifest.blocks[block].dtype.words_per_element
@@ -120,7 +147,7 @@ class Decoder:
     def tile(self, index: int, scale_bits: int | None) -> Tile:
         """A prototype as it fills layers, times a float32 if there is one (spec section 8.4)."""
         if self._prototype_users[index] > 1:
-            tile = self._once(self._tiles, index, lambda: Tile(self._decode_prototype(index)))
+            tile = self._tiles(index, lambda: Tile(self._decode_prototype(index)))
         else:  # one layer may ask a few times, and then nobody any more
             last, tile = self._last_tile
             if last != index:
@@ -128,7 +155,7 @@ class Decoder:
                 self._last_tile = index, tile
         if scale_bits is None:
             return tile
-        return ScaledTile(tile, self._once(self._extremes, index, lambda: fill.extremes(tile.values)), scale_bits)
+        return ScaledTile(tile, self._extremes(index, lambda: fill.extremes(tile.values)), scale_bits)
 
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]
@@ -200,7 +227,7 @@ class Decoder:
         assert not isinstance(row, TensorRow)
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
-            return _scattering(packed, self.kept(index))
+            return fill.scattering(packed, self.kept(index))
         first, second = self.tile(row.prototype, row.scale_bits), self._second(row)
 
         def fill_part(out: Words, start: int) -> None:
@@ -249,9 +276,7 @@ class Decoder:
         if not isinstance(prototype, ValuesRow) or prototype.presence is None:
             return None
         presence = self.mask(prototype.presence)
-        flags = self._once(
-            self._unstored, row.prototype, lambda: Tile((~bits.unpack(presence, prototype.length)).view(np.uint8))
-        )
+        flags = self._unstored(row.prototype, lambda: Tile((~bits.unpack(presence, prototype.length)).view(np.uint8)))
         out = np.empty(numel(row.shape), dtype=np.uint8)
         fill.fill(out, flags, row.phase)
         return out
@@ -279,15 +304,7 @@ class Decoder:
             raise PayloadError(f"layer {row.name!r}: {reason}") from None
 
 
-def _scattering(packed: Packed, kept: Words) -> Filler:
-    """Kept values at the one bits. Where in `kept` each piece begins is counted once."""
-    piece = fill.PIECE // 8
-    counts = [bits.count_ones(packed[start : start + piece]) for start in range(0, len(packed), piece)]
-    before = [0, *np.cumsum(counts, dtype=np.int64).tolist()]
-
-    def fill_part(out: Words, start: int) -> None:
-        stop = start + len(out)
-        last = before[-(-stop // fill.PIECE)]
-        fill.scatter(out, packed[start // 8 : bits.byte_length(stop)], kept[before[start // fill.PIECE] : last])
-
-    return fill_part
+def _read_only(shared: Packed | Words) -> Words:
+    """What is kept for others: a tensor that took over its memory would change them with it."""
+    shared.flags.writeable = False
+    return shared

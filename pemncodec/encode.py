@@ -13,9 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from . import fill
+from .against import Against, BaseMask, OpenedBase, open_base
+from .base import BaseFiles
 from .bits import Packed
 from .consistency import check_network
 from .container.manifest import (
+    BASE_KEY,
     DISTRIBUTIONS,
     ZERO_NAMES,
     AliasRow,
@@ -35,7 +38,7 @@ from .dtypes import float32_bits
 from .errors import NetworkError, PayloadError
 from .fill import Tile
 from .grouping import Source, encode_groups
-from .masks import encode_mask
+from .masks import encode_flips, encode_mask
 from .network import (
     Alias,
     Entry,
@@ -50,34 +53,53 @@ from .network import (
 from .progress import Progress, silent
 from .words import Words
 
+# What the name of a base takes in the manifest, about. A delta that saves less is none.
+_BASE_BYTES = 80
 _DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
 
-def encode(network: MaskedNetwork, progress: Progress = silent) -> bytes:
-    """The bytes of a `.pemn` file; errors as `encode_file`."""
-    return encode_file(network, progress).to_bytes()
+def encode(network: MaskedNetwork, progress: Progress = silent, base: BaseFiles = None) -> bytes:
+    """The bytes of a `.pemn` file; arguments and errors as `encode_file`."""
+    return encode_file(network, progress, base=base).to_bytes()
 
 
-def encode_file(network: MaskedNetwork, progress: Progress = silent, folder: Path | None = None) -> EncodedFile:
+def encode_file(
+    network: MaskedNetwork, progress: Progress = silent, folder: Path | None = None, base: BaseFiles = None
+) -> EncodedFile:
     """A `.pemn` file, ready to be written.
 
     Args:
         folder: where a temporary file may be for what would take much memory; by default there is none.
+        base: another `.pemn` file, and what it needs itself. What is smaller as a difference from it is stored as one,
+            and the file is a delta then (spec section 6.2); where that saves little, the file is complete in itself.
 
     Raises:
         NetworkError: the network contradicts itself or does not fit the format.
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     check_network(network)
-    try:
-        return _Encoder(network, progress, folder).run()
-    except PayloadError as reason:  # of a scale
-        raise NetworkError(str(reason)) from None
+    with open_base(base) as opened:
+        encoder = _Encoder(network, progress, folder, opened)
+        encoded = encoder.run()
+    if 0 < encoder.saved <= _BASE_BYTES:
+        return _Encoder(network, progress, folder, None).run()
+    return encoded
 
 
 class _Encoder:
-    def __init__(self, network: MaskedNetwork, progress: Progress, folder: Path | None) -> None:
+    """Encodes once.
+
+    Attributes:
+        saved: bytes that differences from the base have saved so far; 0 if there are none.
+    """
+
+    def __init__(
+        self, network: MaskedNetwork, progress: Progress, folder: Path | None, base: OpenedBase | None
+    ) -> None:
         self.network = network
         self.progress = progress
+        self.against = Against(network, base)
+        self.saved = 0
         self.tiles: dict[int, Tile] = {}
         fills = [layer.fill for layer in network.layers if isinstance(layer.fill, TileFill)]
         self.users = Counter(index for fill in fills for index in (fill.prototype, fill.second))
@@ -102,12 +124,13 @@ class _Encoder:
             for index, layer in layers:
                 if isinstance(layer.fill, kind):
                     self.progress(done, total, layer.name)
-                    masks[index] = self._add_mask(*self._stored_mask(layer))
+                    packed, length = self._stored_mask(layer)
+                    masks[index] = self._add_mask(packed, length, self.against.mask_of_layer(layer, length))
                     done += layer.numel
         self.progress(done, total, "")
         rows = [self._entry_row(index, entry, masks, order) for index, entry in enumerate(network.entries)]
         manifest = Manifest(
-            metadata=dict(sorted(network.metadata.items(), key=lambda pair: pair[0].encode())),
+            metadata=dict(sorted(self._metadata().items(), key=lambda pair: pair[0].encode())),
             tasks=tuple(network.tasks),
             masks=tuple(self.mask_rows),
             blocks=tuple(self.block_rows),
@@ -115,6 +138,11 @@ class _Encoder:
             entries=tuple(rows),
         )
         return write_container(manifest, [self.mask_payloads, self.block_payloads])
+
+    def _metadata(self) -> dict[str, str]:
+        """A delta names its base, and no other file does: the network may come from a delta."""
+        own = {key: value for key, value in self.network.metadata.items() if key != BASE_KEY}
+        return own | {BASE_KEY: self.against.digest} if self.saved else own
 
     @staticmethod
     def _prototype_order(layers: Sequence[Layer]) -> list[int]:
@@ -132,7 +160,10 @@ class _Encoder:
         tile = self.tiles.get(index) or Tile(self.network.prototype_values(index))
         if self.users[index] > 1:
             self.tiles[index] = tile
-        return fill.scaled(tile, scale_bits)
+        try:
+            return fill.scaled(tile, scale_bits)
+        except PayloadError as reason:
+            raise NetworkError(str(reason)) from None
 
     def _stored_mask(self, layer: Layer) -> tuple[Packed, int]:
         """The bits at the positions that are not idle (spec section 7)."""
@@ -147,10 +178,15 @@ class _Encoder:
             return mask.packed, mask.length
         return fill.gather(mask.packed, layer.numel, tile, layer.fill.phase, second)
 
-    def _add_mask(self, packed: Packed, length: int) -> int:
+    def _add_mask(self, packed: Packed, length: int, base: BaseMask | None) -> int:
         key = length, hashlib.blake2b(packed.data).digest()
         if key not in self.mask_indices:
             row, payload = encode_mask(packed, length)
+            if base is not None:
+                flips, flips_payload = encode_flips(packed, length, base.number, base.packed)
+                if flips.size < row.size:
+                    self.saved += row.size - flips.size
+                    row, payload = flips, flips_payload
             self.mask_indices[key] = len(self.mask_rows)
             self.mask_rows.append(row)
             self.mask_payloads.add(payload)
@@ -162,28 +198,30 @@ class _Encoder:
         for block in encode_groups(self._sources(order)):
             for user in block.users:
                 self.blocks_of[user] = len(self.block_rows)
+            self.saved += block.saved
             self.block_rows.append(block.row)
             self.block_payloads.add(block.payload)
 
     def _sources(self, order: Sequence[int]) -> list[Source]:
         """What wants a place in a block, in the order of spec section 4.4."""
-        network = self.network
+        network, against = self.network, self.against
         sources: list[Source] = []
         for index in order:
             prototype = network.prototypes[index]
             if isinstance(prototype, StoredPrototype):
                 count = prototype.length if prototype.presence is None else prototype.presence.count()
                 size = count * prototype.dtype.itemsize
-                sources.append(Source(("prototype", index), prototype.dtype, 0, "", size, partial(_stored, prototype)))
+                load, reference = partial(_stored, prototype), against.prototype(index)
+                sources.append(Source(("prototype", index), prototype.dtype, 0, "", size, load, reference))
         for index, entry in enumerate(network.entries):
             if isinstance(entry, Tensor):
                 kind = entry.name.rsplit(".", 1)[-1]
-                load = partial(_values, entry)
-                sources.append(Source(("tensor", index), entry.dtype, entry.task, kind, entry.values.nbytes, load))
+                size, load, reference = entry.values.nbytes, partial(_values, entry), against.tensor(entry)
+                sources.append(Source(("tensor", index), entry.dtype, entry.task, kind, size, load, reference))
             elif isinstance(entry, Layer) and isinstance(entry.fill, KeptFill):
                 size = network.masks[entry.mask].count() * entry.fill.dtype.itemsize
-                load = partial(_values, entry.fill)
-                sources.append(Source(("kept", index), entry.fill.dtype, entry.task, "", size, load))
+                load, reference = partial(_values, entry.fill), against.kept(entry, entry.fill.dtype)
+                sources.append(Source(("kept", index), entry.fill.dtype, entry.task, "", size, load, reference))
         return sources
 
     # --- rows -------------------------------------------------------------------------------------------------
@@ -205,7 +243,9 @@ class _Encoder:
             )
         presence = None
         if prototype.presence is not None:
-            presence = self._add_mask(prototype.presence.packed, prototype.presence.length)
+            length = prototype.presence.length
+            base = self.against.mask_of_prototype(index, length)
+            presence = self._add_mask(prototype.presence.packed, length, base)
         return ValuesRow(prototype.length, self.blocks_of["prototype", index], presence)
 
     def _entry_row(self, index: int, entry: Entry, masks: dict[int, int], order: list[int]) -> EntryRow:

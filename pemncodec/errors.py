@@ -113,6 +113,10 @@ class FileAccessError(PemnError):
     """A file cannot be opened or read."""
 
 
+class BaseFileError(PemnError):
+    """The base of a delta was not given, or what was given is another file."""
+
+
 class NotFoundError(PemnError, KeyError):
     """A tensor or task of that name is not in the file."""
 

@@ -7,6 +7,7 @@ looks at a weight as a number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, cached_property
 from typing import Any
 
@@ -23,6 +24,8 @@ from .words import Words
 BLOCK = 1 << 15
 # What is filled at a time where a layer is split: among threads, or on its way into a file. A multiple of BLOCK.
 PIECE = 1 << 20
+# Fills a part of an entry, which begins at an element that is a multiple of `PIECE`.
+Filler = Callable[[Words, int], None]
 
 
 @cache
@@ -219,6 +222,20 @@ def scatter(out: Words, packed: Packed, kept: Words) -> None:
         block[:] = 0
         block[flags] = kept[done : done + count]
         done += count
+
+
+def scattering(packed: Packed, kept: Words) -> Filler:
+    """Kept values at the one bits. Where in `kept` each piece begins is counted once."""
+    piece = PIECE // 8
+    counts = [bits.count_ones(packed[start : start + piece]) for start in range(0, len(packed), piece)]
+    before = [0, *np.cumsum(counts, dtype=np.int64).tolist()]
+
+    def fill_part(out: Words, start: int) -> None:
+        stop = start + len(out)
+        last = before[-(-stop // PIECE)]
+        scatter(out, packed[start // 8 : bits.byte_length(stop)], kept[before[start // PIECE] : last])
+
+    return fill_part
 
 
 def kept(values: Words, packed: Packed) -> Words:

@@ -16,7 +16,7 @@ import numpy as np
 from .container.cursor import Payload
 from .container.manifest import BlockRow
 from .dtypes import DType
-from .tensors import encode_block
+from .tensors import encode_block, encode_xor
 from .words import Words
 
 User = tuple[str, int]
@@ -32,6 +32,19 @@ _MOST_KINDS = 8
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Elements of a base that an array may be told as a difference from (spec section 6.2).
+
+    Attributes:
+        number: what the file says, at least 1.
+        add: xors them into an array of as many elements.
+    """
+
+    number: int
+    add: Callable[[Words], None]
+
+
+@dataclass(frozen=True)
 class Source:
     """An array that wants a place in a block.
 
@@ -40,6 +53,7 @@ class Source:
         kind: what the values are, as the last part of a tensor's name says; arrays of one kind have one distribution.
         size: bytes.
         load: makes the words.
+        reference: to a base, if there is one and it has something of the kind.
     """
 
     user: User
@@ -48,15 +62,22 @@ class Source:
     kind: str
     size: int
     load: Callable[[], Words]
+    reference: Reference | None = None
 
 
 @dataclass
 class Block:
-    """A coded block and its users, in order."""
+    """A coded block.
+
+    Attributes:
+        users: in order.
+        saved: bytes that it is smaller by than without a base.
+    """
 
     row: BlockRow
     payload: Payload
     users: list[User]
+    saved: int = 0
 
 
 @dataclass
@@ -145,7 +166,24 @@ def _together(groups: Sequence[_Group]) -> _Group:
 def _encode_together(sources: Sequence[Source], group: _Group) -> Block:
     members = [sources[number] for number in group.members]
     words = members[0].load() if len(members) == 1 else np.concatenate([member.load() for member in members])
-    return Block(*encode_block(words, members[0].dtype), [member.user for member in members])
+    block = Block(*encode_block(words, members[0].dtype), [member.user for member in members])
+    references = [0 if member.reference is None else member.reference.number for member in members]
+    if not any(references):
+        return block
+    row, payload = encode_xor(_differences(members, words), members[0].dtype, references)
+    if row.size < block.row.size:
+        return Block(row, payload, block.users, block.row.size - row.size)
+    return block
+
+
+def _differences(members: Sequence[Source], words: Words) -> Words:
+    differences, start = words.copy(), 0
+    for member in members:
+        stop = start + member.size // words.itemsize
+        if member.reference is not None:
+            member.reference.add(differences[start:stop])
+        start = stop
+    return differences
 
 
 def _encode(sources: Sequence[Source], group: _Group) -> Iterator[Block]:

@@ -10,7 +10,8 @@ import torch
 
 from . import fill, layouts, on_device, torch_tensors
 from .container.manifest import TensorRow
-from .decode import Decoder, Filler
+from .decode import Decoder
+from .fill import Filler
 from .jobs import Job, run
 from .progress import Progress, silent
 from .words import Words

@@ -17,8 +17,8 @@ from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, Til
 from .dtypes import float32_of
 from .errors import OutputError, UnknownLayoutError
 from .generated import generator_of
-from .options import Fractions
 from .opening import PathOrBytes, naming
+from .options import Fractions
 from .reader import PemnFile, memory_errors, metadata_of
 from .recipe import Recipe
 

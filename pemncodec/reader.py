@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .base import BaseFiles, Bases
 from .container.container import Container
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
-from .container.source import FileSource, MemorySource, Source
-from .errors import FileAccessError, FormatError, LimitError, NotFoundError, PemnError
+from .errors import NotFoundError, PemnError
 from .jobs import available_threads
+from .opening import PathOrBytes, memory_errors, naming, open_container, path_of
 from .progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -23,31 +24,6 @@ if TYPE_CHECKING:
     from .decode import Decoder
     from .mask import Mask
 
-PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview
-
-
-def open_container(source: PathOrBytes) -> Container:
-    """Open a path or bytes; header and manifest are read and validated.
-
-    Raises:
-        FormatError: as spec section 9 says.
-        FileAccessError: the path cannot be opened.
-    """
-    stream: Source
-    if isinstance(source, bytes | bytearray | memoryview):
-        stream = MemorySource(source)
-    else:
-        try:
-            stream = FileSource(source)
-        except OSError as reason:
-            raise FileAccessError(f"{os.fspath(source)} cannot be read: {reason.strerror}") from None
-    try:
-        with naming(source):
-            return Container(stream)
-    except BaseException:
-        stream.close()
-        raise
-
 
 class PemnFile:
     """A `.pemn` file whose tensors are decoded one at a time.
@@ -56,12 +32,17 @@ class PemnFile:
 
     Args:
         source: a path, or the bytes of a file.
-        task: which task, where the file holds several.
+        task: which task, where the file holds several. Without one such a file can be asked for its `tasks` and
+            `metadata`, and no tensors.
         max_bytes: refuse to decode a tensor (or a prototype that it needs) of more bytes.
+        base: for a delta the file that it was made against, a path or bytes; several, in any order, where that is a
+            delta, too. It is opened when a tensor that needs it is asked for, and then may raise BaseFileError: it was
+            not given, or is not the one. Other files do without.
 
     Raises:
         FormatError: the file is damaged or breaks the format (spec section 9).
-        NotFoundError: the task is not in the file, or none was chosen and there are several.
+        NotFoundError: the task is not in the file; or, when a tensor is asked for, none was chosen and there are
+            several.
 
     Example:
         >>> with pemncodec.open("model.pemn") as file:
@@ -74,19 +55,30 @@ class PemnFile:
         *,
         task: str | None = None,
         max_bytes: int = DEFAULT_MAX_BYTES,
+        base: BaseFiles = None,
     ) -> None:
         self._container = open_container(source)
+        self._bases = Bases(base)
         self._decoder: Decoder | None = None
         self._max_bytes = max_bytes
         self._source = source
-        try:
-            with naming(source):
-                self._task = _task_number(self._container, task)
-        except PemnError:
-            self.close()
-            raise
+        self._task_name = task
+        if task is not None or not self.tasks:
+            try:
+                self._indices  # noqa: B018  an unknown task is said at once
+            except PemnError:
+                self.close()
+                raise
+
+    @cached_property
+    def _task(self) -> int:
+        with naming(self._source):
+            return _task_number(self._container, self._task_name)
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
         entries = self._container.manifest.entries
-        self._indices = {entries[index].name: index for index in self._container.manifest.entries_of(self._task)}
+        return {entries[index].name: index for index in self._container.manifest.entries_of(self._task)}
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -97,6 +89,11 @@ class PemnFile:
     def tasks(self) -> list[str]:
         """Names of the tasks; empty for a file with one network."""
         return list(self._container.manifest.tasks)
+
+    @property
+    def base(self) -> str | None:
+        """For a delta the SHA-256 of the file that it was made against, in hexadecimal; None for any other file."""
+        return self._container.manifest.base
 
     @property
     def file_size(self) -> int:
@@ -135,6 +132,7 @@ class PemnFile:
         Raises:
             NotFoundError: there is no tensor of that name.
             FormatError: its bytes are damaged, or more than `max_bytes` would be made.
+            BaseFileError: the file is a delta, and its base was not given, or is another file.
         """
         from .load_entries import load_entries
 
@@ -173,7 +171,7 @@ class PemnFile:
         if self._decoder is None:
             from .decode import Decoder
 
-            self._decoder = Decoder(self._container, self._max_bytes)
+            self._decoder = Decoder(self._container, self._max_bytes, self._bases)
         return self._decoder
 
     @property
@@ -190,12 +188,15 @@ class PemnFile:
         return self._index(name)
 
     def __repr__(self) -> str:
-        what = "bytes" if isinstance(self._source, bytes | bytearray | memoryview) else repr(os.fspath(self._source))
-        return f"<PemnFile {what}: {len(self)} tensors, {self.file_size} bytes>"
+        path = path_of(self._source)
+        what = "bytes" if path is None else repr(path)
+        many = f"{len(self)} tensors" if self._task_name is not None or not self.tasks else f"{len(self.tasks)} tasks"
+        return f"<PemnFile {what}: {many}, {self.file_size} bytes>"
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and its base."""
         self._container.close()
+        self._bases.close()
 
     def _index(self, name: str) -> int:
         try:
@@ -237,22 +238,39 @@ def _task_number(container: Container, task: str | None) -> int:
     return tasks.index(task) + 1
 
 
+@contextmanager
+def open_decoder(
+    source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None
+) -> Iterator[Decoder]:
+    """What decodes all tasks of a file; arguments as for `PemnFile`.
+
+    Raises:
+        FormatError, FileAccessError: the file cannot be opened.
+    """
+    from .decode import Decoder
+
+    container, bases = open_container(source), Bases(base)
+    try:
+        yield Decoder(container, max_bytes, bases)
+    finally:
+        container.close()
+        bases.close()
+
+
 def verify_file(
-    source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, progress: Progress = silent
+    source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None, progress: Progress = silent
 ) -> tuple[int, float | None]:
-    """Check every page, and decode every entry of every task, one at a time.
+    """Check every page, and decode every entry of every task, one at a time. Of a base only what is needed is checked.
 
     Returns:
         The number of entries, and the fraction kept that the metadata names, if any.
 
     Raises:
         FormatError: as spec section 9 says.
+        BaseFileError: the file is a delta, and its base was not given, or is another file.
     """
-    from .decode import Decoder
-
-    container = open_container(source)
-    try:
-        decoder = Decoder(container, max_bytes)
+    with open_decoder(source, max_bytes=max_bytes, base=base) as decoder:
+        container = decoder.container
         size = container.header.payload_size
         with naming(source):
             decoder.check_limit(container.manifest.decoded_bytes(None), "the file")
@@ -270,8 +288,6 @@ def verify_file(
         except (KeyError, ValueError):
             keep = None
         return len(entries), keep
-    finally:
-        container.close()
 
 
 def metadata_of(source: PathOrBytes) -> dict[str, str]:
@@ -285,26 +301,3 @@ def metadata_of(source: PathOrBytes) -> dict[str, str]:
         return dict(container.manifest.metadata)
     finally:
         container.close()
-
-
-@contextmanager
-def naming(source: PathOrBytes) -> Iterator[None]:
-    """Put the path before what an error about a file says."""
-    try:
-        yield
-    except (FormatError, NotFoundError) as reason:
-        if isinstance(source, bytes | bytearray | memoryview):
-            raise
-        path = os.fspath(source)
-        if str(reason).startswith(f"{path}: "):
-            raise
-        raise type(reason)(f"{path}: {reason}") from None
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn a MemoryError into a LimitError."""
-    try:
-        yield
-    except MemoryError:
-        raise LimitError("the file decodes to more than the memory of this machine: set a lower max_bytes") from None

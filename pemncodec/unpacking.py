@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .api import PathLike, stripped
+from .base import BaseFiles, refuse_base
 from .checkpoints.saving import save_streamed
 from .checkpoints.streamed import StreamedTensor
 from .container.manifest import DEFAULT_MAX_BYTES
 from .dtypes import BY_NAME
 from .errors import OutputExistsError
+from .opening import memory_errors, naming
 from .progress import Progress, silent
-from .reader import PemnFile, memory_errors, naming
+from .reader import PemnFile
 
 
 def unpack_file(
@@ -28,6 +30,7 @@ def unpack_file(
     strip_prefix: bool = False,
     overwrite: bool = True,
     max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
     progress: Progress = silent,
 ) -> list[str]:
     """Write the dense tensors of a `.pemn` file to a file that needs no pemncodec, without holding all of them.
@@ -40,6 +43,7 @@ def unpack_file(
         strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
         overwrite: whether an existing file may be replaced.
         max_bytes: refuse to make more than this; the default is 16 GiB.
+        base: of a delta, as for `load`.
         progress: called with (bytes done, bytes in total, name).
 
     Returns:
@@ -48,13 +52,15 @@ def unpack_file(
     Raises:
         FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
         NotFoundError: the task is not in the file, or none was chosen and there are several.
+        BaseFileError: the file is a delta, and its base was not given, or is another file.
         FileAccessError: `source` cannot be read.
         OutputError: safetensors cannot hold one of the tensors, or `output` cannot be written.
-        OutputExistsError: `output` is `source`, or exists and `overwrite` is False.
+        OutputExistsError: `output` is `source` or `base`, or exists and `overwrite` is False.
         UnsupportedTensorError: the installed torch lacks a dtype.
     """
     path = Path(output)
-    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes) as file, memory_errors():
+    refuse_base(path, base)
+    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         if path.exists() and path.samefile(os.fspath(source)):
             raise OutputExistsError(f"{path} is the input itself: name another output")
         file.decoder.check_limit(file.decoded_size, "the file")

@@ -22,15 +22,19 @@ LEVELS = [
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
     {"draft", "encode", "decode_network", "recipe", "options"},
+    {"against"},
     {"decode", "grouping"},
+    {"base_values"},
     {"generated"},
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
     {"mask", "output", "torch_tensors", "rans"},
+    {"base"},
+    {"opening"},
     {"container"},
     {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs"},
+    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {

@@ -117,6 +117,8 @@ def test_inspect_json_is_complete(packed: Path) -> None:
         sum(shown["sizes"][part] for part in ("masks", "prototypes", "kept", "tensors", "rest"))
         == packed.stat().st_size
     )
+    coder = shown["prototypes"][0].pop("block_coder")
+    assert coder in shown["coders"]["blocks"]
     assert shown["prototypes"] == [{"dtype": "float32", "length": 39, "kind": "values", "stored": 39}]
     first = shown["tensors"][0]
     assert (first["name"], first["kind"], first["shape"], first["kept"]) == ("0.weight", "tiled", [16, 3, 4, 4], 384)
@@ -193,7 +195,7 @@ def damaged(raw: bytes) -> dict[str, tuple[bytes, str]]:
         "trailing": (raw + b"\n", "1 bytes follow after the end"),
         "changed header": (raw[:20] + b"\xff" + raw[21:], "the header is damaged"),
         "changed manifest": (raw[:60] + bytes([raw[60] ^ 1]) + raw[61:], "the manifest is damaged"),
-        "version": (raw[:8] + b"\x07" + raw[9:], f"of format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.2"),
+        "version": (raw[:8] + b"\x07" + raw[9:], f"of format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.3"),
         "something else": (b"PK\x03\x04" + raw, "this is no .pemn file"),
     }
 

@@ -11,7 +11,7 @@ from pemncodec.container.manifest import KeptRow, Manifest, TensorRow
 from pemncodec.dtypes import FLOAT32
 from pemncodec.encode import encode
 from pemncodec.network import KeptFill
-from pemncodec.reader import open_container
+from pemncodec.opening import open_container
 
 KINDS = ("weight", "bias", "running_mean", "running_var")
 

@@ -29,6 +29,7 @@ from pemncodec.mask import Mask
 from pemncodec.masks import decode_mask, rans_bytes, rans_gaps
 from pemncodec.network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, TileFill
 from pemncodec.on_device import devices, gaps, layers, load, masks, rans
+from pemncodec.opening import open_container
 from pemncodec.prototypes.generator import Generator
 from pemncodec.reader import PemnFile
 
@@ -91,7 +92,7 @@ class Unopened:
     """The decoder of a file, no task chosen."""
 
     def __init__(self, data: bytes) -> None:
-        self.container = pemncodec.reader.open_container(data)
+        self.container = open_container(data)
 
     def __enter__(self) -> Decoder:
         return Decoder(self.container)

@@ -42,36 +42,33 @@ def edge_popup(scores: torch.Tensor, keep: float, name: str, active: NDArray[np.
     Raises:
         MaskRuleError: a score is NaN, or no number.
     """
+    return _without_smallest(scores, lambda count: dropped(keep, count), name, active)
+
+
+def _without_smallest(
+    scores: torch.Tensor, drop: Callable[[int], int], name: str, active: NDArray[np.bool_] | None
+) -> Derived:
     _check_ordered(scores, name)
     magnitudes = Magnitudes(scores, active)
     if magnitudes.have_nan():
         raise _not_trained(name)
     length = scores.numel()
-    drop = dropped(keep, length if active is None else int(np.count_nonzero(active)))
-    if drop == 0:
+    count = drop(length if active is None else int(np.count_nonzero(active)))
+    if count == 0:
         packed = bits.constant(length, True) if active is None else bits.pack(active)
         return Derived(Mask(packed, length))
-    largest = magnitudes.without_smallest(drop)
+    largest = magnitudes.without_smallest(count)
     return Derived(Mask(largest.packed, length), largest.tied)
 
 
 def top_k(scores: torch.Tensor, keep: float, name: str) -> Derived:
-    """The highest scores themselves, not their magnitudes: the lowest int(p · n) are dropped (Zhang et al., "Lottery
-    Jackpots Exist in Pre-trained Models", `pop_up`), p = 1 − keep as a decimal.
+    """The lowest int(p · n) of |scores| are dropped (Zhang et al., "Lottery Jackpots Exist in Pre-trained Models",
+    `GetMask`), p = 1 − keep as a decimal: rule A, but for the rounding.
 
     Raises:
         MaskRuleError: a score is NaN, or no number.
     """
-    flat = _comparable(scores, name)
-    drop = int(_pruned(keep) * len(flat))
-    if drop == 0:
-        return Derived(Mask(bits.constant(len(flat), True), len(flat)))
-    order = flat.sort(stable=True)
-    flags = torch.ones(len(flat), dtype=torch.bool)
-    flags[order.indices[:drop]] = False
-    straddles = drop < len(flat) and bool(order.values[drop - 1] == order.values[drop])
-    tied = bits.pack((flat == order.values[drop - 1]).numpy()) if straddles else None
-    return Derived(Mask.from_bool(flags.numpy()), tied)
+    return _without_smallest(scores, lambda count: int(_pruned(keep) * count), name, None)
 
 
 def _pruned(keep: float) -> float:

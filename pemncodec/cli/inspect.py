@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from ..container import accounting
 from ..container.container import Container
 from ..container.header import MAJOR
 from ..container.manifest import (
+    BASE_KEY,
+    BLOCK_CODER_NAMES,
     DISTRIBUTIONS,
+    MASK_CODER_NAMES,
     ZERO_NAMES,
     AliasRow,
     GeneratorRow,
@@ -23,7 +28,7 @@ from ..container.manifest import (
     numel,
 )
 from ..dtypes import float32_of
-from ..reader import open_container
+from ..opening import open_container
 from . import show
 
 
@@ -49,12 +54,22 @@ def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
     manifest = container.manifest
     return {
         "version": f"{MAJOR}.{container.header.minor}",
+        "base": manifest.base,
         "sizes": sizes.as_dict(),
         "metadata": manifest.metadata,
         "tasks": list(manifest.tasks),
+        "coders": {
+            "masks": _counted(MASK_CODER_NAMES[row.coder] for row in manifest.masks),
+            "blocks": _counted(BLOCK_CODER_NAMES[row.coder] for row in manifest.blocks),
+        },
         "prototypes": [_prototype(manifest, index) for index in range(len(manifest.prototypes))],
         "tensors": [_entry(manifest, index) for index in range(len(manifest.entries))],
     }
+
+
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    """How often each is there, the most frequent first."""
+    return dict(Counter(names).most_common())
 
 
 def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
@@ -71,7 +86,8 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "period": row.period,
             "zeros": row.zeros,
         }
-    return common | {"kind": "values", "stored": manifest.stored_values(row)}
+    coder = BLOCK_CODER_NAMES[manifest.blocks[row.block].coder]
+    return common | {"kind": "values", "stored": manifest.stored_values(row), "block_coder": coder}
 
 
 def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
@@ -85,10 +101,13 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
         out["task"] = manifest.tasks[row.task - 1]
     if isinstance(row, AliasRow):
         return out | {"kind": "alias", "of": manifest.entries[row.target].name}
+    if isinstance(row, TensorRow | KeptRow):
+        out["block_coder"] = BLOCK_CODER_NAMES[manifest.blocks[row.block].coder]
     if isinstance(row, TensorRow):
         return out | {"kind": "tensor"}
     mask = manifest.masks[row.mask]
     out |= {"kept": mask.ones, "mask_bits": mask.length, "mask_bytes": mask.size}
+    out["mask_coder"] = MASK_CODER_NAMES[mask.coder]
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)
@@ -105,7 +124,13 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:
         lines.append(f"{sizes.masked_weights:,} masked weights, {show.bits_per_weight(sizes)}")
-    lines += [f"{key}: {value}" for key, value in described["metadata"].items()]
+    if described["base"] is not None:
+        lines.append(f"delta: it is read beside its base only, whose SHA-256 is {described['base']}")
+    for what, found in described["coders"].items():
+        if found:
+            lines.append(f"{what} by {', '.join(f'{coder} ({count:,})' for coder, count in found.items())}")
+    shown = {BASE_KEY} if described["base"] is not None else set()
+    lines += [f"{key}: {value}" for key, value in described["metadata"].items() if key not in shown]
     if described["tasks"]:
         lines.append(f"tasks: {', '.join(described['tasks'])}")
     for index, prototype in enumerate(described["prototypes"]):

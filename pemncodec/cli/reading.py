@@ -23,9 +23,37 @@ _OPTIONS = (
         "--keep",
         multiple=True,
         metavar="K",
-        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or 'PATTERN=K' for the layers "
-        "whose name matches (may be repeated, the first that matches counts).",
+        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with
+        scores; or 'PATTERN=K'
+        for
+       
+        the
+      
+       
+      
+       
+       
+        layers "
+        "whose name matches (may be repeated, the first that matches " ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        ""
+        "counts).",
+ 
+  
+   
+ 
+  
+   
     ),
+   
+   
     click.option(
         "--keep-from",
         type=click.Path(path_type=Path),
@@ -65,7 +93,13 @@ _OPTIONS = (
         is_flag=True,
         help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
     ),
-)
+
+
+
+
+
+
+ )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from .target import target
 )
 @click.option("--task", help="Which task, where the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
+@common.base
 @common.max_bytes
 @common.force
 @common.quiet
@@ -39,12 +40,13 @@ def unpack(
     layout: str,
     task: str | None,
     strip_prefix: bool,
+    base: tuple[Path, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,
 ) -> None:
     """Unpack FILE into a state_dict that the stock network takes."""
-    path = target(output, output_option, file, ".pt", force)
+    path = target(output, output_option, file, ".pt", force, base)
 
     from ..api import load_file
     from ..checkpoints.saving import save_state_dict
@@ -60,12 +62,19 @@ def unpack(
                     strip_prefix=strip_prefix,
                     overwrite=force,
                     max_bytes=max_bytes,
+                    base=base,
                     progress=progress,
                 )
             )
         else:
             tensors = load_file(
-                file, layout=layout, task=task, strip_prefix=strip_prefix, max_bytes=max_bytes, progress=progress
+                file,
+                layout=layout,
+                task=task,
+                strip_prefix=strip_prefix,
+                max_bytes=max_bytes,
+                base=base,
+                progress=progress,
             )
             save_state_dict(tensors, path, overwrite=force)
             count = len(tensors)

@@ -27,6 +27,7 @@ from . import common, show
 )
 @click.option("--key", metavar="NAME", help="For --against: where in the checkpoint the state_dict is.")
 @click.option("--task", help="For --against: which task, where the file holds several.")
+@common.base
 @common.max_bytes
 @common.quiet
 @click.option(
@@ -40,6 +41,7 @@ def verify(
     keep: float | None,
     key: str | None,
     task: str | None,
+    base: tuple[Path, ...],
     max_bytes: int,
     quiet: bool,
     unsafe_pickle: bool,
@@ -52,10 +54,10 @@ def verify(
     from ..reader import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
-        number, kept = verify_file(file, max_bytes=max_bytes, progress=progress)
+        number, kept = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
     lines = [f"{file}: every checksum agrees, and every tensor ({number}) decodes"]
     if against is not None:
-        lines.append(_compare(file, against, options, kept, task, max_bytes, unsafe_pickle, quiet))
+        lines.append(_compare(file, against, options, kept, task, base, max_bytes, unsafe_pickle, quiet))
     if not quiet:
         show.lines(lines)
 
@@ -66,6 +68,7 @@ def _compare(
     options: PackOptions,
     kept: float | None,
     task: str | None,
+    base: tuple[Path, ...],
     max_bytes: int,
     unsafe: bool,
     quiet: bool,
@@ -87,7 +90,7 @@ def _compare(
             draft = draft_of(source, PackOptions(kept, options.key))
         draft = convert_again(draft, metadata_of(file))
         with show.progress_bar("comparing", quiet) as progress:
-            found = compare(file, draft, task=task, max_bytes=max_bytes, progress=progress)
+            found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:

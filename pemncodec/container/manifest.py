@@ -11,13 +11,38 @@ from ..dtypes import FLOAT32, DType
 # Ids of spec sections 5 and 6. A minor version may add to them; none ever changes its meaning.
 MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
 MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS = range(5, 8)
+MASK_FLIPS = 8
+MASK_CODER_NAMES: tuple[str, ...] = (
+    "constant",
+    "raw",
+    "zstd",
+    "gaps of ones",
+    "gaps of zeros",
+    "rANS bytes",
+    "rANS gaps of ones",
+    "rANS gaps of zeros",
+    "flips",
+)
 # The minor version that an id came with (section 3).
-MASK_CODER_MINOR = {coder: int(coder >= MASK_RANS_BYTES) for coder in range(8)}
+MASK_CODER_MINOR = {coder: int(coder >= MASK_RANS_BYTES) for coder in range(8)} | {MASK_FLIPS: 3}
 BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE, BLOCK_ROTATED_PLANES, BLOCK_GROUPED_PLANES = range(6)
+BLOCK_XOR = 6
+BLOCK_CODER_NAMES: tuple[str, ...] = (
+    "raw",
+    "zstd",
+    "planes",
+    "palette",
+    "rotated planes",
+    "grouped planes",
+    "xor",
+)
 BLOCK_CODER_MINOR = {BLOCK_RAW: 0, BLOCK_ZSTD: 0, BLOCK_PLANES: 0, BLOCK_PALETTE: 0} | {
     BLOCK_ROTATED_PLANES: 1,
     BLOCK_GROUPED_PLANES: 2,
+    BLOCK_XOR: 3,
 }
+# The metadata key under which a delta names its base (section 6.2).
+BASE_KEY = "pemn.base"
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
@@ -142,6 +167,8 @@ class AliasRow:
 
 
 EntryRow = TensorRow | KeptRow | TiledRow | AliasRow
+# What takes elements of a block (section 4.4).
+UserRow = ValuesRow | TensorRow | KeptRow
 
 
 @dataclass(slots=True)
@@ -162,6 +189,12 @@ class Manifest:
         minors += [MASK_CODER_MINOR[row.coder] for row in self.masks]
         minors += [BLOCK_CODER_MINOR[row.coder] for row in self.blocks]
         return max(minors, default=0)
+
+    @property
+    def base(self) -> str | None:
+        """The SHA-256 of the base, if the file is a delta (spec section 6.2); None if it is complete in itself."""
+        delta = any(row.coder == MASK_FLIPS for row in self.masks) or any(row.coder == BLOCK_XOR for row in self.blocks)
+        return self.metadata.get(BASE_KEY, "") if delta else None
 
     def prototype_dtype(self, index: int) -> DType:
         """Element type of a prototype: its block's, or float32 where it is generated."""
@@ -205,19 +238,37 @@ class Manifest:
         counts = [0] * len(self.blocks)
         of_prototypes: dict[int, int] = {}
         of_entries: dict[int, int] = {}
-        for index, prototype in enumerate(self.prototypes):
-            if isinstance(prototype, ValuesRow):
-                of_prototypes[index] = counts[prototype.block]
-                counts[prototype.block] += self.stored_values(prototype)
-        for index, row in enumerate(self.entries):
-            if isinstance(row, TensorRow | KeptRow):
-                of_entries[index] = counts[row.block]
-                counts[row.block] += self.masks[row.mask].ones if isinstance(row, KeptRow) else numel(row.shape)
+        for rows, starts in ((self.prototypes, of_prototypes), (self.entries, of_entries)):
+            for index, row in enumerate(rows):
+                if isinstance(row, UserRow):
+                    starts[index] = counts[row.block]
+                    counts[row.block] += self.stored_values(row)
         return counts, of_prototypes, of_entries
 
-    def stored_values(self, row: ValuesRow) -> int:
-        """Number of elements that a stored prototype takes of its block."""
-        return row.length if row.presence is None else self.masks[row.presence].ones
+    def users_by_block(self) -> list[list[UserRow]]:
+        """The users of every block, in the order in which they are laid out (spec section 4.4)."""
+        found: list[list[UserRow]] = [[] for _ in self.blocks]
+        for row in (*self.prototypes, *self.entries):
+            if isinstance(row, UserRow):
+                found[row.block].append(row)
+        return found
+
+    def stored_values(self, row: UserRow) -> int:
+        """Number of elements that a stored prototype, a tensor or a kept layer takes of its block."""
+        mask = self.stored_mask(row)
+        return numel_of(row) if mask is None else self.masks[mask].ones
+
+    @staticmethod
+    def stored_mask(row: UserRow) -> int | None:
+        """The mask that says which of a user's elements are in its block; None if all of them are."""
+        if isinstance(row, TensorRow):
+            return None
+        return row.presence if isinstance(row, ValuesRow) else row.mask
+
+
+def numel_of(row: ValuesRow | TensorRow | KeptRow | TiledRow) -> int:
+    """Number of elements of a prototype, tensor or layer, masked ones included."""
+    return row.length if isinstance(row, ValuesRow) else numel(row.shape)
 
 
 def numel(shape: tuple[int, ...]) -> int:

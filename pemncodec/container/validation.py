@@ -6,10 +6,12 @@ Spec sections 4.2 to 4.6. What one field alone must obey is checked where it is 
 from __future__ import annotations
 
 import math
+import re
 
 from ..dtypes import FLOAT32
 from ..errors import ManifestError
 from .manifest import (
+    BASE_KEY,
     MAX_ELEMENTS,
     ZERO_NEGATED,
     AliasRow,
@@ -32,6 +34,7 @@ def validate(manifest: Manifest, payload_size: int) -> None:
     Raises:
         ManifestError: the first rule that is broken.
     """
+    _validate_base(manifest)
     _validate_tasks(manifest)
     _validate_prototypes(manifest)
     for index, row in enumerate(manifest.entries):
@@ -41,6 +44,11 @@ def validate(manifest: Manifest, payload_size: int) -> None:
     total = sum(row.size for row in manifest.masks) + sum(row.size for row in manifest.blocks)
     if total != payload_size:
         raise ManifestError(f"masks and blocks add up to {total} bytes, and the payload has {payload_size}")
+
+
+def _validate_base(manifest: Manifest) -> None:
+    if manifest.base is not None and not re.fullmatch("[0-9a-f]{64}", manifest.base):
+        raise ManifestError(f"the file is a delta, and its {BASE_KEY} is {manifest.base[:80]!r}: no SHA-256")
 
 
 def _validate_tasks(manifest: Manifest) -> None:

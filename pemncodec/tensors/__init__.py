@@ -2,11 +2,12 @@
 
 Each module has `encode(words, dtype, limit) -> bytes | None` (None: surely not below `limit` bytes) and
 `decode(payload, dtype, count) -> words`, where `words` are elements as unsigned integers
-(`pemncodec.words`) and `count` is the number of elements.
+(`pemncodec.words`) and `count` is the number of elements. `xor` is put around any of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from ..container.cursor import Payload
@@ -16,13 +17,14 @@ from ..container.manifest import (
     BLOCK_PLANES,
     BLOCK_RAW,
     BLOCK_ROTATED_PLANES,
+    BLOCK_XOR,
     BLOCK_ZSTD,
     BlockRow,
 )
 from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
-from . import grouped_planes, palette, planes, raw, rotated_planes, zstd
+from . import grouped_planes, palette, planes, raw, rotated_planes, xor, zstd
 
 CODERS: dict[int, ModuleType] = {
     BLOCK_RAW: raw,
@@ -38,6 +40,10 @@ CODERS: dict[int, ModuleType] = {
 _ORDER = (BLOCK_PALETTE, BLOCK_GROUPED_PLANES, BLOCK_PLANES, BLOCK_ROTATED_PLANES, BLOCK_ZSTD)
 
 
+# Xors into the elements of a block what its users refer to in the base.
+AddBase = Callable[[Sequence[int], Words], None]
+
+
 def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:
     """The smallest coding of a block; the lowest id on a tie."""
     coder, payload = BLOCK_RAW, raw.encode(words, dtype, words.nbytes)
@@ -48,14 +54,40 @@ def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:
     return BlockRow(dtype, coder, len(payload)), payload
 
 
-def decode_block(row: BlockRow, payload: Payload, count: int, index: int) -> Words:
+def encode_xor(differences: Words, dtype: DType, references: Sequence[int]) -> tuple[BlockRow, bytes]:
+    """A block as what is different from elements of the base.
+
+    Args:
+        references: of the users, as the file says them.
+    """
+    row, payload = encode_block(differences, dtype)
+    payload = xor.write(references, row.coder, payload)
+    return BlockRow(dtype, BLOCK_XOR, len(payload)), payload
+
+
+def decode_block(
+    row: BlockRow, payload: Payload, count: int, index: int, users: int = 0, add_base: AddBase | None = None
+) -> Words:
     """The elements of block `index`.
+
+    Args:
+        users: how many take elements of the block.
+        add_base: needed for coder 6.
 
     Raises:
         PayloadError: the payload does not give `count` elements of `row.dtype`.
+        FormatError, BaseFileError: as `add_base`.
     """
+    words: Words
     try:
-        words: Words = CODERS[row.coder].decode(payload, row.dtype, count)
+        if row.coder != BLOCK_XOR:
+            words = CODERS[row.coder].decode(payload, row.dtype, count)
+        else:
+            assert add_base is not None, "the decoder of a file has it"
+            references, coder, differences = xor.read(payload, users)
+            words = CODERS[coder].decode(differences, row.dtype, count)
+            words = words if words.flags.writeable else words.copy()
+            add_base(references, words)
     except PayloadError as reason:
         raise PayloadError(f"block {index}: {reason}") from None
     if row.dtype.kind == "bool" and count and words.max() > 1:

@@ -1,7 +1,7 @@
 """zyxxmu/lottery-jackpots: `X.weight`, scores that are called `X.mask`, and `X.b_mask`, the mask, where it was saved.
 
-Without `b_mask` the family has to be named, and the mask is that of its `pop_up`: the lowest int(p · n) scores are
-dropped, p the fraction pruned.
+Without `b_mask` (the first release) the family has to be named, and the lowest int(p · n) of |scores| are dropped, p
+the fraction pruned, which the checkpoint has a layer as `cfg`.
 """
 
 from __future__ import annotations

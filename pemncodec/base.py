@@ -1,0 +1,152 @@
+"""The files that a delta may be decoded beside, found by their digests (spec section 6.2)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+from .container.container import Container
+from .container.source import Source
+from .errors import BaseFileError, LimitError, OutputExistsError
+from .opening import PathOrBytes, naming, open_source, path_of
+
+# One file, or several where a base is a delta itself: in any order, the digests tell them apart.
+BaseFiles = PathOrBytes | Sequence[PathOrBytes] | None
+
+# Each base of a base is a decoder inside a decoder, so that there has to be an end.
+MAX_CHAIN = 32
+_CHUNK = 1 << 20
+
+
+class BaseFile:
+    """A file that was given as a base; opened when its digest is asked for.
+
+    Attributes:
+        given: the path or the bytes.
+        used: whether it has been some delta's base.
+    """
+
+    def __init__(self, given: PathOrBytes) -> None:
+        self.given = given
+        self.used = False
+        self._stream: Source | None = None
+
+    @property
+    def name(self) -> str:
+        """As messages call it."""
+        return path_of(self.given) or f"the file of {memoryview(self.given).nbytes} bytes"  # type: ignore[arg-type]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all its bytes, read piece by piece.
+
+        Raises:
+            FileAccessError: it cannot be read.
+        """
+        from hashlib import sha256  # it loads a library of its own, which `pemn inspect` does without
+
+        stream = self._opened()
+        found = sha256()
+        with naming(self.given):
+            for start in range(0, stream.size, _CHUNK):
+                found.update(stream.read(start, min(_CHUNK, stream.size - start)))
+        return found.hexdigest()
+
+    @cached_property
+    def container(self) -> Container:
+        """The file, opened; FormatError if it is none of this format."""
+        with naming(self.given):
+            return Container(self._opened())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _opened(self) -> Source:
+        if self._stream is None:
+            self._stream = open_source(self.given)
+        return self._stream
+
+
+class Bases:
+    """The files that a caller gave as a base. None of them is opened before a base is needed.
+
+    Args:
+        given: one file, several, or none.
+    """
+
+    def __init__(self, given: BaseFiles = None) -> None:
+        self._files = [BaseFile(one) for one in listed(given)]
+        self._lock = Lock()
+
+    def find(self, digest: str) -> BaseFile:
+        """The file of this digest.
+
+        Raises:
+            BaseFileError: no file was given, or none that was given has this digest.
+            LimitError: the base of a base of a base …, and so on.
+            FileAccessError: a file cannot be read.
+        """
+        with self._lock:
+            if sum(file.used for file in self._files) >= MAX_CHAIN:
+                raise LimitError(f"more than {MAX_CHAIN} deltas stand on each other: pack the network as a whole")
+            for file in self._files:
+                if file.digest == digest:
+                    file.used = True
+                    return file
+            raise BaseFileError(self._missing(digest))
+
+    def newest(self) -> BaseFile | None:
+        """Of the files that were given the one that is the base of none of the others; None if there are no files.
+
+        Raises:
+            BaseFileError: there are several.
+            FormatError, FileAccessError: a file cannot be read.
+        """
+        files = list({file.digest: file for file in self._files}.values())
+        below = {file.container.manifest.base for file in files}
+        found = [file for file in files if file.digest not in below]
+        if len(found) > 1:
+            raise BaseFileError(
+                f"{found[0].name} and {found[1].name} are both the base of no other file: give one base, and the "
+                "files that it needs itself"
+            )
+        for file in found:
+            file.used = True
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+
+    def _missing(self, digest: str) -> str:
+        others = [file for file in self._files if not file.used]
+        if not others:
+            more = ", too" if self._files else ""
+            return f"the file is a delta against a base with SHA-256 {digest}: give it with --base (base=){more}"
+        if len(others) == 1:
+            return f"{others[0].name} is not the base: its SHA-256 is {others[0].digest}, and {digest} is wanted"
+        found = ", ".join(f"{file.name} has {file.digest}" for file in others)
+        return f"none of the files given is the base: SHA-256 {digest} is wanted, and {found}"
+
+
+def listed(given: BaseFiles) -> list[PathOrBytes]:
+    """The files, whether one or several were given."""
+    if given is None:
+        return []
+    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview):
+        return [given]
+    return list(given)
+
+
+def refuse_base(output: Path, base: BaseFiles) -> None:
+    """Raise OutputExistsError if the output is a base: what replaced it could not be read any more."""
+    for one in listed(base):
+        path = path_of(one)
+        if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
+            raise OutputExistsError(f"{output} is the base itself: name another output")

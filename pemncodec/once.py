@@ -1,0 +1,24 @@
+"""What several threads ask for, and one of them makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """Values by key, each made when it is first asked for, and kept."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, T] = {}
+        self._locks: dict[Hashable, Lock] = {}
+
+    def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The value of `key`, or what `make` gives now; several threads may ask, and one makes it."""
+        with self._locks.setdefault(key, Lock()):
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
