@@ -28,7 +28,10 @@ BAD_SCALES = {
 
 @dataclass
 class Row:
-    """One invalid vector; `max_bytes` and `task` are what the decoder is to be called with."""
+    """One invalid vector; `max_bytes` and `task` are what the decoder is to be called with.
+
+    So is `base`, the path of a vector from the folder of the invalid ones.
+    """
 
     name: str
     error: str
@@ -36,6 +39,7 @@ class Row:
     content: File | bytes
     max_bytes: int | None = None
     task: str | None = None
+    base: str | None = None
 
 
 Edit = Callable[[File], None]
