@@ -1,0 +1,78 @@
+"""The generated checkpoints are what they say: each project's rule gives the weights that went into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from .layouts import Case, cases
+from .layouts.case import StateDict
+from .layouts.rules import dropped_by_edge_popup
+
+ALL = cases()
+each = pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+
+
+def bits(tensor: torch.Tensor) -> bytes:
+    return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
+
+
+def assert_equal(found: StateDict, expected: StateDict) -> None:
+    assert list(found) == list(expected)
+    for name, tensor in expected.items():
+        assert (found[name].dtype, found[name].shape) == (tensor.dtype, tensor.shape), name
+        assert bits(found[name]) == bits(tensor), name
+
+
+def subject(case: Case, folder: Path) -> object:
+    """What the case's rule is applied to: the loaded checkpoint, or the path."""
+    path = case.write(folder)
+    return path if case.checkpoint is None else torch.load(path, weights_only=True)
+
+
+def test_names() -> None:
+    names = [case.name for case in ALL]
+    assert len(set(names)) == len(names)
+
+
+@each
+def test_evaluated(case: Case, tmp_path: Path) -> None:
+    found = case.evaluate(subject(case, tmp_path))
+    assert list(found) == list(case.effective)
+    for task in found:
+        assert_equal(found[task], case.effective[task])
+
+
+@each
+def test_masks(case: Case, tmp_path: Path) -> None:
+    masks = case.masks(subject(case, tmp_path))
+    assert list(masks) == list(case.effective)
+    for task, found in masks.items():
+        assert found
+        for name, mask in found.items():
+            tensor = case.effective[task][name]
+            assert mask.dtype == torch.bool
+            assert mask.shape == tensor.shape
+            assert not torch.any(tensor[~mask].abs().view(torch.uint8) != 0), name
+            assert not torch.any(torch.signbit(tensor[~mask])), name
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in ALL if isinstance(case.options.get("keep"), float) and "rule" not in case.options],
+    ids=lambda case: case.name,
+)
+def test_density(case: Case, tmp_path: Path) -> None:
+    keep = case.options["keep"]
+    for masks in case.masks(subject(case, tmp_path)).values():
+        for name, mask in masks.items():
+            assert mask.numel() - int(mask.sum()) == dropped_by_edge_popup(keep, mask.numel()), name
+
+
+def test_the_same_again() -> None:
+    for one, two in zip(ALL, cases(), strict=True):
+        assert one.name == two.name
+        for task, tensors in one.effective.items():
+            assert_equal(two.effective[task], tensors)
