@@ -6,12 +6,14 @@ of a layout can be held against it. A module is one family; its docstring names 
 
 from __future__ import annotations
 
-from . import hidden_networks, pemn
+from . import biprop, fedpm, hidden_networks, iterand, pemn, popup, supsup, wrapping
 from .case import Bad, Case
 
 __all__ = ["Bad", "Case", "cases"]
 
+FAMILIES = (pemn, hidden_networks, popup, iterand, biprop, supsup, fedpm, wrapping)
+
 
 def cases() -> list[Case]:
     """All of them, always the same."""
-    return [case for family in (pemn, hidden_networks) for case in family.cases()]
+    return [case for family in FAMILIES for case in family.cases()]
