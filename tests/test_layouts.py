@@ -50,7 +50,7 @@ def test_masks(case: Case, tmp_path: Path) -> None:
     masks = case.masks(subject(case, tmp_path))
     assert list(masks) == list(case.effective)
     for task, found in masks.items():
-        assert found
+        assert found or "masks is empty" in case.name
         for name, mask in found.items():
             tensor = case.effective[task][name]
             assert mask.dtype == torch.bool

@@ -6,12 +6,46 @@ of a layout can be held against it. A module is one family; its docstring names 
 
 from __future__ import annotations
 
-from . import biprop, fedpm, hidden_networks, iterand, pemn, popup, supsup, wrapping
+from . import (
+    biprop,
+    compressed_tensors,
+    dense,
+    fedpm,
+    google_npy,
+    hidden_networks,
+    iterand,
+    lottery_jackpots,
+    open_lth,
+    parametrizations,
+    pemn,
+    piggyback,
+    popup,
+    supsup,
+    torch_prune,
+    wrapping,
+)
 from .case import Bad, Case
 
 __all__ = ["Bad", "Case", "cases"]
 
-FAMILIES = (pemn, hidden_networks, popup, iterand, biprop, supsup, fedpm, wrapping)
+FAMILIES = (
+    pemn,
+    hidden_networks,
+    wrapping,
+    popup,
+    iterand,
+    biprop,
+    supsup,
+    fedpm,
+    piggyback,
+    open_lth,
+    torch_prune,
+    parametrizations,
+    compressed_tensors,
+    google_npy,
+    lottery_jackpots,
+    dense,
+)
 
 
 def cases() -> list[Case]:
