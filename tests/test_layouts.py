@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 import torch
 
-from .layouts import Case, cases
+from .layouts import Bad, Case, ambiguous, cases
 from .layouts.case import StateDict
 from .layouts.rules import dropped_by_edge_popup
 
 ALL = cases()
+BAD = ambiguous()
 each = pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 
 
@@ -33,7 +35,7 @@ def subject(case: Case, folder: Path) -> object:
 
 
 def test_names() -> None:
-    names = [case.name for case in ALL]
+    names = [case.name for case in ALL] + [bad.name for bad in BAD]
     assert len(set(names)) == len(names)
 
 
@@ -76,3 +78,17 @@ def test_the_same_again() -> None:
         assert one.name == two.name
         for task, tensors in one.effective.items():
             assert_equal(two.effective[task], tensors)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+def test_bad_is_written(bad: Bad, tmp_path: Path) -> None:
+    path = bad.write(tmp_path)
+    assert bad.reason
+    assert path.exists()
+    if bad.checkpoint is None:
+        return
+    if "pickled" in bad.reason or "Namespace" in bad.reason:
+        with pytest.raises(pickle.UnpicklingError, match="weights_only"):
+            torch.load(path, weights_only=True)
+    else:
+        torch.load(path, weights_only=True)

@@ -7,6 +7,7 @@ of a layout can be held against it. A module is one family; its docstring names 
 from __future__ import annotations
 
 from . import (
+    bad,
     biprop,
     compressed_tensors,
     dense,
@@ -26,7 +27,7 @@ from . import (
 )
 from .case import Bad, Case
 
-__all__ = ["Bad", "Case", "cases"]
+__all__ = ["Bad", "Case", "ambiguous", "cases"]
 
 FAMILIES = (
     pemn,
@@ -51,3 +52,8 @@ FAMILIES = (
 def cases() -> list[Case]:
     """All of them, always the same."""
     return [case for family in FAMILIES for case in family.cases()]
+
+
+def ambiguous() -> list[Bad]:
+    """Inputs that must be refused."""
+    return bad.everything()

@@ -33,7 +33,7 @@ from .parts import (
     unsigned_constant,
     xavier_normal,
 )
-from .rules import edge_popup
+from .rules import dropped_by_edge_popup, edge_popup
 from .scored import Rule, evaluate_by, flat, masks_by, under
 
 Init = Callable[[Shape, torch.Generator, float], torch.Tensor]
@@ -91,6 +91,22 @@ def plain(shapes: dict[str, Shape], keep: float, seed: int) -> tuple[StateDict, 
     return state, effective
 
 
+def tied(at_the_cut: bool, keep: float, seed: int) -> tuple[StateDict, StateDict]:
+    """Equal scores of one layer: far below the cut and far above it, or on both sides of it over weights of 0."""
+    state, effective = plain(MNIST, keep, seed)
+    weight, scores = state["fc1.weight"].flatten(), state["fc1.scores"].flatten()
+    rising = scores.abs().sort().indices
+    first = dropped_by_edge_popup(keep, len(scores))  # the first that is kept
+    if at_the_cut:
+        around = rising[first - 5 : first + 5]
+        scores[around] = scores[rising[first]].abs()
+        weight[around] = effective["fc1.weight"].flatten()[around] = 0
+    else:
+        scores[rising[: first // 2]] = 0
+        scores[rising[-20:]] = 1.5
+    return state, effective
+
+
 def nested(state: StateDict, trained: tuple[str, ...] = ("scores",)) -> dict[str, Any]:
     """What main.py saves after an epoch."""
     return {
@@ -121,10 +137,11 @@ def _subnet_case(name: str, init: Init, keep: float, seed: int, prefix: str = "m
     )
 
 
-def _flat_case(name: str, shapes: dict[str, Shape], keep: float, seed: int) -> Case:
-    state, effective = plain(shapes, keep, seed)
+def _flat_case(name: str, made: tuple[StateDict, StateDict], keep: float) -> Case:
+    state, effective = made
     rule = one_for_all(keep)
     masks, evaluate = masks_by(rule, "scores"), evaluate_by(rule, "scores")
+    name = f"hidden-networks, simple_mnist_example.py, flat, {name}"
     return torch_case(name, {"keep": keep}, state, {"": effective}, masks, evaluate, "mnist_cnn.pt")
 
 
@@ -176,7 +193,9 @@ def cases() -> list[Case]:
         _subnet_case(f"dense first and last layer, {everywhere}", signed_constant, 0.3, 8, "", dense=("conv1", "fc")),
         _fixed_case("module.", 0.3, 9),
         _fixed_case("", 0.95, 10),
-        _flat_case("hidden-networks, simple_mnist_example.py, flat, Linear", MNIST, 0.5, 11),
-        _flat_case("hidden-networks, simple_mnist_example.py, keep 0.9 of 10 weights drops none", SMALL, 0.9, 12),
-        _flat_case("hidden-networks, simple_mnist_example.py, keep 0.8 of 25 weights drops 4", SMALL, 0.8, 13),
+        _flat_case("Linear", plain(MNIST, 0.5, 11), 0.5),
+        _flat_case("keep 0.9 of 10 weights drops none", plain(SMALL, 0.9, 12), 0.9),
+        _flat_case("keep 0.8 of 25 weights drops 4", plain(SMALL, 0.8, 13), 0.8),
+        _flat_case("equal scores away from the cut", tied(False, 0.5, 14), 0.5),
+        _flat_case("equal scores at the cut, over weights of 0", tied(True, 0.5, 15), 0.5),
     ]
