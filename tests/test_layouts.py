@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -92,3 +94,24 @@ def test_bad_is_written(bad: Bad, tmp_path: Path) -> None:
             torch.load(path, weights_only=True)
     else:
         torch.load(path, weights_only=True)
+
+
+def written_back(checkpoint: Any, masks: StateDict) -> Any:
+    """The checkpoint as a codec can restore it: scores of 0 and 1, nothing of what was dropped."""
+    if not isinstance(checkpoint, dict):
+        return checkpoint
+    found = {key: written_back(value, masks) for key, value in checkpoint.items()}
+    for key in found:
+        weight = re.sub(r"\b(popup_scores|weight_score|scores|mask)$", "weight", str(key))
+        if weight != str(key):
+            found[key] = masks[weight].float()
+            found[weight] = torch.where(masks[weight], found[weight], 0.0)
+    return found
+
+
+@pytest.mark.parametrize("case", [case for case in ALL if "keep" in case.options], ids=lambda case: case.name)
+def test_rules_take_scores_of_0_and_1(case: Case) -> None:
+    for task, masks in case.masks(case.checkpoint).items():
+        if task == "":
+            found = case.evaluate(written_back(case.checkpoint, masks))
+            assert_equal(found[task], case.effective[task])
