@@ -1,9 +1,9 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.2.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.3.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
 
-    python decoder.py FILE [--task NAME]
+    python decoder.py FILE [--task NAME] [--base FILE ...]
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import json
 import sys
 import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import accumulate, pairwise
 from math import prod
@@ -28,6 +28,7 @@ import zstandard
 
 Array = npt.NDArray[Any]
 Word = TypeVar("Word", int, npt.NDArray[Any])
+Bases = bytes | Mapping[str, bytes] | Callable[[str], bytes | None]
 CHUNK = 1 << 18  # elements worked on at a time, a multiple of 8: intermediate arrays stay small
 
 
@@ -37,6 +38,10 @@ class DecodeError(ValueError):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class BaseError(ValueError):
+    """The base of a delta (6.2) was not given, or is not the file of that digest: the caller's error, of no class."""
 
 
 def check(condition: bool | np.bool_, kind: str, message: str) -> None:
@@ -180,7 +185,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
     check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
     check(len(data) >= 10, "truncated", "the file ends before its version")
-    check(data[8] == 1 and data[9] <= 2, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.2")
+    check(data[8] == 1 and data[9] <= 3, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.3")
     check(len(data) >= 36, "truncated", "the file ends in the header")
     header = Reader(data[10:36], "manifest", "header")
     flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
@@ -220,9 +225,10 @@ DTYPES = {
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
 TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
-GENERATORS = ((1,), (1, 2), (1, 2))  # of minor 0, of minor 1, of minor 2
-MASK_CODERS = (range(5), range(8), range(8))  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6))
+GENERATORS = ((1,), (1, 2), (1, 2), (1, 2))  # of minor 0, of minor 1, and so on
+MASK_CODERS = (range(5), range(8), range(8), range(9))  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), range(7))
+FLIPS, XOR = 8, 6  # the coders that need a base
 
 
 @dataclass
@@ -238,14 +244,14 @@ class Mask:
 
 @dataclass
 class Block:
-    """A row of 4.4; its users have `count` elements."""
+    """A row of 4.4; its users, in the order of 4.4, have `count` elements."""
 
     dtype: int = 0
     coder: int = 0
     size: int = 0
     offset: int = 0
     count: int = 0
-    used: bool = False
+    users: list[Prototype | Entry] = field(default_factory=list, repr=False)
 
 
 @dataclass
@@ -270,6 +276,11 @@ class Prototype:
     bits: bytes = b""
     digest: int = 0
     used: bool = False
+
+    @property
+    def count(self) -> int:
+        """The same, by the name that it has in an entry."""
+        return self.length
 
 
 @dataclass
@@ -298,7 +309,7 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """The six tables, the minor version, and the number of masks referred to so far."""
+    """The six tables, the minor version, the number of masks referred to so far, and the digest of the base."""
 
     minor: int = 0
     metadata: dict[str, str] = field(default_factory=dict)
@@ -308,6 +319,7 @@ class Manifest:
     prototypes: list[Prototype] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     referred: int = 0
+    base: str | None = None
 
     def mask_reference(self, r: Reader) -> int:
         """Section 4.5: the mask that the next reference means."""
@@ -317,12 +329,13 @@ class Manifest:
         self.referred = max(self.referred, mask + 1)
         return mask
 
-    def take_elements(self, r: Reader, index: int, count: int) -> int:
-        """Section 4.4: the next user of a block has `count` elements; where they start."""
+    def take_elements(self, r: Reader, index: int, row: Prototype | Entry, count: int) -> None:
+        """Section 4.4: the next user of a block has `count` elements."""
         block = self.blocks[index]
-        start, block.count, block.used = block.count, block.count + count, True
+        row.start = block.count
+        block.count += count
+        block.users.append(row)
         r.check(block.count <= MOST_ELEMENTS, f"block {index} has {block.count} elements")
-        return start
 
 
 def read_manifest(r: Reader, minor: int, payload_size: int) -> Manifest:
@@ -338,14 +351,23 @@ def read_manifest(r: Reader, minor: int, payload_size: int) -> Manifest:
         check_entry(r, manifest, index)
     r.where = "manifest"
     r.check(manifest.referred == len(manifest.masks), f"mask {manifest.referred} is never referred to")
-    r.check(all(block.used for block in manifest.blocks), "a block has no user")
+    r.check(all(block.users for block in manifest.blocks), "a block has no user")
     r.check(all(row.used for row in manifest.prototypes), "no layer uses a prototype")
     parts: list[Mask | Block] = [*manifest.masks, *manifest.blocks]
     end = 0
     for part in parts:
         part.offset, end = end, end + part.size
     r.check(end == payload_size, f"masks and blocks have {end} bytes, the payload {payload_size}")
+    if any(mask.coder == FLIPS for mask in manifest.masks) or any(block.coder == XOR for block in manifest.blocks):
+        manifest.base = read_digest(r, manifest)
     return manifest
+
+
+def read_digest(r: Reader, manifest: Manifest) -> str:
+    """Section 6.2: the digest of the base, which a delta must have."""
+    digest = manifest.metadata.get("pemn.base", "")
+    r.check(len(digest) == 64 and set(digest) <= set("0123456789abcdef"), f"pemn.base is no digest: {digest!a}")
+    return digest
 
 
 def read_count(r: Reader, maximum: int = MOST_ROWS) -> int:
@@ -415,7 +437,7 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
             mask = manifest.masks[row.mask]
             r.check(mask.length == row.length, f"prototype of {row.length} elements with {mask}")
             count = mask.ones
-        row.start = manifest.take_elements(r, row.block, count)
+        manifest.take_elements(r, row.block, row, count)
         return row
     generator, row.distribution = r.u8(), r.u8()
     r.check(generator in GENERATORS[manifest.minor], f"unknown generator {generator} in version 1.{manifest.minor}")
@@ -499,7 +521,7 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
         if mask is not None:
             r.check(mask.length == entry.count, f"mask of {mask.length} bits for {entry.count} elements")
             r.check(entry.dtype in MASKABLE, "this dtype is not maskable")
-        entry.start = manifest.take_elements(r, entry.block, entry.count if mask is None else mask.ones)
+        manifest.take_elements(r, entry.block, entry, entry.count if mask is None else mask.ones)
         return
     r.check(mask is not None and mask.length <= entry.count, "more bits in the mask than elements")
     r.check(entry.zero <= 2 and entry.scaled <= 1, f"zero {entry.zero}, scaled {entry.scaled}")
@@ -531,7 +553,7 @@ def check_limit(manifest: Manifest, entries: Sequence[Entry], max_bytes: int) ->
 
 
 def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
-    """The bits of a mask from its bytes in the payload."""
+    """The bits of a mask from its bytes in the payload, but for coder 8."""
     if mask.coder == 0:
         check(not raw and mask.ones in (0, mask.length), "payload", f"{where}: not constant: {mask}")
         return np.full(mask.length, mask.ones > 0, np.bool_)
@@ -545,9 +567,14 @@ def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
         r.check(q >= 1, "q is 0")
         raw = decode_rans(r, byte_frequencies(q), -(-mask.length // 8))
     bits = unpack(raw, "payload", where, mask.length)
+    check_ones(mask, bits, where)
+    return bits
+
+
+def check_ones(mask: Mask, bits: npt.NDArray[np.bool_], where: str) -> None:
+    """Section 5: as many ones as the manifest says."""
     ones = np.count_nonzero(bits)
     check(ones == mask.ones, "payload", f"{where}: {ones} ones instead of {mask.ones}")
-    return bits
 
 
 def decode_gaps(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
@@ -631,11 +658,25 @@ def gap_frequencies(t: int) -> list[int]:
     return [*frequencies, rest]
 
 
+def decode_flips(mask: Mask, raw: bytes, where: str, base: Content) -> npt.NDArray[np.bool_]:
+    """Section 5.4: a mask of coder 8."""
+    r = Reader(raw, "payload", where)
+    index, flipped, coder = r.u(), r.u(), r.u8()
+    r.check(index < len(base.manifest.masks), f"the base has no mask {index}")
+    length = base.manifest.masks[index].length
+    r.check(length == mask.length, f"{mask.length} bits, mask {index} of the base has {length}")
+    r.check(flipped <= mask.length and coder < FLIPS, f"{flipped} flips of {mask.length} bits, by coder {coder}")
+    flips = decode_mask(Mask(coder, mask.length, flipped), r.take(r.left()), f"{where}, flips")
+    bits = base.mask(index) ^ flips
+    check_ones(mask, bits, where)
+    return bits
+
+
 # 6. Blocks --------------------------------------------------------------------------------------------------
 
 
 def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
-    """The bytes of the elements of a block, from its bytes in the payload."""
+    """The bytes of the elements of a block, from its bytes in the payload, but for coder 6; bools are not checked."""
     width = DTYPES[block.dtype][1]
     if block.coder <= 1:
         raw = raw if block.coder == 0 else unzstd(raw, "payload", where, block.count * width)
@@ -648,7 +689,6 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
         r.check(r.left() == 0, f"{r.left()} bytes left over")
         if block.coder >= 4:
             content = rotate_right(content, width)
-    check(block.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
     return content
 
 
@@ -737,6 +777,26 @@ def table_frequencies(r: Reader) -> list[int]:
             frequencies[v] += weight * 65280 // (total << b)
     frequencies[first + weights.index(greatest) << b] += (1 << 16) - sum(frequencies)
     return frequencies
+
+
+def decode_xor(block: Block, raw: bytes, where: str, file: Content, base: Content) -> npt.NDArray[np.uint8]:
+    """Section 6.2: the bytes of the elements of a block of coder 6."""
+    r = Reader(raw, "payload", where)
+    references = [r.u() for _ in block.users]
+    coder = r.u8()
+    r.check(coder < XOR, f"differences by coder {coder}")
+    width = DTYPES[block.dtype][1]
+    differences = decode_block(replace(block, coder=coder), r.take(r.left()), f"{where}, differences")
+    content = differences.reshape(-1, width).copy()
+    pairs = [(row, base.refer(r, row, n - 1)) for row, n in zip(block.users, references, strict=True) if n > 0]
+    if pairs:
+        check_limit(base.manifest, list(base.referred.values()), base.max_bytes)
+    for row, index in pairs:
+        old = base.prototype(index) if isinstance(row, Prototype) else np.frombuffer(base.entry(index).data, np.uint8)
+        old = old.view(np.uint8).reshape(-1, width)
+        old = old if row.mask is None else old[file.mask(row.mask)]
+        content[row.start : row.start + len(old)] ^= old
+    return content.reshape(-1)
 
 
 # 7. Layers --------------------------------------------------------------------------------------------------
@@ -871,8 +931,12 @@ def tasks(data: bytes) -> list[str]:
     return read_file(data)[0].tasks
 
 
-def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30) -> Network:
-    """Decode a file: DecodeError if it is not valid, ValueError if the task is missing or not in it."""
+def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30, base: Bases | None = None) -> Network:
+    """Decode a file: DecodeError if it is not valid, ValueError if the task is missing or not in it.
+
+    Of a delta (6.2) `base` is the base. With a chain of deltas, or instead of the file, it is what gives the files
+    by their SHA-256 in hexadecimal: a mapping or a function. BaseError if that is not so.
+    """
     manifest, table, payload = read_file(data)
     if task is None:  # with tasks: before the caller hears of them, the size of all
         check_limit(manifest, manifest.entries, max_bytes)
@@ -882,57 +946,103 @@ def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30) -> N
     rows = {index: entry for index, entry in enumerate(manifest.entries) if entry.task in (0, chosen)}
     check_limit(manifest, list(rows.values()), max_bytes)
     check_pages(table, payload)
+    content = Content(manifest, payload, max_bytes, read_bases(manifest, max_bytes, base))
     try:
-        made = decode_entries(manifest, payload, rows)
-    except MemoryError:
+        made = {entry.name: content.entry(index) for index, entry in rows.items()}
+    except (MemoryError, RecursionError):  # so many deltas in a chain
         raise DecodeError("limit", "decodes to more than the memory of this machine") from None
     return Network(manifest.metadata, manifest.tasks, task, made)
 
 
-def decode_entries(manifest: Manifest, payload: memoryview, rows: dict[int, Entry]) -> dict[str, Tensor]:
-    """The content of entries (by index), from just those masks, blocks and prototypes that they use."""
+def read_bases(manifest: Manifest, max_bytes: int, base: Bases | None) -> Content | None:
+    """Section 6.2: the base of a file, on top of the base's own, and so on; None for a file that is no delta."""
+    files = []
+    digest = manifest.base
+    while digest is not None:
+        if base is None or isinstance(base, bytes):
+            found = base
+        else:
+            found = base.get(digest) if isinstance(base, Mapping) else base(digest)
+        if found is None or hashlib.sha256(found).hexdigest() != digest:
+            which = "no" if found is None else "another"
+            raise BaseError(f"the base of SHA-256 {digest} is needed, {which} file is given")
+        files.append(read_file(found))
+        check_pages(*files[-1][1:])
+        digest = files[-1][0].base
+    content = None
+    for own, _, payload in reversed(files):
+        content = Content(own, payload, max_bytes, content)
+    return content
 
-    @cache
-    def mask(index: int) -> npt.NDArray[np.bool_]:
-        row = manifest.masks[index]
-        return decode_mask(row, bytes(payload[row.offset : row.offset + row.size]), f"mask {index}")
 
-    @cache
-    def block(index: int) -> npt.NDArray[np.uint8]:
-        row = manifest.blocks[index]
-        return decode_block(row, bytes(payload[row.offset : row.offset + row.size]), f"block {index}")
+class Content:
+    """What a file holds; each mask, block, prototype and entry is decoded when it is first asked for, and kept."""
 
-    def stored(index: int, start: int, count: int, mask_index: int | None) -> Array:
+    def __init__(self, manifest: Manifest, payload: memoryview, max_bytes: int, base: Content | None) -> None:
+        self.manifest, self.payload, self.max_bytes, self.base = manifest, payload, max_bytes, base
+        self.referred: dict[int, Entry] = {}  # what a delta refers to in this file
+        self.mask, self.block = cache(self._mask), cache(self._block)
+        self.prototype, self.entry = cache(self._prototype), cache(self._entry)
+
+    def _bytes(self, row: Mask | Block) -> bytes:
+        return bytes(self.payload[row.offset : row.offset + row.size])
+
+    def _mask(self, index: int) -> npt.NDArray[np.bool_]:
+        row, where = self.manifest.masks[index], f"mask {index}"
+        if row.coder == FLIPS and self.base is not None:
+            return decode_flips(row, self._bytes(row), where, self.base)
+        return decode_mask(row, self._bytes(row), where)
+
+    def _block(self, index: int) -> npt.NDArray[np.uint8]:
+        row, where = self.manifest.blocks[index], f"block {index}"
+        if row.coder == XOR and self.base is not None:
+            content = decode_xor(row, self._bytes(row), where, self, self.base)
+        else:
+            content = decode_block(row, self._bytes(row), where)
+        check(row.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
+        return content
+
+    def _stored(self, index: int, start: int, count: int, mask_index: int | None) -> Array:
         """`count` elements, of which a block holds all or those at the one bits of a mask."""
-        width = DTYPES[manifest.blocks[index].dtype][1]
-        bits = None if mask_index is None else mask(mask_index)
+        width = DTYPES[self.manifest.blocks[index].dtype][1]
+        bits = None if mask_index is None else self.mask(mask_index)
         size = count if bits is None else int(np.count_nonzero(bits))
-        values = block(index)[start * width : (start + size) * width]
+        values = self.block(index)[start * width : (start + size) * width]
         return values if bits is None else kept_layer(count, bits, values.view(f"<u{width}"))
 
-    @cache
-    def prototype(index: int) -> Array:
-        row = manifest.prototypes[index]
+    def _prototype(self, index: int) -> Array:
+        row = self.manifest.prototypes[index]
         if row.block is None:
             return generate(row, f"prototype {index}")
-        return stored(row.block, row.start, row.length, row.mask).view(f"<u{DTYPES[row.dtype][1]}")
+        return self._stored(row.block, row.start, row.length, row.mask).view(f"<u{DTYPES[row.dtype][1]}")
 
-    def tensor(index: int, entry: Entry) -> Tensor:
+    def _entry(self, index: int) -> Tensor:
+        entry = self.manifest.entries[index]
         if entry.kind == ALIAS:
-            return made[entry.target]
+            return self.entry(entry.target)
         if entry.kind == TILED and entry.mask is not None:
-            first = prototype(entry.prototype)
-            second = prototype(entry.second) if entry.zero == 2 else first
+            first = self.prototype(entry.prototype)
+            second = self.prototype(entry.second) if entry.zero == 2 else first
             where = f"entry {index} ({entry.name!a})"
-            content = tiled_layer(entry, mask(entry.mask), first, second, where)
+            content = tiled_layer(entry, self.mask(entry.mask), first, second, where)
         else:
-            content = stored(entry.block, entry.start, entry.count, entry.mask)
+            content = self._stored(entry.block, entry.start, entry.count, entry.mask)
         return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())
 
-    made: dict[int, Tensor] = {}
-    for index, entry in rows.items():
-        made[index] = tensor(index, entry)
-    return {rows[index].name: content for index, content in made.items()}
+    def refer(self, r: Reader, user: Prototype | Entry, index: int) -> int:
+        """Section 6.2, in a base: the prototype or entry that a user of a block refers to, which must suit it."""
+        rows: Sequence[Prototype | Entry] = self.manifest.entries
+        if isinstance(user, Prototype):
+            rows = self.manifest.prototypes
+        r.check(index < len(rows), f"the base has only {len(rows)} of what is referred to, no {index}")
+        row = rows[index]
+        if isinstance(row, Entry) and row.kind == ALIAS:
+            return self.refer(r, user, row.target)
+        good = (row.dtype, row.count) == (user.dtype, user.count)
+        r.check(good, f"{user.count} elements of dtype {user.dtype}, but {row.count} of {row.dtype} in the base")
+        if isinstance(row, Entry):
+            self.referred[index] = row
+        return index
 
 
 def main() -> int:
@@ -940,9 +1050,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Decode a .pemn file and print what it holds, as JSON.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--task", help="the task to decode, if the file has tasks")
+    parser.add_argument("--base", type=Path, action="append", default=[], help="the base of a delta; its own base, ...")
     arguments = parser.parse_args()
     try:
-        network = decode(arguments.file.read_bytes(), arguments.task)
+        bases = {hashlib.sha256(content).hexdigest(): content for content in map(Path.read_bytes, arguments.base)}
+        network = decode(arguments.file.read_bytes(), arguments.task, base=bases)
     except DecodeError as error:
         print(f"{error.kind}: {error}", file=sys.stderr)
         return 1

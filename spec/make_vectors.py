@@ -16,6 +16,10 @@ from pathlib import Path
 
 import vector_cases_arranged
 import vector_cases_blocks
+import vector_cases_delta_blocks
+import vector_cases_delta_chains
+import vector_cases_delta_masks
+import vector_cases_delta_prototypes
 import vector_cases_generators
 import vector_cases_grouped
 import vector_cases_grouped_tables
@@ -46,6 +50,10 @@ REGISTERED = (
     vector_cases_grouped,
     vector_cases_grouped_tables,
     vector_cases_grouped_users,
+    vector_cases_delta_masks,
+    vector_cases_delta_blocks,
+    vector_cases_delta_prototypes,
+    vector_cases_delta_chains,
 )
 
 
@@ -80,6 +88,7 @@ def write_valid(folder: Path) -> None:
         case = make()
         description = {
             "about": make.__doc__,
+            **({} if case.base is None else {"base": f"{case.base}.pemn"}),
             "metadata": {utf8(key).decode(): utf8(value).decode() for key, value in case.file.metadata},
             "tasks": [utf8(task).decode() for task in case.file.tasks],
             "networks": {task: [described(t) for t in tensors] for task, tensors in case.networks.items()},
@@ -98,6 +107,7 @@ def write_invalid(folder: Path) -> None:
         expected[row.name] = {"class": row.error, "reason": row.reason}
         expected[row.name] |= {} if row.max_bytes is None else {"max_bytes": row.max_bytes}
         expected[row.name] |= {} if row.task is None else {"task": row.task}
+        expected[row.name] |= {} if row.base is None else {"base": row.base}
         content = row.content if isinstance(row.content, bytes) else row.content.build()
         (folder / f"{row.name}.pemn").write_bytes(content)
     (folder / "expected.json").write_text(to_json(expected), encoding="utf-8")

@@ -28,7 +28,10 @@ BAD_SCALES = {
 
 @dataclass
 class Row:
-    """One invalid vector; `max_bytes` and `task` are what the decoder is to be called with."""
+    """One invalid vector; `max_bytes` and `task` are what the decoder is to be called with.
+
+    So is `base`, the path of a vector from the folder of the invalid ones.
+    """
 
     name: str
     error: str
@@ -36,6 +39,7 @@ class Row:
     content: File | bytes
     max_bytes: int | None = None
     task: str | None = None
+    base: str | None = None
 
 
 Edit = Callable[[File], None]
@@ -137,7 +141,7 @@ def section_3() -> Iterator[Row]:
     yield Row("truncated_huge_payload", TRUNCATED, "3: a payload of 2^48 bytes, 2^32 pages, is announced", huge)
     for major in (0, 2, 255):
         yield Row(f"version_major_{major}", VERSION, f"3: major {major}", header("one_tensor", major=major))
-    for minor in (3, 255):
+    for minor in (4, 255):
         yield Row(f"version_minor_{minor}", VERSION, f"3: minor {minor}", header("one_tensor", minor=minor))
     places = {"flags": 10, "manifest_size": 12, "payload_size": 20, "manifest_crc": 28, "header_crc": 32}
     for name, position in places.items():

@@ -46,10 +46,14 @@ class Expected:
 
 @dataclass
 class Valid:
-    """A file and its networks by task; the task of a file without tasks is the empty string."""
+    """A file and its networks by task; the task of a file without tasks is the empty string.
+
+    Of a delta `base` is the name of its base, which is a valid vector, too.
+    """
 
     file: File
     networks: dict[str, list[Expected]]
+    base: str | None = None
 
 
 VALID: dict[str, Callable[[], Valid]] = {}
