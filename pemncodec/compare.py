@@ -12,8 +12,9 @@ from .base import BaseFiles
 from .container.manifest import DEFAULT_MAX_BYTES
 from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
+from .opening import PathOrBytes
 from .progress import Progress, silent
-from .reader import PathOrBytes, PemnFile
+from .reader import PemnFile
 from .words import Words
 
 

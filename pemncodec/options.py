@@ -98,6 +98,8 @@ class PackOptions:
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: the state_dict that the masks of a checkpoint without weights belong to.
         strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
+        mixed_prefixes: whether some names may begin with these and others not: a network whose child is called
+            `module`.
 
     Raises:
         MaskRuleError: a value that is none of those.
@@ -112,6 +114,7 @@ class PackOptions:
     masks: Mapping[str, Any] | None = field(default=None, repr=False)
     backbone: Mapping[str, Any] | None = field(default=None, repr=False)
     strip_prefix: bool = False
+    mixed_prefixes: bool = False
 
     def __post_init__(self) -> None:
         Keep.of(self.keep)

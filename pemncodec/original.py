@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,14 +13,15 @@ import torch
 from . import bits, layouts
 from .base import BaseFiles
 from .checkpoints import family_named
+from .checkpoints.family import Contents
 from .checkpoints.folders import OutputFolder
 from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, TiledRow
 from .dtypes import float32_of
 from .errors import OutputError, UnknownLayoutError
 from .generated import generator_of
-from .opening import PathOrBytes, naming
+from .opening import PathOrBytes, memory_errors, naming
 from .options import Fractions
-from .reader import PemnFile, memory_errors, metadata_of
+from .reader import PemnFile, metadata_of
 from .recipe import Recipe
 
 # Of `pemn.original`: the tasks come from checkpoints of one network each.
@@ -96,7 +98,7 @@ class _Contents:
         self.rule = metadata.get("pemn.mask_rule", "")
         self.keep: Fractions | None = json.loads(metadata["pemn.keep"]) if "pemn.keep" in metadata else None
         self.threshold = float(metadata["pemn.threshold"]) if "pemn.threshold" in metadata else None
-        self._open = lambda task: _Contents(source, metadata, details, task, base, max_bytes, stack)
+        self._open = partial(_Contents, source, metadata, details, base=base, max_bytes=max_bytes, stack=stack)
         self._file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
         self._prefix = str(details.get("prefix", ""))
 
@@ -108,8 +110,8 @@ class _Contents:
     def tasks(self) -> Sequence[str]:
         return self._file.tasks
 
-    def of(self, task: str) -> _Contents:
-        return self._open(task)
+    def of(self, task: str) -> Contents:
+        return self._open(task=task)
 
     def only_of(self, task: str) -> Sequence[str]:
         number = self._file.tasks.index(task) + 1

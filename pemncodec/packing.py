@@ -50,6 +50,7 @@ class PackArguments(TypedDict, total=False):
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: a module, a state_dict or a checkpoint: the network of a checkpoint that holds masks only (piggyback).
         strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
+        mixed_prefixes: whether some names may begin with these and others not.
         key: under which key of a checkpoint the state_dict is, where it is not `state_dict`, `model_state_dict` or
             `model`.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
@@ -70,6 +71,7 @@ class PackArguments(TypedDict, total=False):
     masks: Mapping[str, Any] | None
     backbone: Mapping[str, Any] | torch.nn.Module | None
     strip_prefix: bool
+    mixed_prefixes: bool
     key: str | None
     metadata: dict[str, str] | None
     fold_batchnorm: bool
@@ -80,7 +82,7 @@ class PackArguments(TypedDict, total=False):
 
 
 # What of these says how to read the checkpoint, and what shall be lossy.
-_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "strip_prefix")
+_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "strip_prefix", "mixed_prefixes")
 _CONVERSIONS = ("fold_batchnorm", "batchnorm_eps", "tensor_dtype")
 
 
@@ -90,7 +92,8 @@ def pack(source: Source, **arguments: Unpack[PackArguments]) -> tuple[bytes, Pac
     Args:
         source: a module, its state_dict, a whole checkpoint dictionary (the state_dict under `state_dict`,
             `model_state_dict` or `model`), what `load_checkpoint` returned, or a `MaskedNetwork`.
-        **arguments: as `PackArguments` says: keep, rule, threshold, ties, family, masks, backbone, strip_prefix, key,
+        **arguments: as `PackArguments` says: keep, rule, threshold, ties, family, masks, backbone, strip_prefix,
+        mixed_prefixes, key,
             metadata, fold_batchnorm, batchnorm_eps, tensor_dtype, base, progress.
 
     Returns:

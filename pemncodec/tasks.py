@@ -43,8 +43,8 @@ def merge(drafts: Mapping[str, Draft]) -> Draft:
             )
         if (draft.layout, draft.mask_rule) != (first.layout, first.mask_rule):
             raise UnknownLayoutError(
-                f"task {name!r} is {draft.layout} with rule {draft.mask_rule}, and task {first_name!r} {first.layout} with "
-                f"{first.mask_rule}: tasks of one file have one layout"
+                f"task {name!r} is {draft.layout} with rule {draft.mask_rule}, and task {first_name!r} {first.layout} "
+                f"with {first.mask_rule}: tasks of one file have one layout"
             )
         if draft.conversions:
             raise ConversionError(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ..draft import Draft, DraftEntry, TiedTensor
+from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..options import PackOptions
 from .families import FAMILIES, family_named
-from .family import Checkpoint
+from .family import Checkpoint, Family
 from .folders import Folder
 from .state import PREFIXES, State
+
+# What projects call the scores or the mask of `X.weight`.
+_LIKE_SCORES = ("scores", "popup_scores", "weight_score", "mask", "b_mask", "mask_real", "weight_mask")
 
 __all__ = ["FAMILIES", "draft_of", "family_named"]
 
@@ -21,7 +25,7 @@ def draft_of(source: object, options: PackOptions) -> Draft:
     Raises:
         CheckpointError: there is no network in it, its layout is broken, or masks do not follow from it.
     """
-    checkpoint = Checkpoint(source, options.key)
+    checkpoint = Checkpoint(source, options)
     draft = _recognise(checkpoint, options)
     draft.original = {key: value for key, value in draft.original.items() if value}
     state = checkpoint.opened
@@ -31,6 +35,7 @@ def draft_of(source: object, options: PackOptions) -> Draft:
         draft.notes.extend(state.notes)
         if state.under is not None and draft.layout != "piggyback":
             draft.original["under"] = state.under
+    _check_leftover(draft)
     _check_used(draft, options)
     return _stripped(draft, state) if options.strip_prefix else draft
 
@@ -38,13 +43,10 @@ def draft_of(source: object, options: PackOptions) -> Draft:
 def _recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft:
     """The draft of the first family that recognises the checkpoint."""
     folder = isinstance(checkpoint.raw, Folder)
-    asked = FAMILIES if options.family is None else (family_named(options.family),)
-    for family in asked:
+    for family in _asked(options):
         if folder and not family.folders:
             continue
         draft = family.recognise(checkpoint, options)
-        if checkpoint.opened is not None:
-            checkpoint.opened.check_prefix()
         if draft is not None:
             return draft
     if options.family is not None:
@@ -53,6 +55,28 @@ def _recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft:
         "this folder is none that is known: expected final/ and masks/ with .npy files (Google's lottery tickets), or "
         "mask.pth and one model_ep*_it*.pth (open_lth)"
     )
+
+
+def _asked(options: PackOptions) -> Sequence[Family]:
+    """The families that may have it: what the user says or gives decides first."""
+    if options.family is not None:
+        return (family_named(options.family),)
+    if options.masks is not None:
+        return (family_named("masks-file"),)
+    return FAMILIES
+
+
+def _check_leftover(draft: Draft) -> None:
+    """Tensors beside a masked weight that look like its scores or masks, and were not used."""
+    shapes = {entry.name: entry.shape for entry in draft.entries if isinstance(entry, MaskedWeight | SeededWeight)}
+    for entry in draft.entries:
+        prefix, dot, last = entry.name.rpartition(".")
+        weight = f"{prefix}{dot}weight"
+        if isinstance(entry, PlainTensor) and last in _LIKE_SCORES and shapes.get(weight) == entry.shape:
+            raise UnknownLayoutError(
+                f"{entry.name!r} stands beside {weight!r}, which has another mask already ({draft.layout}): which of "
+                "them counts is not said"
+            )
 
 
 def _check_used(draft: Draft, options: PackOptions) -> None:
@@ -66,7 +90,7 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
             draft.notes.append(f"{name} {value} was not used: the masks of this layout are in the file itself")
     if options.masks is not None and draft.layout != "masks-file":
         raise MaskRuleError(
-            f"masks are given, and the checkpoint has its own ({draft.layout}): which of them count is not said"
+            f"masks are given, and family {draft.layout!r} has its own: which of them count is not said"
         )
     if options.backbone is not None and draft.layout != "piggyback":
         raise UnknownLayoutError(f"a backbone is given, and this checkpoint ({draft.layout}) has its weights itself")

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import torch
 
 from ..draft import Draft
-from ..options import PackOptions
+from ..errors import UnknownLayoutError
+from ..options import Fractions, PackOptions
 from ..recipe import Recipe
 from .state import State, unwrap
 
@@ -20,21 +21,28 @@ class Checkpoint:
 
     Args:
         raw: a module, a state_dict, a checkpoint dictionary, or whatever `load_checkpoint` returned.
-        key: under which key the state_dict is; None: one of the usual ones.
+        options: under which key the state_dict is, and whether prefixes may be mixed.
     """
 
-    def __init__(self, raw: object, key: str | None = None) -> None:
+    def __init__(self, raw: object, options: PackOptions) -> None:
         self.raw = raw
-        self._key = key
+        self._options = options
 
     @cached_property
     def state(self) -> State:
         """The tensors.
 
         Raises:
-            UnknownLayoutError: there is no state_dict, or there are several.
+            UnknownLayoutError: there is no state_dict, or there are several; or some names have the prefix of a
+                wrapper.
         """
-        return unwrap(self.raw, self._key)
+        state = unwrap(self.raw, self._options.key)
+        mixed = state.mixed_prefix()
+        if mixed is not None and not self._options.mixed_prefixes:
+            raise UnknownLayoutError(
+                f"{mixed}: wrappers put it before all or none. If this is one network, say so (--mixed-prefixes)"
+            )
+        return state
 
     @property
     def opened(self) -> State | None:
@@ -45,10 +53,17 @@ class Checkpoint:
 class Contents(Protocol):
     """What a file holds, for a family that writes its layout again; of one task, or of a file with one network."""
 
-    details: Mapping[str, Any]  # `Draft.original`
-    keep: float | dict[str, float] | None
-    threshold: float | None
-    rule: str
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """`Draft.original`."""
+
+    @property
+    def rule(self) -> str:
+        """The mask rule."""
+
+    @property
+    def keep(self) -> Fractions | None:
+        """The fraction kept that the rule was given."""
 
     @property
     def names(self) -> Sequence[str]:

@@ -48,8 +48,7 @@ def check_pairs(state: State, found: Mapping[str, str], what: str) -> None:
     """
     for name, weight in found.items():
         if weight not in state.tensors:
-            mixed = state.mixed_prefix()
-            raise UnknownLayoutError(f"{name!r} are {what}: there is no {weight!r}{f'; {mixed}' if mixed else ''}")
+            raise UnknownLayoutError(f"{name!r} are {what}: there is no {weight!r}")
         if state.tensors[weight].shape != state.tensors[name].shape:
             raise UnknownLayoutError(
                 f"{name!r} has the shape {tuple(state.tensors[name].shape)} and {weight!r} "

@@ -16,6 +16,8 @@ from ..errors import UnknownLayoutError
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 # What DataParallel and torch.compile put before every name.
 PREFIXES = ("module.", "_orig_mod.")
+# A counter that torch.optim.swa_utils.AveragedModel has beside its `module`.
+_AVERAGED = "n_averaged"
 
 
 @dataclass
@@ -62,29 +64,13 @@ class State:
         """What to say where some names begin with a prefix that wrappers put before all of them."""
         for prefix in PREFIXES:
             having = [name for name in self.tensors if name.startswith(prefix)]
-            if 0 < len(having) < len(self.tensors):
-                other = next(name for name in self.tensors if not name.startswith(prefix))
-                without = len(self.tensors) - len(having)
+            others = [name for name in self.tensors if not name.startswith(prefix) and name != _AVERAGED]
+            if having and others:
                 return (
-                    f"{len(having)} names begin with {prefix!r} (first: {having[0]!r}) and {without} do not "
-                    f"(first: {other!r})"
+                    f"{len(having)} names begin with {prefix!r} (first: {having[0]!r}) and {len(others)} do not "
+                    f"(first: {others[0]!r})"
                 )
         return None
-
-    def check_prefix(self) -> None:
-        """No tensor may be there with and without the prefix of a wrapper.
-
-        Raises:
-            UnknownLayoutError: one is: two networks in one state_dict.
-        """
-        for prefix in PREFIXES:
-            for name in self.tensors:
-                if name.startswith(prefix) and name[len(prefix) :] in self.tensors:
-                    raise UnknownLayoutError(
-                        f"{name!r} and {name[len(prefix) :]!r} are both there: {self.mixed_prefix()}. Pack one of the "
-                        f"two "
-                        "networks"
-                    )
 
     def tied_to(self, name: str) -> str | None:
         """The earlier name of the same memory, shape and strides, if there is one."""

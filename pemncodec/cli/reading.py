@@ -23,37 +23,9 @@ _OPTIONS = (
         "--keep",
         multiple=True,
         metavar="K",
-        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with
-        scores; or 'PATTERN=K'
-        for
-       
-        the
-      
-       
-      
-       
-       
-        layers "
-        "whose name matches (may be repeated, the first that matches " ""
-        ""
-        ""
-        ""
-        ""
-        ""
-        ""
-        ""
-        ""
-        ""
-        "counts).",
- 
-  
-   
- 
-  
-   
+        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or PATTERN=K for layers "
+        "of that name (may be repeated, the first that matches counts).",
     ),
-   
-   
     click.option(
         "--keep-from",
         type=click.Path(path_type=Path),
@@ -89,17 +61,14 @@ _OPTIONS = (
         "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
     ),
     click.option(
+        "--mixed-prefixes", is_flag=True, help="Some names begin with 'module.' or '_orig_mod.' and others do not."
+    ),
+    click.option(
         "--unsafe-pickle",
         is_flag=True,
         help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
     ),
-
-
-
-
-
-
- )
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +115,7 @@ def read(
     backbone: Path | None,
     key: str | None,
     unsafe_pickle: bool,
+    mixed_prefixes: bool,
     strip_prefix: bool = False,
 ) -> Reading:
     """What the options say.
@@ -155,7 +125,14 @@ def read(
     """
     fractions = _fractions(keep, keep_from)
     given = PackOptions(
-        keep=fractions, key=key, rule=rule, threshold=threshold, ties=ties, family=family, strip_prefix=strip_prefix
+        keep=fractions,
+        key=key,
+        rule=rule,
+        threshold=threshold,
+        ties=ties,
+        family=family,
+        strip_prefix=strip_prefix,
+        mixed_prefixes=mixed_prefixes,
     )
     any_given = given != PackOptions() or unsafe_pickle or masks is not None or backbone is not None
     return Reading(given, masks, backbone, unsafe_pickle, any_given)

@@ -109,8 +109,6 @@ def cases() -> list[Case]:
 def bad() -> list[Bad]:
     net = network(164, torch.float32)
     parametrize.register_parametrization(net[0], "weight", Masked(torch.ones(8, 3, 3, 3)))
-    alone = {name: tensor for name, tensor in one_layer(165).state_dict().items() if "mask" not in name}
     return [
         torch_bad("parametrizations, two masks of one weight", {}, dict(net.state_dict()), "two masks"),
-        torch_bad("parametrizations, original without a mask", {}, alone, "a parametrization without a mask"),
     ]

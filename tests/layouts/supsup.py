@@ -159,14 +159,14 @@ def cases() -> list[Case]:
         _case("MultitaskMaskConv, bns", {"keep": 0.3}, network(GEM_RESNET, 3, True, thirds, 81), by_third, "module."),
         _case(
             "FastMultitaskMaskConv, scores >= 0",
-            {"rule": "threshold", "threshold": 0.0},
+            {"rule": "sigmoid"},
             network(LENET, 2, False, None, 82),
             by_sign,
             "module.",
         ),
         _case(
             "FastMultitaskMaskConv, 12 tasks",
-            {"rule": "threshold", "threshold": 0.0},
+            {"rule": "sigmoid"},
             network({"linear.0": (6, 20, 1, 1), "linear.2": (5, 6, 1, 1)}, 12, False, None, 83),
             by_sign,
         ),

@@ -32,8 +32,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: a part is missing, or they contradict each other.
     """
     state = checkpoint.state
-    bases = [name.removesuffix(".bitmask") for name in state.tensors if name.endswith(".bitmask")]
-    if not bases:
+    ends = (".bitmask", ".compressed")
+    bases = list(dict.fromkeys(name.rpartition(".")[0] for name in state.tensors if name.endswith(ends)))
+    if not any(f"{base}.bitmask" in state.tensors for base in bases):
         return None
     draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", "*.row_offsets"])
     owners = {f"{base}.{part}": base for base in bases for part in _PARTS}
@@ -60,7 +61,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 def _layer(state: State, base: str, name: str) -> MaskedWeight:
     for part in _PARTS:
         if f"{base}.{part}" not in state.tensors:
-            raise UnknownLayoutError(f"{base!r} has a bitmask, and no {base + '.' + part!r} beside it")
+            raise UnknownLayoutError(f"{base!r} is compressed, and there is no {base + '.' + part!r}")
     if name in state.tensors:
         raise UnknownLayoutError(f"{name!r} stands beside its compressed form: which of them counts is not said")
     shape, compressed, bitmask, offsets = (state.tensors[f"{base}.{part}"] for part in _PARTS)

@@ -25,7 +25,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 
     Raises:
         UnknownLayoutError: logits without a tensor of their shape.
-        MaskRuleError: neither a threshold nor a rule is given.
+        MaskRuleError: no threshold is given.
     """
     state = checkpoint.state
     biases = scored.named(state, _BIAS, weight="bias")
@@ -34,12 +34,11 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     pairs = scored.named(state, _WEIGHT) | biases
     if not pairs:
         return None
-    if options.rule is None and options.threshold is None:
+    if options.threshold is None:
         raise MaskRuleError(
-            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {next(iter(pairs.values()))!r}), of which a "
-            f"new "
-            "mask is drawn at every use: say which one to keep with --threshold T (probabilities above T; FedPM's "
-            "evaluation takes the same number), or --rule sigmoid (logits of at least 0)"
+            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {next(iter(pairs.values()))!r}), of which "
+            "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as FedPM's "
+            "evaluation takes it)"
         )
     masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
     draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.mask", "*.bias_mask"])

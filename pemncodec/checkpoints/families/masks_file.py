@@ -14,8 +14,8 @@ from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..state import State, unwrap
 
 LAYOUT = "masks-file"
-# What a mask is called among the tensors until it is applied; no key of a state_dict begins so.
-_PREFIX = "\0mask:"
+# What a mask is called among the tensors until it is applied.
+_PREFIX = "mask of "
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:

@@ -37,6 +37,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     draft = masked.draft_with(
         state, LAYOUT, masks, dropped=["*.mask"], rename=lambda name: plain_name(name) if name in masks else name
     )
+    others = [name for name in state.tensors if name.endswith(_ORIGINAL) and INFIX in name and name not in masks]
+    if others:
+        draft.notes.append(f"{len(others)} parametrizations have no mask (first: {others[0]!r}): stored as they are")
     draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {next(iter(masks.values()))!r})")
     draft.original |= masked.mask_dtype(state, masks)
     return draft

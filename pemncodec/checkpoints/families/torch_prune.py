@@ -6,12 +6,15 @@ After `prune.remove()` there are plain zeros: that is `dense`.
 from __future__ import annotations
 
 from ...draft import Draft
+from ...errors import UnknownLayoutError
 from ...options import PackOptions
 from .. import masked
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
 LAYOUT = "torch.nn.utils.prune"
 _WEIGHT, _MASK = "_orig", "_mask"
+# A mask of these is pruning's; others (`attn_mask`) are the network's own.
+_PARAMETERS = ("weight", "bias")
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -25,6 +28,12 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     masks = {base + _WEIGHT: base + _MASK for base in bases if base + _MASK in state.tensors}
     if not masks:
         return None
+    for name in state.tensors:
+        base = name.removesuffix(_MASK)
+        if name.endswith(_WEIGHT) and name not in masks:
+            raise UnknownLayoutError(f"{name!r} has no {name[: -len(_WEIGHT)] + _MASK!r}, and other tensors have")
+        if base != name and base + _WEIGHT not in masks and base.rpartition(".")[2].startswith(_PARAMETERS):
+            raise UnknownLayoutError(f"{name!r} is a mask without a tensor: there is no {base + _WEIGHT!r}")
     draft = masked.draft_with(
         state, LAYOUT, masks, dropped=["*_mask"], rename=lambda name: name[: -len(_WEIGHT)] if name in masks else name
     )

@@ -1,0 +1,121 @@
+"""Every family of checkpoints: packed, unpacked dense, and written back so that the project's own rule reads it.
+
+The layouts and the rules are those of `tests/layouts`, which knows nothing of the package.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import pemncodec
+from pemncodec.checkpoints.saving import save_original
+from pemncodec.errors import CheckpointError
+from pemncodec.original import original
+
+from .layouts import Bad, Case, ambiguous, cases
+
+CASES = cases()
+BAD = ambiguous()
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8) if tensor.numel() else torch.empty(0, dtype=torch.uint8)
+
+
+def unsigned_zeros(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.where(tensor == 0, torch.zeros_like(tensor), tensor) if tensor.is_floating_point() else tensor
+
+
+def assert_same(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor], *, zeros: bool = False) -> None:
+    """Equal names, types, shapes and bits; `zeros`: −0.0 and +0.0 count as equal."""
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        other = found[name]
+        assert (other.dtype, other.shape) == (tensor.dtype, tensor.shape), name
+        pair = (unsigned_zeros(tensor), unsigned_zeros(other)) if zeros else (tensor, other)
+        assert torch.equal(*map(bits, pair)), name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_there_and_back(case: Case, tmp_path: Path) -> None:
+    path = case.write(tmp_path)
+    packed = tmp_path / "packed.pemn"
+    report = pemncodec.save_file(pemncodec.load_checkpoint(path), packed, **case.options)
+    assert report.reasons
+    # vectors stay as they are where zeros are the mask: −0.0 is not touched in them
+    for task, expected in case.effective.items():
+        dense = pemncodec.load_file(packed, task=task or None)
+        assert_same(expected, dense, zeros=report.layout == "dense")
+    with pemncodec.open(packed) as file:
+        assert set(file.tasks) - {"backbone"} == set(case.effective) - {""}
+
+    back = tmp_path / f"back{path.suffix}"
+    save_original(original(packed), back, overwrite=False)
+    written = torch.load(back, weights_only=True) if case.checkpoint is not None else back
+    for task, masks in case.masks(case.checkpoint if case.checkpoint is not None else path).items():
+        assert_same(masks, case.masks(written)[task])
+    for task, expected in case.effective.items():
+        assert_same(expected, case.evaluate(written)[task], zeros=True)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_keys_and_wrapping_come_back(case: Case) -> None:
+    if case.checkpoint is None:
+        pytest.skip("not one checkpoint: its files are compared by the rule in test_there_and_back")
+    data = pemncodec.save(case.checkpoint, **case.options)
+    made = original(data)
+    wrapped = [key for key in case.checkpoint if key in made and isinstance(case.checkpoint[key], dict)]
+    pairs = [(case.checkpoint[key], made[key]) for key in wrapped] or [(case.checkpoint, made)]
+    for theirs, ours in pairs:
+        tensors = {key for key, value in theirs.items() if isinstance(value, torch.Tensor | dict)}
+        assert set(ours) == {key for key in tensors if not str(key).endswith("stacked")}  # masks once more, as a cache
+        for key, tensor in ours.items():
+            if isinstance(tensor, torch.Tensor):
+                assert (tensor.dtype, tensor.shape) == (theirs[key].dtype, theirs[key].shape), key
+
+
+# What a message has to say, by the words with which `tests.layouts` describes the input.
+SAYS = {
+    "no keep for": "keep says nothing about 'fc1.weight'",
+    "no keep": "the fraction .* not in the file|neither a fraction",
+    "a tie": r"equal scores straddle the cut .* which of them are kept is not in the file",
+    "matches no layer": "matches no layer",
+    "not a fraction": "must be above 0 and at most 1",
+    "NaN": "contain NaN",
+    "mixed prefixes": "names begin with 'module.' .* and .* do not",
+    "scores without a weight": "are scores without a weight: there is no",
+    "of another shape": "they must be equal|the backbone does not fit",
+    "no tensor fc2.weight": "there is a mask for 'fc2.weight', and no tensor of that name",
+    "a mask beside 0": "values other than 0(,| and) 1",
+    "two masks of one weight": "which of them counts is not said",
+    "a mask without a tensor": "is a mask without a tensor",
+    "no mask beside": "has no '0.weight_mask'",
+    "is there twice": "stands beside its masked form",
+    "Namespace": "holds a argparse.Namespace object",
+    "pickled module": "holds a torch.nn.modules",
+    "logits of Bernoulli": "logits of Bernoulli masks .* --threshold T",
+    "no threshold": "logits of Bernoulli masks .* --threshold T",
+    "no backbone": "no weights: give the network",
+    "two model files": "2 models .*: pack one of them, with --masks mask.pth",
+    "no model file": "0 models",
+    "two masks": "what they make of the weight together is not said",
+    "bitmask of another size": "the shape .* needs .* bytes",
+    "row_offsets": "is not where the rows of the bitmask begin|there is no",
+    "another number of values": "elements, and the bitmask",
+    "is missing": "is compressed, and there is no",
+    "b_mask beside": "values other than 0 and 1",
+}
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+def test_wrong_or_ambiguous(bad: Bad, tmp_path: Path) -> None:
+    path = bad.write(tmp_path)
+    out = tmp_path / "out.pemn"
+    said = next(pattern for words, pattern in SAYS.items() if words in bad.reason)
+    with pytest.raises(CheckpointError, match=said) as caught:
+        pemncodec.save_file(pemncodec.load_checkpoint(path), out, **bad.options)
+    assert "\n" not in str(caught.value)
+    assert not out.exists()
