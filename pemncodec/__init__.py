@@ -41,7 +41,8 @@ if TYPE_CHECKING:
         Tensor,
         TileFill,
     )
-    from .packing import pack, save, save_file
+    from .original import load_original, unpack_original
+    from .packing import PackArguments, pack, save, save_file, save_tasks
     from .prototypes.generator import Generator
     from .reader import PemnFile
     from .reader import PemnFile as open  # noqa: N813
@@ -56,6 +57,10 @@ _HOMES = {
     "pack": "packing",
     "save": "packing",
     "save_file": "packing",
+    "save_tasks": "packing",
+    "PackArguments": "packing",
+    "load_original": "original",
+    "unpack_original": "original",
     "load_checkpoint": "checkpoints.loading",
     "Mask": "mask",
     "MaskedNetwork": "network",
@@ -100,6 +105,7 @@ __all__ = [
     "ManifestError",
     "Mask",
     "MaskedNetwork",
+    "PackArguments",
     "PackReport",
     "PayloadError",
     "PemnError",
@@ -115,11 +121,14 @@ __all__ = [
     "load_file",
     "load_model",
     "load_network",
+    "load_original",
     "open",
     "pack",
     "save",
     "save_file",
+    "save_tasks",
     "unpack_file",
+    "unpack_original",
 ]
 
 

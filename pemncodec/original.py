@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from . import bits, layouts
-from .base import BaseFiles
+from .api import PathLike
+from .base import BaseFiles, refuse_base
 from .checkpoints import family_named
 from .checkpoints.family import Contents
 from .checkpoints.folders import OutputFolder
+from .checkpoints.saving import save_original
 from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, TiledRow
 from .dtypes import float32_of
-from .errors import OutputError, UnknownLayoutError
+from .errors import OutputError, OutputExistsError, UnknownLayoutError
 from .generated import generator_of
 from .opening import PathOrBytes, memory_errors, naming
 from .options import Fractions
@@ -28,7 +32,7 @@ from .recipe import Recipe
 SEPARATE = "separate"
 
 
-def original(
+def load_original(
     source: PathOrBytes,
     *,
     task: str | None = None,
@@ -70,6 +74,45 @@ def original(
         made = family.restore(contents)
     under = details.get("under")
     return made if under is None or isinstance(made, OutputFolder) else {under: made}
+
+
+def unpack_original(
+    source: PathLike,
+    output: PathLike,
+    *,
+    task: str | None = None,
+    base: BaseFiles = None,
+    overwrite: bool = True,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> int:
+    """Write what `load_original` gives, whole or not at all.
+
+    Args:
+        source: a `.pemn` file.
+        output: where to write: a folder if a folder was packed, safetensors if it ends in `.safetensors`, else a file as
+            torch.save writes it.
+        overwrite: whether an existing file may be replaced. A folder with something in it never is.
+
+    Returns:
+        The number of tensors.
+
+    Raises:
+        FormatError, NotFoundError, OutputError: as `load_original`.
+        OutputError: `output` cannot be written, or safetensors cannot hold the layout.
+        OutputExistsError: `output` is `source` or `base`, or exists and `overwrite` is False.
+    """
+    path = Path(output)
+    refuse_base(path, base)
+    if path.exists() and path.samefile(os.fspath(source)):
+        raise OutputExistsError(f"{path} is the input itself: name another output")
+    made = load_original(source, task=task, base=base, max_bytes=max_bytes)
+    return save_original(made, path, overwrite=overwrite)
+
+
+def is_folder(source: PathOrBytes) -> bool:
+    """Whether the layout that was packed is a folder."""
+    metadata = metadata_of(source)
+    return metadata.get("pemn.layout") == "lottery-ticket-hypothesis" or "model" in details_of(metadata)
 
 
 def details_of(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -259,11 +259,11 @@ def open_decoder(
 
 def verify_file(
     source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None, progress: Progress = silent
-) -> tuple[int, float | None]:
+) -> int:
     """Check every page, and decode every entry of every task, one at a time. Of a base only what is needed is checked.
 
     Returns:
-        The number of entries, and the fraction kept that the metadata names, if any.
+        The number of entries.
 
     Raises:
         FormatError: as spec section 9 says.
@@ -283,11 +283,7 @@ def verify_file(
                 if not isinstance(row, AliasRow):
                     decoder.words(index)
         progress(1, 1, "")
-        try:
-            keep = float(container.manifest.metadata["pemn.keep"])
-        except (KeyError, ValueError):
-            keep = None
-        return len(entries), keep
+        return len(entries)
 
 
 def metadata_of(source: PathOrBytes) -> dict[str, str]:

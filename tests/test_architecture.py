@@ -17,10 +17,11 @@ ROOT = PACKAGE.parent
 # A station may import the stations on its line or further down (ARCHITECTURE in the README).
 LEVELS = [
     {"cli", "__main__"},
-    {"unpacking"},
-    {"api", "packing", "compare"},
+    {"unpacking", "original", "packing"},
+    {"api", "compare"},
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
+    {"tasks"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"against"},
     {"decode", "grouping"},
@@ -40,6 +41,7 @@ SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {
     "api",
     "packing",
+    "original",
     "compare",
     "checkpoints",
     "layouts",

@@ -13,7 +13,7 @@ import torch
 import pemncodec
 from pemncodec.checkpoints.saving import save_original
 from pemncodec.errors import CheckpointError
-from pemncodec.original import original
+from pemncodec.original import load_original
 
 from .layouts import Bad, Case, ambiguous, cases
 
@@ -53,7 +53,7 @@ def test_there_and_back(case: Case, tmp_path: Path) -> None:
         assert set(file.tasks) - {"backbone"} == set(case.effective) - {""}
 
     back = tmp_path / f"back{path.suffix}"
-    save_original(original(packed), back, overwrite=False)
+    save_original(load_original(packed), back, overwrite=False)
     written = torch.load(back, weights_only=True) if case.checkpoint is not None else back
     for task, masks in case.masks(case.checkpoint if case.checkpoint is not None else path).items():
         assert_same(masks, case.masks(written)[task])
@@ -66,7 +66,7 @@ def test_keys_and_wrapping_come_back(case: Case) -> None:
     if case.checkpoint is None:
         pytest.skip("not one checkpoint: its files are compared by the rule in test_there_and_back")
     data = pemncodec.save(case.checkpoint, **case.options)
-    made = original(data)
+    made = load_original(data)
     wrapped = [key for key in case.checkpoint if key in made and isinstance(case.checkpoint[key], dict)]
     pairs = [(case.checkpoint[key], made[key]) for key in wrapped] or [(case.checkpoint, made)]
     for theirs, ours in pairs:

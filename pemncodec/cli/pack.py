@@ -11,7 +11,7 @@ from ..errors import CheckpointError, NetworkError
 from ..options import TENSOR_DTYPES, InferenceOptions
 from ..report import PackReport
 from . import common, reading, show
-from .target import target
+from .target import size_of, target
 
 if TYPE_CHECKING:
     from ..compare import Comparison
@@ -97,7 +97,7 @@ def pack(
     refuse_base(path, base)
     options = how.loaded()
     loaded = {name: load_checkpoint(source, unsafe=how.unsafe) for name, source in sources.items()}
-    before = sum(map(_size, sources.values())) + (0 if add_to is None else _size(add_to))
+    before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
     try:
         draft: Draft
         if checkpoint is not None and not tasks:
@@ -158,12 +158,6 @@ def _pair(text: str, option: str) -> tuple[str, str]:
         what = "KEY=VALUE" if option == "--metadata" else "NAME=FILE"
         raise click.BadParameter(f"{text!r} is not {what}", param_hint=option)
     return key, value
-
-
-def _size(path: Path) -> int:
-    if not path.is_dir():
-        return path.stat().st_size
-    return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())
 
 
 def _called(sources: dict[str, Path]) -> str:

@@ -172,12 +172,13 @@ def _from_file(path: Path) -> dict[str, float]:
     return found
 
 
-def as_said(options: PackOptions, metadata: Mapping[str, str]) -> PackOptions:
-    """These options, and where they are silent what a file says that it was packed with."""
+def as_said(options: PackOptions, metadata: Mapping[str, str], task: str | None) -> PackOptions:
+    """These options, and where they are silent what a file says that it, or the task, was packed with."""
     said: dict[str, Any] = {}
     try:
-        if options.keep is None and "pemn.keep" in metadata:
-            said["keep"] = json.loads(metadata["pemn.keep"])
+        if options.keep is None:
+            of_tasks = json.loads(metadata.get("pemn.original", "{}")).get("keep", {})
+            said["keep"] = of_tasks.get(task, json.loads(metadata.get("pemn.keep", "null")))
         if options.threshold is None and "pemn.threshold" in metadata:
             said["threshold"] = float(metadata["pemn.threshold"])
     except ValueError:

@@ -37,3 +37,10 @@ def target(
 def _stem(source: Path) -> str:
     """The name without a suffix that is one: `run.epoch1` and `run.epoch2` stay apart."""
     return source.stem if source.suffix.lower() in SUFFIXES else source.name
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())

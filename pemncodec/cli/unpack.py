@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from . import common, show
-from .target import target
+from .target import size_of, target
 
 
 @click.command()
@@ -22,10 +22,10 @@ from .target import target
 )
 @click.option(
     "--layout",
-    type=click.Choice(["dense", "masked", "csr", "coo"]),
+    type=click.Choice(["dense", "masked", "csr", "coo", "original"]),
     default="dense",
     show_default=True,
-    help="Effective weights; filled prototypes and 0/1 scores; or sparse tensors.",
+    help="Effective weights; filled prototypes and 0/1 scores; sparse tensors; or the layout that was packed.",
 )
 @click.option("--task", help="Which task, where the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
@@ -45,7 +45,12 @@ def unpack(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Unpack FILE into a state_dict that the stock network takes."""
+    """Unpack FILE into a state_dict that the stock network takes, or into the layout that was packed."""
+    if layout == "original":
+        if strip_prefix:
+            raise click.UsageError("the original layout has its prefix: leave --strip-prefix away")
+        _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
+        return
     path = target(output, output_option, file, ".pt", force, base)
 
     from ..api import load_file
@@ -79,4 +84,22 @@ def unpack(
             save_state_dict(tensors, path, overwrite=force)
             count = len(tensors)
     if not quiet:
-        show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(path.stat().st_size)}"])
+        show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(size_of(path))}"])
+
+
+def _unpack_original(
+    file: Path,
+    output: Path | None,
+    output_option: Path | None,
+    task: str | None,
+    base: tuple[Path, ...],
+    max_bytes: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    from ..original import is_folder, unpack_original
+
+    path = target(output, output_option, file, "" if is_folder(file) else ".pt", force, base)
+    count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)
+    if not quiet:
+        show.lines([f"{path}: {show.count(count, 'tensor')} in the layout that was packed, {show.size(size_of(path))}"])

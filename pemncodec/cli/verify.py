@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..errors import CheckpointError, MaskRuleError, MismatchError
-from ..options import PackOptions
-from . import common, show
+from . import common, reading, show
 
 
 @click.command()
@@ -19,45 +19,32 @@ from . import common, show
     metavar="CHECKPOINT",
     help="Also compare every tensor with this checkpoint, bit for bit.",
 )
-@click.option(
-    "--keep",
-    type=float,
-    metavar="K",
-    help="For --against: fraction of weights that edge-popup keeps (default: as FILE says).",
-)
-@click.option("--key", metavar="NAME", help="For --against: where in the checkpoint the state_dict is.")
 @click.option("--task", help="For --against: which task, where the file holds several.")
 @common.base
 @common.max_bytes
 @common.quiet
-@click.option(
-    "--unsafe-pickle",
-    is_flag=True,
-    help="For --against: read a checkpoint that carries more than tensors. Runs its code.",
-)
+@reading.options
 def verify(
     file: Path,
     against: Path | None,
-    keep: float | None,
-    key: str | None,
     task: str | None,
     base: tuple[Path, ...],
     max_bytes: int,
     quiet: bool,
-    unsafe_pickle: bool,
+    **arguments: Any,
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
-    if against is None and (unsafe_pickle or any(option is not None for option in (keep, key, task))):
-        raise click.UsageError("--keep, --task, --key and --unsafe-pickle say how to compare: give --against, too")
-    options = PackOptions(keep, key)
+    how = reading.read(**arguments)
+    if against is None and (how.given or task is not None):
+        raise click.UsageError("--keep, --task, --key and the like say how to compare: give --against, too")
 
     from ..reader import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
-        number, kept = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
+        number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
     lines = [f"{file}: every checksum agrees, and every tensor ({number}) decodes"]
     if against is not None:
-        lines.append(_compare(file, against, options, kept, task, base, max_bytes, unsafe_pickle, quiet))
+        lines.append(_compare(file, against, how, task, base, max_bytes, quiet))
     if not quiet:
         show.lines(lines)
 
@@ -65,30 +52,27 @@ def verify(
 def _compare(
     file: Path,
     against: Path,
-    options: PackOptions,
-    kept: float | None,
+    how: reading.Reading,
     task: str | None,
     base: tuple[Path, ...],
     max_bytes: int,
-    unsafe: bool,
     quiet: bool,
 ) -> str:
-    """`kept` is the fraction that FILE names; it counts where the checkpoint needs one and none is given."""
     from ..checkpoints import draft_of
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..inference import convert_again
     from ..reader import metadata_of
 
-    source = load_checkpoint(against, unsafe=unsafe)
+    source = load_checkpoint(against, unsafe=how.unsafe)
+    metadata = metadata_of(file)
+    options = reading.always_said(how.loaded(), metadata)
     try:
         try:
             draft = draft_of(source, options)
-        except MaskRuleError:
-            if options.keep is not None or kept is None:
-                raise
-            draft = draft_of(source, PackOptions(kept, options.key))
-        draft = convert_again(draft, metadata_of(file))
+        except MaskRuleError:  # what FILE was packed with counts where the checkpoint needs it and nothing is given
+            draft = draft_of(source, reading.as_said(options, metadata, task))
+        draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)
     except CheckpointError as reason:

@@ -37,8 +37,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if options.threshold is None:
         raise MaskRuleError(
             f"{len(pairs)} tensors have logits of Bernoulli masks (first: {next(iter(pairs.values()))!r}), of which "
-            "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as FedPM's "
-            "evaluation takes it)"
+            "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as "
+            "FedPM's evaluation takes it)"
         )
     masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
     draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.mask", "*.bias_mask"])
