@@ -423,15 +423,12 @@ def test_the_command(tmp_path: Path) -> None:
         done = pemn("unpack", "two.pemn", f"{layout}.pt", "--layout", layout, "--base", "one.pemn", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     published.assert_equal(torch.load(tmp_path / "dense.pt"), published.effective(changed, 0.5))
-    for command in (
-        ("verify", "two.pemn"),
-        ("unpack", "two.pemn", "x.pt"),
-        ("unpack", "two.pemn", "x.pt", "--layout", "csr"),
-    ):
-        missing = f"two.pemn: the file is a delta against a base with SHA-256 {digest}: give it with --base (base=)"
-        fails(pemn(*command, cwd=tmp_path), missing)
-        fails(pemn(*command, "--base", "two.pemn", cwd=tmp_path), "two.pemn is not the base: its SHA-256 is")
-        fails(pemn(*command, "--base", "no.pemn", cwd=tmp_path), "no.pemn cannot be read: No such file or directory")
+    missing = f"two.pemn: the file is a delta against a base with SHA-256 {digest}: give it with --base (base=)"
+    fails(pemn("verify", "two.pemn", cwd=tmp_path), missing)
+    wrong = pemn("unpack", "two.pemn", "x.pt", "--base", "two.pemn", cwd=tmp_path)
+    fails(wrong, "two.pemn: two.pemn is not the base: its SHA-256 is")
+    nowhere = pemn("unpack", "two.pemn", "x.pt", "--layout", "csr", "--base", "no.pemn", cwd=tmp_path)
+    fails(nowhere, "no.pemn cannot be read: No such file or directory")
     assert not (tmp_path / "x.pt").exists()
 
 
