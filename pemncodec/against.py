@@ -180,7 +180,7 @@ class Against:
                 if self._kind(number) == kind:
                     found.setdefault(_digest(self._values.prototype(number, _ENCODER)), number)
             self._equal[kind] = found
-        return self._equal[kind].get(_digest(prototype.values))
+        return self._equal[kind].get(_digest(prototype.values)) if self._equal[kind] else None
 
     def _kind(self, number: int) -> tuple[DType, int]:
         return self._manifest.prototype_dtype(number), self._manifest.prototypes[number].length

@@ -37,7 +37,7 @@ class BaseFile:
     @property
     def name(self) -> str:
         """As messages call it."""
-        return path_of(self.given) or f"the file of {memoryview(self.given).nbytes} bytes"  # type: ignore[arg-type]
+        return path_of(self.given) or f"a file of {self._opened().size} bytes"
 
     @cached_property
     def digest(self) -> str:

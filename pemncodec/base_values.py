@@ -130,7 +130,9 @@ class BaseValues:
         try:
             yield
         except (FormatError, BaseFileError) as reason:
-            raise type(reason)(f"the base {self._name}: {reason}") from None
+            if str(reason).startswith("the base ("):  # of a base of the base, which is named
+                raise
+            raise type(reason)(f"the base ({self._name}): {reason}") from None
 
 
 def _check_same(what: str, expected: tuple[DType, int], found: tuple[DType, int]) -> None:
