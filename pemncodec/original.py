@@ -27,9 +27,7 @@ from .opening import PathOrBytes, memory_errors, naming
 from .options import Fractions
 from .reader import PemnFile, metadata_of
 from .recipe import Recipe
-
-# Of `pemn.original`: the tasks come from checkpoints of one network each.
-SEPARATE = "separate"
+from .tasks import KEEP, OF_TASK, SEPARATE
 
 
 def load_original(
@@ -59,7 +57,7 @@ def load_original(
         OutputError: the file does not say which layout it was packed from, or its layout holds all tasks at once.
     """
     metadata = metadata_of(source)
-    details = details_of(metadata)
+    details = _of_task(details_of(metadata), task)
     try:
         family = family_named(metadata.get("pemn.layout", ""))
     except UnknownLayoutError:
@@ -89,8 +87,8 @@ def unpack_original(
 
     Args:
         source: a `.pemn` file.
-        output: where to write: a folder if a folder was packed, safetensors if it ends in `.safetensors`, else a file as
-            torch.save writes it.
+        output: where to write: a folder if a folder was packed, safetensors if it ends in `.safetensors`, else a file
+            as torch.save writes it.
         overwrite: whether an existing file may be replaced. A folder with something in it never is.
 
     Returns:
@@ -124,6 +122,12 @@ def details_of(metadata: Mapping[str, str]) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
+def _of_task(details: dict[str, Any], task: str | None) -> dict[str, Any]:
+    """The details of a task, where these were packed from a checkpoint each."""
+    own: dict[str, Any] = details.get(OF_TASK, {}).get(task, {})
+    return details | own
+
+
 class _Contents:
     """`checkpoints.family.Contents` of an opened file. Names have the prefix that was stripped."""
 
@@ -139,8 +143,7 @@ class _Contents:
     ) -> None:
         self.details = details
         self.rule = metadata.get("pemn.mask_rule", "")
-        self.keep: Fractions | None = json.loads(metadata["pemn.keep"]) if "pemn.keep" in metadata else None
-        self.threshold = float(metadata["pemn.threshold"]) if "pemn.threshold" in metadata else None
+        self.keep: Fractions | None = details.get(KEEP, {}).get(task, json.loads(metadata.get("pemn.keep", "null")))
         self._open = partial(_Contents, source, metadata, details, base=base, max_bytes=max_bytes, stack=stack)
         self._file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
         self._prefix = str(details.get("prefix", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,18 @@ def test_edge_popup_is_the_stable_sort(dtype: torch.dtype, keep: float) -> None:
     assert derived.mask.to_bool().tolist() == expected.tolist()
 
 
-def test_a_tie_at_the_cut_is_reported() -> None:
-    state = {"weight": torch.rand(4, 4), "scores": torch.ones(4, 4)}
-    report = pemncodec.pack(state, keep=0.5)[1]
-    assert any("equal scores straddle the cut in 1 layers (first: weight)" in note for note in report.notes)
-    state["scores"] = torch.tensor([0.0] * 8 + [1.0] * 8).reshape(4, 4)  # equal scores, but none at the cut
+def test_a_tie_at_the_cut_is_an_error_unless_it_is_allowed() -> None:
+    state = {"weight": torch.rand(4, 4) + 1, "scores": torch.full((4, 4), 2.0)}
+    tie = r"equal scores straddle the cut in 1 layers \(first: weight, 16 of them\)"
+    with pytest.raises(errors.MaskRuleError, match=tie + ".*--ties stable"):
+        pemncodec.pack(state, keep=0.5)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable")
+    assert any(re.match(tie, note) for note in report.notes)
+    # a stable sort drops the first of equal scores
+    assert torch.equal(pemncodec.load(data)["weight"].flatten() != 0, torch.arange(16) >= 8)
+    state["scores"] = torch.tensor([0.0] * 8 + [2.0] * 8).reshape(4, 4)  # equal scores, but none at the cut
+    assert pemncodec.pack(state, keep=0.5)[1].notes == []
+    state = {"weight": torch.zeros(4, 4), "scores": torch.full((4, 4), 2.0)}  # whichever is kept is zero
     assert pemncodec.pack(state, keep=0.5)[1].notes == []
 
 
@@ -203,8 +211,8 @@ def test_wrong_files(tmp_path: Path) -> None:
         assert phrase in str(caught.value), (label, str(caught.value))
     with pytest.raises(unreadable, match="does not exist"):
         pemncodec.load_checkpoint(tmp_path / "none.pt")
-    with pytest.raises(unreadable, match="is a folder"):
-        pemncodec.load_checkpoint(tmp_path)
+    with pytest.raises(errors.UnknownLayoutError, match="is a folder, and none that is known"):
+        pemncodec.save(pemncodec.load_checkpoint(tmp_path))
 
 
 class Trap:
@@ -277,15 +285,15 @@ def test_a_second_network_is_not_left_out_silently() -> None:
 
 
 def test_scores_of_an_unknown_layout_are_not_passed_over() -> None:
-    source = {"l.weight": torch.rand(4, 4), "l.popup_scores": torch.rand(4, 4)}
-    assert any("'l.popup_scores' looks like scores" in note for note in pemncodec.pack(source)[1].notes)
-    with pytest.raises(errors.MaskRuleError, match=r"keep is given, but there are no scores .* 'l\.popup_scores'"):
+    source = {"l.weight": torch.rand(4, 4), "l.score_map": torch.rand(4, 4)}
+    assert any("'l.score_map' looks like scores" in note for note in pemncodec.pack(source)[1].notes)
+    with pytest.raises(errors.MaskRuleError, match=r"keep is given, but there are no scores .* 'l\.score_map'"):
         pemncodec.save(source, keep=0.5)
 
 
 def test_our_own_masked_layout_of_any_tensor_is_read_again() -> None:
     masked = pemncodec.load(pemncodec.save(pruned_network()), layout="masked")
-    again = pemncodec.load(pemncodec.save({k: v for k, v in masked.items() if not k.startswith("0.")}, keep=0.5))
+    again = pemncodec.load(pemncodec.save({k: v for k, v in masked.items() if not k.startswith("0.")}))
     assert list(again) == [
         name for name in pemncodec.load(pemncodec.save(pruned_network())) if not name.startswith("0.")
     ]

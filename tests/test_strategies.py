@@ -131,7 +131,8 @@ def test_half_precision() -> None:
     state = published.checkpoint("random-vector-copy")
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
         cast = {name: t.to(dtype) if t.is_floating_point() else t for name, t in state.items()}
-        data, report = pemncodec.pack(cast, keep=0.5)
+        # half of a score's bits: equal ones at the cut are likely, and the published rule leaves them open
+        data, report = pemncodec.pack(cast, keep=0.5, ties="stable")
         published.assert_equal(pemncodec.load(data), published.effective(cast, 0.5))
         assert report.findings[0] == FINDINGS["random-vector-copy"]
 

@@ -52,8 +52,8 @@ def _recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft:
     if options.family is not None:
         raise UnknownLayoutError(f"this is no checkpoint of the family {options.family!r}: leave --family away to look")
     raise UnknownLayoutError(
-        "this is a folder, and none that is known: expected final/ and masks/ with .npy files (Google's lottery tickets), or "
-        "mask.pth and one model_ep*_it*.pth (open_lth)"
+        "this is a folder, and none that is known: expected final/ and masks/ with .npy files (Google's lottery "
+        "tickets), or mask.pth and one model_ep*_it*.pth (open_lth)"
     )
 
 
