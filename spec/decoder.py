@@ -785,12 +785,12 @@ def decode_xor(block: Block, raw: bytes, where: str, file: Content, base: Conten
     references = [r.u() for _ in block.users]
     coder = r.u8()
     r.check(coder < XOR, f"differences by coder {coder}")
-    width = DTYPES[block.dtype][1]
-    differences = decode_block(replace(block, coder=coder), r.take(r.left()), f"{where}, differences")
-    content = differences.reshape(-1, width).copy()
     pairs = [(row, base.refer(r, row, n - 1)) for row, n in zip(block.users, references, strict=True) if n > 0]
     if pairs:
         check_limit(base.manifest, list(base.referred.values()), base.max_bytes)
+    width = DTYPES[block.dtype][1]
+    differences = decode_block(replace(block, coder=coder), r.take(r.left()), f"{where}, differences")
+    content = differences.reshape(-1, width).copy()
     for row, index in pairs:
         old = base.prototype(index) if isinstance(row, Prototype) else np.frombuffer(base.entry(index).data, np.uint8)
         old = old.view(np.uint8).reshape(-1, width)

@@ -25,7 +25,14 @@ pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, an
 
 VECTORS = SPEC / "vectors"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((VECTORS / "invalid" / "expected.json").read_text("utf-8"))
-VALID = sorted(path.stem for path in (VECTORS / "valid").glob("*.json"))
+DESCRIBED: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text("utf-8")) for path in sorted((VECTORS / "valid").glob("*.json"))
+}
+# A row with a base is of a delta, or of something that is to be refused although a base is given.
+VALID = [name for name, row in DESCRIBED.items() if "base" not in row]
+DELTAS = [name for name, row in DESCRIBED.items() if "base" in row]
+INVALID = [name for name, row in EXPECTED.items() if "base" not in row]
+INVALID_DELTAS = [name for name, row in EXPECTED.items() if "base" in row]
 # The zstd library that compressed the files below, and those files; all other frames were made by hand.
 WRITTEN_WITH = (1, 5, 7)
 BY_LIBRARY = ("manifest_zstd", "manifest_zstd_checksum", "zstd_frames", "block_zstd", "blocks_of_nothing")
@@ -45,10 +52,30 @@ def described(rows: list[dict[str, Any]], content: Content, task: str) -> list[t
     return out
 
 
+def bases_of(path: Path) -> list[Path]:
+    """The base of a vector, the base of that, and so on; each stands in the description of the one before."""
+    rows = DESCRIBED if path.parent.name == "valid" else EXPECTED
+    if "base" not in rows[path.stem]:
+        return []
+    base = (path.parent / rows[path.stem]["base"]).resolve()
+    return [base, *bases_of(base)]
+
+
+def contents(paths: list[Path]) -> list[bytes]:
+    return [path.read_bytes() for path in paths]
+
+
+def by_digest(bases: list[Path]) -> dict[str, bytes]:
+    """The bases as the second decoder takes them."""
+    return {hashlib.sha256(content).hexdigest(): content for content in contents(bases)}
+
+
 def test_vectors_are_there() -> None:
     assert len(VALID) >= 50
+    assert len(DELTAS) >= 70
     assert len(EXPECTED) >= 350
-    assert {path.stem for path in (VECTORS / "valid").glob("*.pemn")} == set(VALID)
+    assert len(INVALID_DELTAS) >= 300
+    assert {path.stem for path in (VECTORS / "valid").glob("*.pemn")} == set(DESCRIBED)
     assert {path.stem for path in (VECTORS / "invalid").glob("*.pemn")} == set(EXPECTED)
     classes = {row["class"] for row in EXPECTED.values()}
     assert classes == {"magic", "version", "truncated", "trailing", "checksum", "manifest", "payload", "limit"}
@@ -57,7 +84,7 @@ def test_vectors_are_there() -> None:
 @pytest.mark.parametrize("name", VALID)
 def test_valid(name: str) -> None:
     data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
-    description = json.loads((VECTORS / "valid" / f"{name}.json").read_text("utf-8"))
+    description = DESCRIBED[name]
     theirs, ours = second_content(data), first_content(data, description["tasks"])
     assert set(theirs) == set(ours) == set(description["networks"])
     for task, rows in description["networks"].items():
@@ -83,6 +110,74 @@ def test_valid_as_tensors(name: str) -> None:
             assert tensor.reshape(-1).view(torch.uint8).numpy().tobytes() == content
 
 
+def rows_of(tensors: dict[str, torch.Tensor]) -> list[tuple[str, str, tuple[int, ...], bytes]]:
+    return [
+        (
+            name,
+            str(tensor.dtype).removeprefix("torch."),
+            tuple(tensor.shape),
+            tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes(),
+        )
+        for name, tensor in tensors.items()
+    ]
+
+
+@pytest.mark.parametrize("name", DELTAS)
+def test_delta_by_the_second_decoder(name: str) -> None:
+    path = VECTORS / "valid" / f"{name}.pemn"
+    data, bases = path.read_bytes(), by_digest(bases_of(path))
+    description = DESCRIBED[name]
+    assert second.tasks(data) == description["tasks"]  # without the base
+    for task, rows in description["networks"].items():
+        network = second.decode(data, task or None, base=bases)
+        assert (network.metadata, network.tasks) == (description["metadata"], description["tasks"])
+        found = [(name_, t.dtype, t.shape, t.data) for name_, t in network.tensors.items()]
+        assert found == described(rows, {task: found}, task)
+        if len(bases) == 1:
+            assert second.decode(data, task or None, base=contents(bases_of(path))[0]) == network
+        assert second.decode(data, task or None, base=bases.get) == network
+
+
+@pytest.mark.parametrize("name", DELTAS)
+def test_delta(name: str) -> None:
+    """The base as bytes, as a path, and in a sequence."""
+    path = VECTORS / "valid" / f"{name}.pemn"
+    data, bases = path.read_bytes(), bases_of(path)
+    for task, rows in DESCRIBED[name]["networks"].items():
+        found = rows_of(pemncodec.load(data, task=task or None, base=contents(bases)))
+        assert found == described(rows, {task: found}, task)
+        given: list[Any] = [bases, bases[::-1], [contents(bases)[0], *bases[1:]]]
+        given += [bases[0], contents(bases)[0]] if len(bases) == 1 else []
+        for base in given:
+            assert rows_of(pemncodec.load_file(path, task=task or None, base=base)) == found
+    assert pemncodec.load_network(path, base=bases).metadata["pemn.base"] in by_digest(bases)
+
+
+def not_its_base(name: str) -> list[bytes | None]:
+    """No base, others, the delta itself, and of a chain the first only."""
+    path = VECTORS / "valid" / f"{name}.pemn"
+    bases = contents(bases_of(path))
+    return [None, path.read_bytes(), bases[0] + b"\0", b"", *(bases[:1] if len(bases) > 1 else [])]
+
+
+@pytest.mark.parametrize("name", DELTAS)
+def test_delta_without_its_base_by_the_second_decoder(name: str) -> None:
+    data, task = (VECTORS / "valid" / f"{name}.pemn").read_bytes(), next(iter(DESCRIBED[name]["networks"])) or None
+    for base in not_its_base(name):
+        with pytest.raises(second.BaseError):
+            second.decode(data, task, base=base)
+
+
+@pytest.mark.parametrize("name", DELTAS)
+def test_delta_without_its_base(name: str) -> None:
+    """The caller's error, of no class."""
+    data, task = (VECTORS / "valid" / f"{name}.pemn").read_bytes(), next(iter(DESCRIBED[name]["networks"])) or None
+    for base in not_its_base(name):
+        with pytest.raises(pemncodec.PemnError) as caught:
+            pemncodec.load(data, task=task, base=base)
+        assert not isinstance(caught.value, FormatError)
+
+
 def first_kind(data: bytes, max_bytes: int, task: str | None) -> str:
     """The class of the error that decoding in order gives."""
     decode = partial(verify_file, data) if task is None else partial(pemncodec.load, data, task=task)
@@ -99,7 +194,7 @@ def second_kind(data: bytes, max_bytes: int, task: str | None) -> str:
     return str(caught.value.kind)
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", INVALID)
 def test_invalid(name: str) -> None:
     data = (VECTORS / "invalid" / f"{name}.pemn").read_bytes()
     row = EXPECTED[name]
@@ -108,7 +203,31 @@ def test_invalid(name: str) -> None:
     assert second_kind(data, limit, task) == row["class"], row["reason"]
 
 
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("name", INVALID_DELTAS)
+def test_invalid_delta_by_the_second_decoder(name: str) -> None:
+    path = VECTORS / "invalid" / f"{name}.pemn"
+    row = EXPECTED[name]
+    with pytest.raises(second.DecodeError) as caught:
+        second.decode(path.read_bytes(), row.get("task"), row.get("max_bytes", MAX_BYTES), by_digest(bases_of(path)))
+    assert caught.value.kind == row["class"], row["reason"]
+
+
+@pytest.mark.parametrize("name", INVALID_DELTAS)
+def test_invalid_delta(name: str) -> None:
+    path = VECTORS / "invalid" / f"{name}.pemn"
+    row, bases = EXPECTED[name], bases_of(path)
+    task, limit = row.get("task"), row.get("max_bytes", MAX_BYTES)
+    for load in (
+        partial(pemncodec.load_file, path, base=bases),
+        partial(pemncodec.load, path.read_bytes(), base=contents(bases)),
+    ):
+        with pytest.raises(FormatError) as caught:
+            load(task=task, max_bytes=limit)
+        assert caught.value.kind == row["class"], row["reason"]
+        assert len(str(caught.value)) > 10
+
+
+@pytest.mark.parametrize("name", INVALID)
 def test_invalid_from_a_file(name: str, tmp_path: Path) -> None:
     """From a path, loaded as tensors: what has no tasks is read in full, so nothing may slip through."""
     path = tmp_path / "file.pemn"
@@ -134,6 +253,23 @@ def test_limits_are_exact() -> None:
         data = (VECTORS / "invalid" / f"{name}.pemn").read_bytes()
         verify_file(data, max_bytes=row["max_bytes"] + 1)
         second_content(data, row["max_bytes"] + 1)
+
+
+def limited_deltas() -> dict[Path, int]:
+    """The deltas that fail by one byte, and that byte more."""
+    names = [name for name in INVALID_DELTAS if name.startswith("delta_max_bytes_")]
+    return {VECTORS / "invalid" / f"{name}.pemn": EXPECTED[name]["max_bytes"] + 1 for name in names}
+
+
+def test_limits_of_deltas_are_exact_in_the_second_decoder() -> None:
+    assert len(limited_deltas()) == 7
+    for path, limit in limited_deltas().items():
+        second.decode(path.read_bytes(), None, limit, by_digest(bases_of(path)))
+
+
+def test_limits_of_deltas_are_exact() -> None:
+    for path, limit in limited_deltas().items():
+        pemncodec.load_file(path, max_bytes=limit, base=bases_of(path))
 
 
 def test_vectors_are_what_the_script_writes(tmp_path: Path) -> None:
