@@ -62,6 +62,7 @@ class Decoder:
         self._extremes: Once[tuple[np.float32, np.float32]] = Once()
         self._unstored: Once[Tile] = Once()
         self._bases = bases or Bases()
+        self._whole = False
         self._base: Once[BaseValues] = Once()
 
     def check_limit(self, count: int, what: str) -> None:
@@ -76,6 +77,11 @@ class Decoder:
                 "trust the file"
             )
 
+    def check_whole(self, task: int | None) -> None:
+        """As `check_limit` of a task, None: all of them; and of what it takes of its base, once that is known."""
+        self.check_limit(self.manifest.decoded_bytes(task), "the file")
+        self._whole = True
+
     def base(self) -> BaseValues:
         """The base that a delta refers to (spec section 6.2), opened when it is first asked for.
 
@@ -87,7 +93,9 @@ class Decoder:
 
     def _open_base(self) -> BaseValues:
         file = self._bases.find(self.manifest.base or "")
-        return BaseValues(Decoder(file.container, self.max_bytes, self._bases), file.name)
+        decoder = Decoder(file.container, self.max_bytes, self._bases)
+        decoder._whole = self._whole
+        return BaseValues(decoder, file.name, self._whole)
 
     # --- sections ---------------------------------------------------------------------------------------------
 

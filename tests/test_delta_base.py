@@ -47,8 +47,10 @@ from .deltas import (
     floats,
     manifest_of,
     raw_flips,
+    raw_xor,
     resealed,
     sha256,
+    tensor_delta,
     tiled,
     with_tensors,
 )
@@ -375,11 +377,43 @@ def test_the_limit_holds_for_the_base_by_itself() -> None:
     base = encode(network)
     data = encode(MaskedNetwork([Tensor("w", FLOAT32, (200,), network.words_of("w"))]), base=base)
     assert coders(data) == ([], [6])
-    with pytest.raises(
-        LimitError, match=r"^the base \(.*\): prototype 0 decodes to 20000 bytes, and max_bytes allows 19999"
+    prototype, entry = 20_000, 800
+    for read in (
+        partial(pemncodec.load, data, base=base),
+        partial(verify_file, data, base=base),
+        partial(pemncodec.load_network, data, base=base),
     ):
-        pemncodec.load(data, base=base, max_bytes=19_999)
-    assert pemncodec.load(data, base=base, max_bytes=20_000)["w"].numel() == 200
+        read(max_bytes=prototype + entry)
+        with pytest.raises(
+            LimitError, match=r"^the base \(.*\): what is taken of it decodes to 20800 bytes, and max_bytes a"
+        ):
+            read(max_bytes=prototype + entry - 1)
+    with PemnFile(data, base=base, max_bytes=prototype) as file:
+        assert file.get_numpy("w").size == 200, "it decodes one thing after another"
+    with (
+        PemnFile(data, base=base, max_bytes=prototype - 1) as file,
+        pytest.raises(
+            LimitError, match=r"^the base \(.*\): prototype 0 decodes to 20000 bytes, and max_bytes allows 19999"
+        ),
+    ):
+        file.get_numpy("w")
+
+
+def test_what_is_taken_of_a_base_counts_once() -> None:
+    """Whatever is not referred to does not count, and an entry counts once; through a chain, too."""
+    zeros = np.zeros(100, dtype=np.uint32)
+    base = encode(
+        MaskedNetwork([Tensor(f"b{number}", FLOAT32, (100,), floats(100, seed=number)) for number in range(3)])
+    )
+    one = tensor_delta(base, raw_xor([3, 3, 0], np.tile(zeros, 3)), [(100,)] * 3)
+    two = tensor_delta(one, raw_xor([1, 2], np.tile(zeros, 2)), [(100,)] * 2)
+    assert pemncodec.load(one, base=base, max_bytes=1200)["t1"].numpy().tobytes() == floats(100, seed=2).tobytes()
+    with PemnFile(one, base=base, max_bytes=1200) as file:
+        for _ in range(5):
+            assert file.get_numpy("t0").tobytes() == floats(100, seed=2).tobytes()
+    with pytest.raises(LimitError, match=r"^block 0 decodes to 1200 bytes|^the base .*: block 0 decodes to 1200 bytes"):
+        pemncodec.load(two, base=[base, one], max_bytes=800)
+    assert len(pemncodec.load(two, base=[base, one], max_bytes=1200)) == 2
 
 
 def test_tensors_of_a_shared_block_can_be_changed() -> None:

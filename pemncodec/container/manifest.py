@@ -220,13 +220,16 @@ class Manifest:
 
     def decoded_bytes(self, task: int | None) -> int:
         """What decoding will make, as spec section 4.7 counts it."""
-        prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
         entries = sum(
             numel(row.shape) * self.entry_dtype(index).itemsize
             for index in self.entries_of(task)
             if not isinstance(row := self.entries[index], AliasRow)
         )
-        return prototypes + entries
+        return self.prototype_bytes() + entries
+
+    def prototype_bytes(self) -> int:
+        """The part of all prototypes in `decoded_bytes`."""
+        return sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
 
     def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
         """How blocks are shared out (spec section 4.4).
