@@ -105,7 +105,7 @@ def _load(
     workers = available_threads(threads)
     tensors: dict[str, torch.Tensor] = {}
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
-        file.decoder.check_whole(file.task)
+        file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
         for name in file:
@@ -205,5 +205,5 @@ def load_network(
         naming(source),
         memory_errors(),
     ):
-        decoder.check_whole(None)
+        decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
         return decode_network(decoder, progress)

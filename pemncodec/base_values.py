@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from . import bits, fill
@@ -29,20 +28,14 @@ class BaseValues:
     Args:
         decoder: of the base.
         name: of the file, for messages.
-        whole: whether all that is taken of it has to stay within `max_bytes` (spec section 4.7), as when the delta is
-            decoded whole; otherwise each part of it has to.
     """
 
-    def __init__(self, decoder: Decoder, name: str, whole: bool = False) -> None:
+    def __init__(self, decoder: Decoder, name: str) -> None:
         self.manifest = decoder.manifest
         self._decoder = decoder
         self._name = name
         self._first_users: dict[tuple[str, int], Hashable] = {}
         self._kept: Once[Words] = Once()
-        self._whole = whole
-        self._counted: set[int] = set()
-        self._total = self.manifest.prototype_bytes()
-        self._lock = Lock()
 
     def mask(self, number: int, length: int, user: Hashable) -> Packed:
         """The bits of a mask, as stored.
@@ -72,7 +65,6 @@ class BaseValues:
             FormatError, BaseFileError: as `mask`.
         """
         with self._naming():
-            self._count(None)
             if self._is_first(("prototype", number), user):
                 return self._decoder.prototype(number)
             return self._kept(("prototype", number), partial(self._decoder.prototype, number))
@@ -122,24 +114,12 @@ class BaseValues:
 
     def _pieces(self, entry: int, user: Hashable) -> Iterator[Words]:
         with self._naming():
-            self._count(entry)
             if self._is_first(("entry", entry), user):
                 yield from self._decoder.pieces(entry)
                 return
             words = self._kept(("entry", entry), partial(self._decoder.words, entry))
         for start in range(0, len(words), fill.PIECE):
             yield words[start : start + fill.PIECE]
-
-    def _count(self, entry: int | None) -> None:
-        """An entry more that is taken; all prototypes are counted from the first on."""
-        if not self._whole:
-            return
-        with self._lock:
-            if entry is not None and entry not in self._counted:
-                self._counted.add(entry)
-                self._total += self._decoder.size(entry)
-            total = self._total
-        self._decoder.check_limit(total, "what is taken of it")
 
     def _is_first(self, what: tuple[str, int], user: Hashable) -> bool:
         """Whether nobody else has asked for it."""

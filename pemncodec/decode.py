@@ -62,7 +62,6 @@ class Decoder:
         self._extremes: Once[tuple[np.float32, np.float32]] = Once()
         self._unstored: Once[Tile] = Once()
         self._bases = bases or Bases()
-        self._whole = False
         self._base: Once[BaseValues] = Once()
 
     def check_limit(self, count: int, what: str) -> None:
@@ -77,11 +76,6 @@ class Decoder:
                 "trust the file"
             )
 
-    def check_whole(self, task: int | None) -> None:
-        """As `check_limit` of a task, None: all of them; and of what it takes of its base, once that is known."""
-        self.check_limit(self.manifest.decoded_bytes(task), "the file")
-        self._whole = True
-
     def base(self) -> BaseValues:
         """The base that a delta refers to (spec section 6.2), opened when it is first asked for.
 
@@ -93,9 +87,7 @@ class Decoder:
 
     def _open_base(self) -> BaseValues:
         file = self._bases.find(self.manifest.base or "")
-        decoder = Decoder(file.container, self.max_bytes, self._bases)
-        decoder._whole = self._whole
-        return BaseValues(decoder, file.name, self._whole)
+        return BaseValues(Decoder(file.container, self.max_bytes, self._bases), file.name)
 
     # --- sections ---------------------------------------------------------------------------------------------
 
@@ -131,9 +123,6 @@ class Decoder:
         """Make elements of what is different from the base, user by user (spec section 6.2)."""
         dtype, base = self.manifest.blocks[block].dtype, self.base()
         users = list(zip(self._block_users[block], references, strict=True))
-        # Of a kept layer the block holds few elements, and the base is decoded for all.
-        needed = sum(numel_of(row) for row, reference in users if reference)
-        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
         start = 0
         for number, (row, reference) in enumerate(users):
             stop = start + self.manifest.stored_values(row) * dtype.words_per_element

@@ -273,7 +273,7 @@ def verify_file(
         container = decoder.container
         size = container.header.payload_size
         with naming(source):
-            decoder.check_whole(None)
+            decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
             for done in container.check_pages():
                 progress(done, 2 * size, "checksums")
         entries = container.manifest.entries

@@ -63,7 +63,7 @@ def unpack_file(
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         if path.exists() and path.samefile(os.fspath(source)):
             raise OutputExistsError(f"{path} is the input itself: name another output")
-        file.decoder.check_whole(file.task)
+        file.decoder.check_limit(file.decoded_size, "the file")
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
         save_streamed(tensors, path, overwrite=overwrite, progress=progress)
     return [tensor.name for tensor in tensors]

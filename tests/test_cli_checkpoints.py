@@ -28,9 +28,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_fractions_by_pattern(folder: Path) -> None:
-    out = pemn("pack", "cars.pt", "--keep", "0.5", "--keep", "[01].*=0.3", "--keep", "9=0.9", "-v", cwd=folder)
-    assert out.returncode == 1
-    assert "keep '9' matches no layer" in out.stderr
+    fails(
+        pemn("pack", "cars.pt", "--keep", "0.5", "--keep", "[12].*=0.3", cwd=folder), "keep '[12].*' matches no layer"
+    )
     out = pemn("pack", "cars.pt", "--keep", "0.5", "--keep", "0=0.3", "-v", cwd=folder)
     assert out.returncode == 0, out.stderr
     assert "mask rule: edge-popup, keep 0 0.3, * 0.5" in out.stdout
@@ -56,7 +56,7 @@ def test_bad_fractions(folder: Path) -> None:
     fails(
         pemn("pack", "cars.pt", "--keep", "0=1.5", cwd=folder), "keep of '0' is 1.5, and must be above 0 and at most 1"
     )
-    fails(pemn("pack", "cars.pt", "--keep", "0=0.5", cwd=folder), "keep says nothing about '1.weight'")
+    fails(pemn("pack", "cars.pt", "--keep", "0=0.5", cwd=folder), "keep says nothing about '3.0.fn.0.weight'")
     fails(pemn("pack", "cars.pt", "--keep-from", "none.json", cwd=folder), "none.json cannot be read: No such file")
     fails(pemn("pack", "cars.pt", "--keep-from", "list.json", cwd=folder), "holds no fractions by pattern")
     fails(pemn("pack", "cars.pt", "--keep-from", "text.json", cwd=folder), "text.json is no JSON")

@@ -225,11 +225,8 @@ class Manifest:
             for index in self.entries_of(task)
             if not isinstance(row := self.entries[index], AliasRow)
         )
-        return self.prototype_bytes() + entries
-
-    def prototype_bytes(self) -> int:
-        """The part of all prototypes in `decoded_bytes`."""
-        return sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
+        prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
+        return prototypes + entries
 
     def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
         """How blocks are shared out (spec section 4.4).
