@@ -26,10 +26,17 @@ State = dict[str, torch.Tensor]
 Row = dict[str, str | float | int | bool]
 
 
-def random_vector_network(seed: int, layers: int = 20, ratio: float = 1e-2) -> tuple[State, State]:
-    """RP, copy: weights and scores of `layers` layers as the published code saves them; BatchNorm beside."""
+def random_vector_network(seed: int, ratio: float = 1e-2, width: int = 16) -> tuple[State, State]:
+    """RP, copy: weights and scores of 20 layers as the published code saves them; BatchNorm beside."""
     g = torch.Generator().manual_seed(seed)
-    shapes = [(16, 3, 3, 3), *[(32, 16, 3, 3)] * 6, *[(64, 32, 3, 3)] * 7, *[(64, 64, 3, 3)] * (layers - 15), (10, 64)]
+    w = width
+    shapes = [
+        (w, 3, 3, 3),
+        *[(2 * w, w, 3, 3)] * 6,
+        *[(4 * w, 2 * w, 3, 3)] * 7,
+        *[(4 * w, 4 * w, 3, 3)] * 5,
+        (10, 4 * w),
+    ]
     largest = max(map(math.prod, shapes))
     period = int(largest * ratio) + 1
     vector = torch.randn(period, generator=g) * math.sqrt(2 / 288)
@@ -178,9 +185,9 @@ def tasks(folder: Path) -> Row:
     }
 
 
-def delta(folder: Path) -> Row:
+def delta(folder: Path, width: int) -> Row:
     """5 % of the mask bits flipped, all else equal."""
-    weights, scores = random_vector_network(0, ratio=0.3)
+    weights, scores = random_vector_network(0, ratio=0.3, width=width)
     g = torch.Generator().manual_seed(5)
     flipped = {}
     for name, score in scores.items():
@@ -194,7 +201,7 @@ def delta(folder: Path) -> Row:
     data, report = pemncodec.pack(originals | flipped, base=base)
     exact = same(pemncodec.load(data, base=base), pemncodec.load(pemncodec.save(originals | flipped)))
     return {
-        "case": "delta with 5 % of the mask bits flipped, bits a weight of the whole file",
+        "case": f"delta with 5 % of {sum(map(torch.numel, scores.values())):,} mask bits flipped, bits a weight",
         "bytes": len(data),
         "against": base.stat().st_size,
         "ratio": 8 * len(data) / report.sizes.masked_weights,
@@ -209,7 +216,8 @@ def rows() -> Iterator[Row]:
         yield hidden_prototype()
         yield from pruned_rows()
         yield tasks(Path(folder))
-        yield delta(Path(folder))
+        yield delta(Path(folder), 16)
+        yield delta(Path(folder), 48)
 
 
 def main() -> None:
