@@ -206,11 +206,11 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     return manifest, data[36 + size : table_end], memoryview(data)[table_end:]
 
 
-def check_pages(table: bytes, payload: memoryview) -> None:
-    """Section 3: every page of the payload against the page table."""
-    for page, expected in enumerate(np.frombuffer(table, "<u4").tolist()):
-        found = zlib.crc32(payload[page * PAGE : (page + 1) * PAGE])
-        check(found == expected, "checksum", f"page {page} of the payload does not agree with its CRC-32")
+def check_page(table: bytes, payload: memoryview, page: int) -> None:
+    """Section 3: a page of the payload against the page table."""
+    found, expected = zlib.crc32(payload[page * PAGE : (page + 1) * PAGE]), table[4 * page : 4 * page + 4]
+    good = found == int.from_bytes(expected, "little")
+    check(good, "checksum", f"page {page} of the payload does not agree with its CRC-32")
 
 
 # 4. Manifest ------------------------------------------------------------------------------------------------
@@ -229,6 +229,7 @@ GENERATORS = ((1,), (1, 2), (1, 2), (1, 2))  # of minor 0, of minor 1, and so on
 MASK_CODERS = (range(5), range(8), range(8), range(9))  # likewise
 BLOCK_CODERS = (range(4), range(5), range(6), range(7))
 FLIPS, XOR = 8, 6  # the coders that need a base
+MOST_BASES = 32
 
 
 @dataclass
@@ -258,7 +259,8 @@ class Block:
 class Prototype:
     """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all).
 
-    Generator 1 is generator 2 with a period of `length` and no zeros.
+    `place` is its number among the users of the block. Generator 1 is generator 2 with a period of `length` and
+    no zeros.
     """
 
     length: int
@@ -266,6 +268,7 @@ class Prototype:
     block: int | None = None
     mask: int | None = None
     start: int = 0
+    place: int = 0
     distribution: int = 0
     seed: int = 0
     stream: int = 0
@@ -285,7 +288,7 @@ class Prototype:
 
 @dataclass
 class Entry:
-    """A row of 4.6; `count` is its number of elements, `start` the first one in the block."""
+    """A row of 4.6; `count` is its number of elements, `start` and `place` are as in a prototype."""
 
     name: str
     kind: int = 0
@@ -296,6 +299,7 @@ class Entry:
     dtype: int = 0
     block: int = 0
     start: int = 0
+    place: int = 0
     mask: int | None = None
     prototype: int = 0
     phase: int = 0
@@ -332,7 +336,7 @@ class Manifest:
     def take_elements(self, r: Reader, index: int, row: Prototype | Entry, count: int) -> None:
         """Section 4.4: the next user of a block has `count` elements."""
         block = self.blocks[index]
-        row.start = block.count
+        row.start, row.place = block.count, len(block.users)
         block.count += count
         block.users.append(row)
         r.check(block.count <= MOST_ELEMENTS, f"block {index} has {block.count} elements")
@@ -692,6 +696,11 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
     return content
 
 
+def check_bools(dtype: int, content: npt.NDArray[np.uint8], where: str) -> None:
+    """Section 4.8."""
+    check(dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
+
+
 def decode_planes(r: Reader, count: int, width: int) -> npt.NDArray[np.uint8]:
     """Coder 2, and the rotated elements of coder 4."""
     content = np.empty((count, width), np.uint8)
@@ -779,24 +788,15 @@ def table_frequencies(r: Reader) -> list[int]:
     return frequencies
 
 
-def decode_xor(block: Block, raw: bytes, where: str, file: Content, base: Content) -> npt.NDArray[np.uint8]:
-    """Section 6.2: the bytes of the elements of a block of coder 6."""
+def decode_xor(block: Block, raw: bytes, where: str, base: Content) -> tuple[npt.NDArray[np.uint8], list[int | None]]:
+    """Section 6.2: of a block of coder 6 the differences, and what of the base each user refers to."""
     r = Reader(raw, "payload", where)
-    references = [r.u() for _ in block.users]
+    numbers = [r.u() for _ in block.users]
     coder = r.u8()
     r.check(coder < XOR, f"differences by coder {coder}")
-    pairs = [(row, base.refer(r, row, n - 1)) for row, n in zip(block.users, references, strict=True) if n > 0]
-    if pairs:
-        check_limit(base.manifest, list(base.referred.values()), base.max_bytes)
-    width = DTYPES[block.dtype][1]
     differences = decode_block(replace(block, coder=coder), r.take(r.left()), f"{where}, differences")
-    content = differences.reshape(-1, width).copy()
-    for row, index in pairs:
-        old = base.prototype(index) if isinstance(row, Prototype) else np.frombuffer(base.entry(index).data, np.uint8)
-        old = old.view(np.uint8).reshape(-1, width)
-        old = old if row.mask is None else old[file.mask(row.mask)]
-        content[row.start : row.start + len(old)] ^= old
-    return content.reshape(-1)
+    rows = zip(block.users, numbers, strict=True)
+    return differences, [base.refer(r, user, number - 1) if number else None for user, number in rows]
 
 
 # 7. Layers --------------------------------------------------------------------------------------------------
@@ -945,20 +945,22 @@ def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30, base
     chosen = 0 if task is None else manifest.tasks.index(task) + 1
     rows = {index: entry for index, entry in enumerate(manifest.entries) if entry.task in (0, chosen)}
     check_limit(manifest, list(rows.values()), max_bytes)
-    check_pages(table, payload)
-    content = Content(manifest, payload, max_bytes, read_bases(manifest, max_bytes, base))
+    for page in range(len(table) // 4):
+        check_page(table, payload, page)
+    content = Content(manifest, table, payload, max_bytes, read_bases(manifest, max_bytes, base))
     try:
         made = {entry.name: content.entry(index) for index, entry in rows.items()}
-    except (MemoryError, RecursionError):  # so many deltas in a chain
+    except MemoryError:
         raise DecodeError("limit", "decodes to more than the memory of this machine") from None
     return Network(manifest.metadata, manifest.tasks, task, made)
 
 
 def read_bases(manifest: Manifest, max_bytes: int, base: Bases | None) -> Content | None:
     """Section 6.2: the base of a file, on top of the base's own, and so on; None for a file that is no delta."""
-    files = []
+    files: list[tuple[Manifest, bytes, memoryview]] = []
     digest = manifest.base
     while digest is not None:
+        check(len(files) < MOST_BASES, "limit", f"more than {MOST_BASES} bases in a chain")
         if base is None or isinstance(base, bytes):
             found = base
         else:
@@ -967,25 +969,36 @@ def read_bases(manifest: Manifest, max_bytes: int, base: Bases | None) -> Conten
             which = "no" if found is None else "another"
             raise BaseError(f"the base of SHA-256 {digest} is needed, {which} file is given")
         files.append(read_file(found))
-        check_pages(*files[-1][1:])
         digest = files[-1][0].base
     content = None
-    for own, _, payload in reversed(files):
-        content = Content(own, payload, max_bytes, content)
+    for own, table, payload in reversed(files):
+        content = Content(own, table, payload, max_bytes, content)
     return content
 
 
 class Content:
-    """What a file holds; each mask, block, prototype and entry is decoded when it is first asked for, and kept."""
+    """What a file holds; each page is checked, each mask, block, prototype and entry decoded, when it is first used.
 
-    def __init__(self, manifest: Manifest, payload: memoryview, max_bytes: int, base: Content | None) -> None:
+    Each must pass the limit by itself (4.7). The parts of a delta do, once their sum has; those of a base need it.
+    """
+
+    def __init__(
+        self, manifest: Manifest, table: bytes, payload: memoryview, max_bytes: int, base: Content | None
+    ) -> None:
         self.manifest, self.payload, self.max_bytes, self.base = manifest, payload, max_bytes, base
-        self.referred: dict[int, Entry] = {}  # what a delta refers to in this file
+        self.page = cache(lambda page: check_page(table, payload, page))
         self.mask, self.block = cache(self._mask), cache(self._block)
         self.prototype, self.entry = cache(self._prototype), cache(self._entry)
 
     def _bytes(self, row: Mask | Block) -> bytes:
-        return bytes(self.payload[row.offset : row.offset + row.size])
+        end = row.offset + row.size
+        for page in range(row.offset // PAGE, -(-end // PAGE) if row.size else 0):
+            self.page(page)
+        return bytes(self.payload[row.offset : end])
+
+    def _check_limit(self, row: Block | Prototype | Entry, where: str) -> None:
+        size = row.count * DTYPES[row.dtype][1]
+        check(size <= self.max_bytes, "limit", f"{where} has {size} bytes; the limit is {self.max_bytes}")
 
     def _mask(self, index: int) -> npt.NDArray[np.bool_]:
         row, where = self.manifest.masks[index], f"mask {index}"
@@ -993,40 +1006,49 @@ class Content:
             return decode_flips(row, self._bytes(row), where, self.base)
         return decode_mask(row, self._bytes(row), where)
 
-    def _block(self, index: int) -> npt.NDArray[np.uint8]:
+    def _block(self, index: int) -> tuple[npt.NDArray[np.uint8], list[int | None]]:
+        """What a block stores, and for each user what of the base that is to be xored with."""
         row, where = self.manifest.blocks[index], f"block {index}"
+        self._check_limit(row, where)
         if row.coder == XOR and self.base is not None:
-            content = decode_xor(row, self._bytes(row), where, self, self.base)
-        else:
-            content = decode_block(row, self._bytes(row), where)
-        check(row.dtype != BOOL or not (content > 1).any(), "payload", f"{where}: a bool is neither 0 nor 1")
-        return content
+            return decode_xor(row, self._bytes(row), where, self.base)
+        content = decode_block(row, self._bytes(row), where)
+        check_bools(row.dtype, content, where)
+        return content, [None] * len(row.users)
 
-    def _stored(self, index: int, start: int, count: int, mask_index: int | None) -> Array:
-        """`count` elements, of which a block holds all or those at the one bits of a mask."""
-        width = DTYPES[self.manifest.blocks[index].dtype][1]
-        bits = None if mask_index is None else self.mask(mask_index)
-        size = count if bits is None else int(np.count_nonzero(bits))
-        values = self.block(index)[start * width : (start + size) * width]
-        return values if bits is None else kept_layer(count, bits, values.view(f"<u{width}"))
+    def _stored(self, user: Prototype | Entry, index: int) -> Array:
+        """The bytes of a user of a block, which stores all elements or those at the one bits of a mask."""
+        width = DTYPES[user.dtype][1]
+        bits = None if user.mask is None else self.mask(user.mask)
+        size = user.count if bits is None else int(np.count_nonzero(bits))
+        stored, references = self.block(index)
+        values = stored[user.start * width : (user.start + size) * width]
+        reference = references[user.place]
+        if reference is not None and self.base is not None and len(values):
+            old = self.base.elements_of(user, reference).reshape(-1, width)
+            values = values ^ (old if bits is None else old[bits]).reshape(-1)
+        if self.manifest.blocks[index].coder == XOR:
+            check_bools(user.dtype, values, f"block {index}")
+        return values if bits is None else kept_layer(user.count, bits, values.view(f"<u{width}")).view(np.uint8)
 
     def _prototype(self, index: int) -> Array:
-        row = self.manifest.prototypes[index]
-        if row.block is None:
-            return generate(row, f"prototype {index}")
-        return self._stored(row.block, row.start, row.length, row.mask).view(f"<u{DTYPES[row.dtype][1]}")
+        row, where = self.manifest.prototypes[index], f"prototype {index}"
+        self._check_limit(row, where)
+        made = generate(row, where) if row.block is None else self._stored(row, row.block)
+        return made.view(f"<u{DTYPES[row.dtype][1]}")
 
     def _entry(self, index: int) -> Tensor:
         entry = self.manifest.entries[index]
+        where = f"entry {index} ({entry.name!a})"
         if entry.kind == ALIAS:
             return self.entry(entry.target)
+        self._check_limit(entry, where)
         if entry.kind == TILED and entry.mask is not None:
             first = self.prototype(entry.prototype)
             second = self.prototype(entry.second) if entry.zero == 2 else first
-            where = f"entry {index} ({entry.name!a})"
             content = tiled_layer(entry, self.mask(entry.mask), first, second, where)
         else:
-            content = self._stored(entry.block, entry.start, entry.count, entry.mask)
+            content = self._stored(entry, entry.block)
         return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())
 
     def refer(self, r: Reader, user: Prototype | Entry, index: int) -> int:
@@ -1040,9 +1062,13 @@ class Content:
             return self.refer(r, user, row.target)
         good = (row.dtype, row.count) == (user.dtype, user.count)
         r.check(good, f"{user.count} elements of dtype {user.dtype}, but {row.count} of {row.dtype} in the base")
-        if isinstance(row, Entry):
-            self.referred[index] = row
         return index
+
+    def elements_of(self, user: Prototype | Entry, index: int) -> npt.NDArray[np.uint8]:
+        """Likewise, the bytes of that: the same kind of thing as its user."""
+        if isinstance(user, Prototype):
+            return self.prototype(index).view(np.uint8)
+        return np.frombuffer(self.entry(index).data, np.uint8)
 
 
 def main() -> int:

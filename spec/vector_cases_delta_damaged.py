@@ -18,7 +18,6 @@ from vector_cases_delta_masks import EVERY, MINOR_3, digest, masks_of, named
 from vector_cases_frames import FRAMES
 from vector_cases_invalid import CHECKSUM, LIMIT, MANIFEST, PAYLOAD, VERSION, Row, flip, of, put, section_3, whole
 from vector_cases_manifest import limits as limit_rows
-from vector_cases_valid import Valid
 from vector_coders import (
     CONSTANT,
     GAPS_OF_ONES,
@@ -361,29 +360,34 @@ def bases() -> Iterator[Row]:
 
 
 def limits() -> Iterator[Row]:
-    """What decoding will take, of the delta and of each base by itself; one byte more is enough."""
+    """What the delta takes in all, and of each base every part by itself; one byte more is enough."""
 
-    def row(name: str, reason: str, base: str, most: int, case: Valid) -> Row:
-        return Row(f"delta_max_bytes_{name}", LIMIT, f"4.7: {reason}", case.file, most - 1, base=beside(base))
+    def row(name: str, reason: str, base: str, most: int, file: File) -> Row:
+        return Row(f"delta_max_bytes_{name}", LIMIT, f"4.7: {reason}", file, most - 1, base=beside(base))
 
-    def xor(base: str, *indices: int) -> Valid:
-        """A tensor for each of these entries, in blocks of their own."""
-        made = [(index, data_of(held(base)[index])) for index in indices]
-        return tensors(base, *(Xor(D.FLOAT32, RAW, [User((len(old) // 4,), i + 1, old, old)]) for i, old in made))
+    def xor(base: str, index: int) -> File:
+        """A tensor that refers to an entry."""
+        old = data_of(held(base)[index])
+        return tensors(base, Xor(D.FLOAT32, RAW, [User((len(old) // 4,), index + 1, old, old)])).file
 
     yield row("own", "the delta takes 12 bytes", "one_tensor", 12, xor("one_tensor", 0))
-    reason = "the delta takes 24 bytes, of the base a layer of 24 and a prototype of 16"
-    yield row("base", reason, "tile_simple", 40, xor("tile_simple", 0))
-    reason = "the delta takes 36 bytes, of the base an entry of 36 and a prototype of 8, but the block of the entry 60"
-    yield row("base_block", reason, "delta_base_kept", 60, xor("delta_base_kept", 0))
-    reason = "the delta takes 72 bytes, of the base two of three entries of 36, and a prototype of 8"
-    yield row("base_entries", reason, "delta_base_kept", 80, xor("delta_base_kept", 0, 2))
-    reason = "the delta takes 108 bytes, of the base two entries of 36, one of them by an alias, too, and 8"
-    yield row("base_alias", reason, "delta_base_kept", 108, xor("delta_base_kept", 1, 2, 3))
-    reason = "the delta takes 36 bytes, of the base one layer of 36, and all prototypes, of 152"
-    yield row("base_prototypes", reason, "delta_base_prototypes", 188, xor("delta_base_prototypes", 0))
-    reason = "the delta takes 24 bytes, its base as many, of the base of that a layer of 24 and a prototype of 16"
-    yield row("base_of_base", reason, "delta_over_tile_simple", 40, xor("delta_over_tile_simple", 0))
+    reason = "the delta takes 24 bytes, of the base an entry of 24, its prototype of 16, and their block of 16"
+    yield row("base_entry", reason, "tile_simple", 24, xor("tile_simple", 0))
+    reason = "the delta takes 20 bytes, of the base an entry of 20, and its prototype of 36"
+    base = "delta_base_longer_prototypes"
+    yield row("base_prototype", f"{reason}, which is made", base, 36, xor(base, 0))
+    reason += ", of which its block stores 8"
+    yield row("base_prototype_partial", reason, base, 36, xor(base, 1))
+    base = "delta_base_kept"
+    reason = "the delta takes 36 bytes, of the base an entry of 36, but its block 60"
+    yield row("base_block", reason, base, 60, xor(base, 0))
+    reason = "the delta takes 36 bytes, of the base an entry of 36, its prototype, one of five, of 36, but the block 60"
+    yield row("base_prototype_block", reason, "delta_base_prototypes", 60, xor("delta_base_prototypes", 0))
+    reason = "the delta takes 36 bytes, of its base an entry and a block of 36, of the base of that also a block of 60"
+    yield row("base_of_base", reason, "delta_xor_signs", 60, xor("delta_xor_signs", 0))
+    file = shows(flips_payload(9, coded_mask(CHANGED, RAW_MASK)))
+    reason = "the delta takes 10 bytes, of the base, which holds much more, nothing but a mask is needed"
+    yield row("base_mask", reason, BASE_MASKS, 10, file)
     file = File(blocks=[Block(D.FLOAT32, XOR, xor_payload((0,), PLANES, b"\2\0" * 4))])
     file.entries = [tensor("t", (1 << 40,))]
     reason = "4.7: 2^40 elements in a tiny delta"

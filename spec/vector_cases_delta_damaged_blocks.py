@@ -276,6 +276,19 @@ def tasks() -> Iterator[Row]:
         file.blocks[0].payload = payload[:at] + u(99) + payload[at + 1 :]
         reason = "6.2: entry 98 of 10, of a user of this task" if at else "6.2: prototype 98 of 1"
         yield Row(f"delta_xor_task_{name}_{task}", PAYLOAD, reason, file, task=task, base=beside("tasks"))
+    for name, at, reference, task, what in (
+        ("own", 1, 99, "y", "entry 98 of 10, of a user of another task"),
+        ("kept", 4, 99, "x", "entry 98 of 10, of a kept layer of another task"),
+        ("prototype", 0, 99, "x", "prototype 98 of 1, of one that only a layer of another task uses"),
+        ("elements", 1, 3, "y", "6 elements in the base for 2, of a user of another task"),
+    ):
+        file = of("delta_tasks")
+        file.blocks[0].payload = payload[:at] + u(reference) + payload[at + 1 :]
+        yield Row(f"delta_xor_other_task_{name}", PAYLOAD, f"6.2: {what}", file, task=task, base=beside("tasks"))
+    file = blocked(D.FLOAT32, zeros(D.FLOAT32, 13, 1, 5), tensor("t", (9,), task=1), tensor("t", (4,), task=2))
+    file.tasks = ["x", "y"]
+    reason, base = "6.2: another dtype in the base, of a user of another task", "delta_base_prototypes"
+    yield Row("delta_xor_other_task_dtype", PAYLOAD, reason, delta(base, file), task="x", base=beside(base))
 
 
 def delta_block_rows() -> Iterator[Row]:

@@ -42,6 +42,19 @@ def delta_base_prototypes() -> Valid:
     return case
 
 
+@valid
+def delta_base_longer_prototypes() -> Valid:
+    """A base: layers of five float32 in prototypes of nine, of which one is made, and one stores two elements."""
+    build = Builder()
+    build.file.masks.append(mask("010000010"))
+    partial = keep("010000010", u4(HALF, MINUS))
+    build.file.blocks = [Block(D.FLOAT32, RAW, u4(HALF, MINUS).tobytes())]
+    build.file.prototypes = [GENERATED[0], Values(9, 0, presence=0)]
+    build.layer((5,), "10110", tile(GENERATED[1], 5, 3), phase=3)
+    build.layer((5,), "11010", tile(partial, 5), prototype=1)
+    return build.done()
+
+
 @dataclass
 class Row:
     """A prototype of a block of coder 6: reference, and its presence with the mask of that if it is partial."""

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,22 +161,78 @@ def not_its_base(name: str) -> list[bytes | None]:
     return [None, path.read_bytes(), bases[0] + b"\0", b"", *(bases[:1] if len(bases) > 1 else [])]
 
 
+def tasks_upon_the_base(name: str) -> list[str | None]:
+    """The tasks that cannot be decoded without the base: all that hold anything, in these vectors."""
+    tasks = [task or None for task, rows in DESCRIBED[name]["networks"].items() if rows]
+    assert tasks
+    return tasks
+
+
 @pytest.mark.parametrize("name", DELTAS)
 def test_delta_without_its_base_by_the_second_decoder(name: str) -> None:
-    data, task = (VECTORS / "valid" / f"{name}.pemn").read_bytes(), next(iter(DESCRIBED[name]["networks"])) or None
-    for base in not_its_base(name):
-        with pytest.raises(second.BaseError):
-            second.decode(data, task, base=base)
+    data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
+    for task in tasks_upon_the_base(name):
+        for base in not_its_base(name):
+            with pytest.raises(second.BaseError):
+                second.decode(data, task, base=base)
 
 
 @pytest.mark.parametrize("name", DELTAS)
 def test_delta_without_its_base(name: str) -> None:
     """The caller's error, of no class."""
-    data, task = (VECTORS / "valid" / f"{name}.pemn").read_bytes(), next(iter(DESCRIBED[name]["networks"])) or None
-    for base in not_its_base(name):
-        with pytest.raises(pemncodec.PemnError) as caught:
-            pemncodec.load(data, task=task, base=base)
-        assert not isinstance(caught.value, FormatError)
+    data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
+    for task in tasks_upon_the_base(name):
+        for base in not_its_base(name):
+            with pytest.raises(pemncodec.PemnError) as caught:
+                pemncodec.load(data, task=task, base=base)
+            assert not isinstance(caught.value, FormatError)
+
+
+@pytest.mark.parametrize("name", ["base_key_unused", "base_key_unused_minor_3", "base_key_unused_empty", "one_tensor"])
+def test_nobody_looks_at_the_base_of_a_file_that_is_no_delta(name: str) -> None:
+    assert name in VALID
+    data = (VECTORS / "valid" / f"{name}.pemn").read_bytes()
+    found = rows_of(pemncodec.load(data))
+    for base in (b"", b"no file at all", data):
+        assert second.decode(data, base=base) == second.decode(data)
+        assert rows_of(pemncodec.load(data, base=base)) == found
+        assert rows_of(pemncodec.load(data, base=[base, base])) == found
+
+
+SHORT_CHAIN = [VECTORS / "valid" / f"{name}.pemn" for name in ("delta_same_rans_users", "rans_users")]
+
+
+def chain(length: int) -> list[bytes]:
+    """A delta, its base, the base of that and so on, `length` bases in all; each holds the same."""
+    delta, base = contents(SHORT_CHAIN)
+    manifest_end = 36 + int.from_bytes(delta[12:16], "little")
+    at = delta.index(b"pemn.base\x40", 36, manifest_end) + 10  # the manifest is stored plain
+    pages_end = len(delta) - int.from_bytes(delta[20:28], "little")
+    files = [base]
+    for _ in range(length):
+        rest = delta[36:at] + hashlib.sha256(files[0]).hexdigest().encode() + delta[at + 64 :]
+        head = delta[:28] + zlib.crc32(rest[: pages_end - 36]).to_bytes(4, "little")
+        files.insert(0, head + zlib.crc32(head).to_bytes(4, "little") + rest)
+    return files
+
+
+def test_longest_chain() -> None:
+    """Section 6.2: at most 32 bases; a decoder may refuse one more, and both do."""
+    rows = DESCRIBED["delta_same_rans_users"]["networks"][""]
+    assert chain(1) == contents(SHORT_CHAIN)
+    for length in (1, 2, 32):
+        data, *bases = chain(length)
+        theirs = second.decode(data, base={hashlib.sha256(base).hexdigest(): base for base in bases})
+        found = [(name, t.dtype, t.shape, t.data) for name, t in theirs.tensors.items()]
+        assert found == described(rows, {"": found}, "")
+        assert rows_of(pemncodec.load(data, base=bases)) == found
+    data, *bases = chain(33)
+    with pytest.raises(second.DecodeError) as caught:
+        second.decode(data, base={hashlib.sha256(base).hexdigest(): base for base in bases})
+    assert caught.value.kind == "limit"
+    with pytest.raises(FormatError) as caught_too:
+        pemncodec.load(data, base=bases)
+    assert caught_too.value.kind == "limit"
 
 
 def first_kind(data: bytes, max_bytes: int, task: str | None) -> str:
@@ -262,7 +319,7 @@ def limited_deltas() -> dict[Path, int]:
 
 
 def test_limits_of_deltas_are_exact_in_the_second_decoder() -> None:
-    assert len(limited_deltas()) == 7
+    assert len(limited_deltas()) == 8
     for path, limit in limited_deltas().items():
         second.decode(path.read_bytes(), None, limit, by_digest(bases_of(path)))
 
