@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from .. import bits
+from ..bits import PIECE
 from ..words import Words
 from .vector import Vector, Weight
 
 _MOST_LINES = 8
+_KEPT = " (from kept values)"
 _UNSIGNED = "unsigned constant: one value a layer"
 
 
 def describe(vectors: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
     """One line a finding, the strategy of the whole network first where it has a name."""
-    filled = [vector for vector in vectors if len(vector.values)]
+    filled = [vector for vector in vectors if any(_says_something(weights[number]) for number in vector.members)]
     if not filled:
         return []
     found = [vector for vector in filled if vector.known is not None]
@@ -30,18 +33,22 @@ def describe(vectors: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
     return lines
 
 
+def _says_something(weight: Weight) -> bool:
+    return (len(weight.values) if weight.known is None else weight.known.count()) > 0
+
+
 def _from_kept_values(found: Sequence[Vector], filled: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
     """Lines for vectors that kept values show, and what is left."""
     layers = sum(len(vector.members) for vector in filled)
     others = layers - sum(len(vector.members) for vector in found)
     if len(found) > 1 or others:
+        if all(_distinct(vector, weights) == 1 for vector in filled):
+            return [_UNSIGNED + _KEPT]
         if all(_one_length(vector, weights) == len(vector.values) for vector in found):
-            return [f"{_one_layer(found, layers)} (from kept values)"]
-        if all(_distinct(vector) == 1 for vector in found) and not others:
-            return [f"{_UNSIGNED} (from kept values)"]
+            return [_one_layer(found, layers) + _KEPT]
         if all(len(vector.members) == 1 for vector in found) and not others:
-            return [f"{_tiled(found)} (from kept values)"]
-    lines = [f"{_one_vector(vector, weights)} (from kept values)" for vector in found[:_MOST_LINES]]
+            return [_tiled(found) + _KEPT]
+    lines = [_one_vector(vector, weights) + _KEPT for vector in found[:_MOST_LINES]]
     if len(found) > len(lines):
         count = sum(len(vector.members) for vector in found[_MOST_LINES:])
         lines.append(f"{len(found) - len(lines)} more prototypes for {count} layers")
@@ -50,24 +57,35 @@ def _from_kept_values(found: Sequence[Vector], filled: Sequence[Vector], weights
     return lines
 
 
-def _distinct(vector: Vector) -> int:
-    """Number of distinct values, where it is 1 or 2; otherwise 3, for many. Never sorts a whole layer."""
-    values = _known(vector)
-    few = np.unique(values[:4096])
-    if len(few) > 2:
-        return 3
-    others = values[(values != few[0]) & (values != few[-1])]
-    return 3 if len(others) else len(few)
+def _words(vector: Vector, weights: Sequence[Weight]) -> Iterator[Words]:
+    """What is known of the values, a piece at a time."""
+    known = weights[vector.members[0]].known if vector.known is None else None
+    for start in range(0, len(vector.values), PIECE):
+        words = vector.values[start : start + PIECE]
+        if vector.known is not None:
+            words = words[vector.known[start : start + PIECE]]
+        elif known is not None and known.length == len(vector.values):
+            words = words[bits.unpack(known.packed[start // 8 :], len(words))]
+        if len(words):
+            yield words
 
 
-def _signed(vector: Vector) -> bool:
+def _distinct(vector: Vector, weights: Sequence[Weight]) -> int:
+    """Number of distinct values, where it is at most 2; otherwise 3, for many. Never sorts a whole layer."""
+    few = np.empty(0, dtype=vector.values.dtype)
+    for words in _words(vector, weights):
+        few = np.union1d(few, words[:4096])
+        if len(few) > 2 or np.any((words != few[0]) & (words != few[-1])):
+            return 3
+    return len(few)
+
+
+def _signed(vector: Vector, weights: Sequence[Weight]) -> bool:
     """Whether the values are c and −c."""
-    few = np.unique(_known(vector)[:4096])
-    return _distinct(vector) == 2 and int(few[0] ^ few[-1]) == 1 << 8 * vector.values.itemsize - 1
-
-
-def _known(vector: Vector) -> Words:
-    return vector.values if vector.known is None else vector.values[vector.known]
+    if _distinct(vector, weights) != 2:
+        return False
+    few = np.unique(np.concatenate([words[:4096] for words in _words(vector, weights)]))
+    return int(few[0] ^ few[-1]) == 1 << 8 * vector.values.itemsize - 1
 
 
 def _one_length(vector: Vector, weights: Sequence[Weight]) -> int | None:
@@ -78,11 +96,12 @@ def _one_length(vector: Vector, weights: Sequence[Weight]) -> int | None:
 
 def _strategy(vectors: Sequence[Vector], weights: Sequence[Weight]) -> str:
     layers = sum(len(vector.members) for vector in vectors)
-    distinct = [_distinct(vector) for vector in vectors]
+    kept = _KEPT if any(weights[number].partly_known for vector in vectors for number in vector.members) else ""
+    distinct = [_distinct(vector, weights) for vector in vectors]
     if all(count == 1 for count in distinct):
-        return _UNSIGNED
+        return _UNSIGNED + kept
     if all(count == 2 for count in distinct):
-        return "signed constant: two values a layer"
+        return "signed constant: two values a layer" + kept
     if len(vectors) == 1 and layers > 1:
         return _one_vector(vectors[0], weights)
     shared = [vector for vector in vectors if len(vector.members) > 1]
@@ -106,14 +125,14 @@ def _one_layer(shared: Sequence[Vector], layers: int) -> str:
 
 def _one_vector(vector: Vector, weights: Sequence[Weight]) -> str:
     layers, largest = len(vector.members), max(len(weights[number].values) for number in vector.members)
-    signs = " (signed constant)" if vector.known is not None and _signed(vector) else ""
+    signs = " (signed constant)" if vector.known is not None and _signed(vector, weights) else ""
     if len(vector.values) == 1:
         return f"unsigned constant: one value in {layers} layers"
     if len(vector.values) < largest:
         return f"random-vector padding: {len(vector.values)} values{signs}, tiled over {layers} layers"
     if _one_length(vector, weights) is not None:
         return f"one-layer: {layers} layers share one set of {largest} values{signs}"
-    values = _known(vector)
+    values = vector.values if vector.known is None else vector.values[vector.known]
     distinct = len(np.unique(values))
     if 2 * distinct <= len(values) and not signs:
         return (

@@ -125,7 +125,7 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
     distinct = _distinct(vector.values)
     element_bits = _element_bits(length, distinct, vector.values.itemsize)
     whole = length * element_bits
-    idle = sum(len(weight.values) - _count_used(used, len(weight.values)) for weight in members)
+    idle = sum(_saved(weight, _count_used(used, len(weight.values)), vector.known is None) for weight in members)
     partial = stored * element_bits + length * _entropy(stored / length) + 8 * _OVERHEAD - idle
     if partial < whole:
         vector.presence = used
@@ -133,6 +133,18 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
         weight.mask.count() * _element_bits(len(weight.values), distinct, weight.values.itemsize) for weight in members
     )
     vector.shared = min(whole, partial) + 8 * _OVERHEAD < kept
+
+
+def _saved(weight: Weight, active: int, all_known: bool) -> float:
+    """Estimated bits that a mask saves where it has bits at `active` positions only.
+
+    A bit each was the estimate before there were vectors that are partly known, and stays for the others: the same
+    checkpoint gives the same file.
+    """
+    length, kept = len(weight.values), weight.mask.count()
+    if all_known or not active:
+        return length - active
+    return length * _entropy(kept / length) - active * _entropy(kept / active)
 
 
 def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ _BOTH_KNOWN = 64
 _SMALLEST_HEAD, _LARGEST_HEAD = 1 << 10, 1 << 14
 _ALL_HEADS = 1 << 19
 # Passes over all elements that are worth a vector; and distances at which `lags` looks. More for small networks.
-_PASSES, _FREE_PASSES = 64, 1 << 24
+_PASSES, _FREE_PASSES = 16, 1 << 24
 _LAGS, _FREE_LAGS = 4, 1 << 24
 # A layer as short as this repeats itself by chance.
 _SHORTEST_REPETITION = 64

@@ -25,6 +25,10 @@ Indices = NDArray[np.int64]
 _BYTES = 7
 _WINDOW = np.uint64((1 << 8 * _BYTES) - 1)
 _MOST_WINDOWS = 1 << 10
+# What it costs to look at a byte that is picked, in bytes of a whole row.
+_PICKED = 4
+# How many times more or less may be known in both than by chance.
+_SPARE = 1.5
 # Bytes of the layer at which windows begin that are looked at at a time; at first fewer, as most periods are short.
 _FIRST_CHUNK, _CHUNK = 1 << 8, 1 << 15
 _FACTORS = (1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
@@ -39,8 +43,11 @@ def candidates(unit: Unit, budget: Budget) -> Iterator[int]:
         return
     needed = (_EVIDENCE + math.log2(unit.length)) / -math.log2(chance)
     density = unit.count / unit.length
-    windows = math.ceil(1.5 * needed / (8 * _BYTES * density**2))
-    yield from _Overlay(unit, factor, min(windows, _MOST_WINDOWS), math.ceil(needed)).agreeing(chance, budget)
+    windows = math.ceil(_SPARE * needed / (8 * _BYTES * density**2))
+    # So many distances are left at which enough is known of both ends.
+    distances = int(unit.length - needed / density**2 / _SPARE)
+    if windows <= _MOST_WINDOWS and distances > 0:
+        yield from _Overlay(unit, factor, windows, math.ceil(needed)).agreeing(distances, chance, budget)
 
 
 def _bit(words: Words, factor: int) -> NDArray[np.bool_]:
@@ -77,43 +84,35 @@ class _Overlay:
             self._words[here] = bits.pack(_bit(words, factor) & flags)
             self._known[here] = bits.pack(flags)
 
-    def agreeing(self, chance: float, budget: Budget) -> Iterator[int]:
-        """Distances that are not contradicted, ascending."""
+    def agreeing(self, distances: int, chance: float, budget: Budget) -> Iterator[int]:
+        """Distances up to `distances` that are not contradicted, ascending."""
         start, size = 0, _FIRST_CHUNK
         # So many windows leave a quarter of the distances: then it is cheaper to pick these.
         density = float(np.bitwise_count(self._known).sum(dtype=np.int64)) / self._length
         dense = math.ceil(1.4 / (8 * _BYTES * density**2 * (1 - chance)))
-        while 8 * start < self._length:
-            count = min(size, -(-self._length // 8) - start)
+        while 8 * start <= distances:
+            count = min(size, distances // 8 + 1 - start)
             if not budget.spend(8 * count * min(dense, self._windows)):
                 return
-            found = [8 * self._kept(start, count, shift, dense) + shift for shift in range(8)]
+            found = [8 * self._kept(start, count, shift, dense, budget) + shift for shift in range(8)]
             for lag in np.sort(np.concatenate(found)).tolist():
-                if 0 < lag < self._length:
+                if 0 < lag <= distances:
                     yield lag
             start += count
             size = min(2 * size, _CHUNK)
 
-    def _kept(self, start: int, count: int, shift: int, dense: int) -> Indices:
+    def _kept(self, start: int, count: int, shift: int, dense: int, budget: Budget) -> Indices:
         """The bytes from `start` on at which, with this shift, nothing contradicts, and enough is known."""
         bad = np.zeros(count, dtype=np.uint64)
         for window in range(min(dense, self._windows)):
-            both, differ = self._compared(
-                window, _view(self._known, start, count, window), _view(self._words, start, count, window), shift
-            )
-            bad |= differ
+            bad |= self._compared(window, start, count, shift)[1]
         kept = np.flatnonzero(bad == 0)
         seen = np.zeros(len(kept), dtype=np.int64)
         done: list[Indices] = []
         for window in range(self._windows):
-            if not len(kept):
+            if not len(kept) or not budget.spend(_PICKED * len(kept)):
                 break
-            both, differ = self._compared(
-                window,
-                _view(self._known, start, count, window)[kept],
-                _view(self._words, start, count, window)[kept],
-                shift,
-            )
+            both, differ = self._compared(window, start, count, shift, kept)
             seen += np.bitwise_count(both)
             fine = differ == 0
             enough = seen >= self._needed
@@ -121,9 +120,12 @@ class _Overlay:
             kept, seen = kept[fine & ~enough], seen[fine & ~enough]
         return start + np.concatenate([np.empty(0, dtype=np.int64), *done])
 
-    def _compared(self, window: int, known: Numbers, words: Numbers, shift: int) -> tuple[Numbers, Numbers]:
-        """Which bits of a window are known in both, and which of them differ."""
+    def _compared(
+        self, window: int, start: int, count: int, shift: int, picked: Indices | slice = slice(None)
+    ) -> tuple[Numbers, Numbers]:
+        """Which bits of a window are known in both, and which of them differ, at all bytes or those that are picked."""
         by = np.uint64(shift)
+        known, words = (_view(plane, start, count, window)[picked] for plane in (self._known, self._words))
         both = known >> by & (_view(self._known, 0, 1, window) & _WINDOW)
         return both, (words >> by ^ _view(self._words, 0, 1, window)) & both
 

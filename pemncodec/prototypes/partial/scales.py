@@ -17,14 +17,11 @@ _NORMAL = float(np.finfo(np.float32).tiny)
 _TOLERANCE = 8
 
 
-def ratio(base: Words, words: Words) -> tuple[float, int] | None:
-    """What most elements are multiplied by, and how many; None if there is no such factor above zero.
-
-    Args:
-        base: float32 words of the vector.
-        words: those of the layer at the same places.
-    """
-    b, v = base.view(np.float32).astype(np.float64), words.view(np.float32).astype(np.float64)
+def ratio(slots: Slots, unit: Unit) -> tuple[float, int] | None:
+    """What most elements of the head are a multiple by, and how many; None if there is no such factor above zero."""
+    places, words = unit.head
+    bases, known = slots.at(places)
+    b, v = (some.view(np.float32).astype(np.float64) for some in (bases[known], words[known]))
     normal = np.isfinite(b) & np.isfinite(v) & (np.abs(b) >= _NORMAL) & (np.abs(v) >= _NORMAL)
     if not normal.any():
         return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,9 @@ class Search:
             if period is not None:
                 tiled = self._gather(group.members[0][0], period)
                 group = tiled if len(tiled.members) >= len(group.members) else group
-        if len(group.members) > 1 or group.slots.period is not None:
+        # The period of a unit alone is proven by itself, not by others that outvoted it.
+        repeats = group.slots.period is not None and any(unit is seed for unit, _ in group.members)
+        if len(group.members) > 1 or repeats:
             self._accept(group)
 
     def _has_likes(self, seed: Unit) -> bool:
@@ -146,11 +149,20 @@ class Search:
                     return group
             elif not grown and not (self._scalable and self._join_scaled(group, seed.evidence, settled, nearly)):
                 break
-        for original in nearly[:originals]:
-            if folded(original, period) is not None:
-                other = self._gather(original, period, originals=0)
-                group = other if len(other.members) > len(group.members) else group
+        for original in islice((unit for unit in nearly if self._is_copy(seed, unit, period)), originals):
+            other = self._gather(original, period, originals=0)
+            group = other if len(other.members) > len(group.members) else group
         return group
+
+    def _is_copy(self, seed: Unit, original: Unit, period: int | None) -> bool:
+        """Whether the first unit is a multiple of one that was taken for a multiple of it."""
+        slots = Slots(self._word, period)
+        parts = folded(original, period), folded(seed, period)
+        if parts[0] is None or parts[1] is None or not self._budget.spend(original.length + seed.length):
+            return False
+        slots.add(parts[0])
+        found = scales.ratio(slots, seed)
+        return found is not None and scales.exact(slots, parts[1], found[0]) is not None
 
     def _join(self, group: Group, evidence: float, settled: set[int], doubtful: list[Unit]) -> bool:
         """Units that know the same; whether there were any.
@@ -175,13 +187,15 @@ class Search:
                 settled.add(unit.number)
                 continue
             agree, contradict = group.slots.compare(part)
-            if agree * worth < EVIDENCE and not contradict:
+            # That it agrees with itself modulo the period tells as much.
+            proven = (agree + unit.count - part.count) * worth >= EVIDENCE
+            if not proven and not contradict:
                 continue
             settled.add(unit.number)
             if not contradict:
                 group.add(unit, part)
                 grown = True
-            elif contradict * _DOUBT <= agree and agree * worth >= EVIDENCE:
+            elif proven and contradict * _DOUBT <= agree:
                 doubtful.append(unit)
         return grown
 
@@ -200,19 +214,19 @@ class Search:
                 continue
             if not self._budget.spend(len(unit.head[0])):
                 break
-            places, words = unit.head
-            bases, known = group.slots.at(places)
-            found = scales.ratio(bases[known], words[known])
+            found = scales.ratio(group.slots, unit)
             if found is None or (found[1] - 1) * worths[index] < EVIDENCE:
                 continue
-            part = self._folded(unit, group)
-            scale = None if part is None else scales.exact(group.slots, part, found[0])
             settled.add(unit.number)
-            if part is not None and scale is not None:
+            part = self._folded(unit, group)
+            if part is None:
+                continue
+            scale = scales.exact(group.slots, part, found[0])
+            if scale is None:
+                nearly.append(unit)
+            else:
                 group.add(unit, part, scale)
                 grown = True
-            elif part is not None:
-                nearly.append(unit)
         return grown
 
     def _folded(self, unit: Unit, group: Group) -> Unit | None:
@@ -256,9 +270,9 @@ class Search:
             group = self._loyal(free, period)
             known = sum(unit.count for unit, _ in group.members)
             agree = known - int(np.count_nonzero(group.slots.state))
-            # Which units are members is chosen to fit: a bit each.
-            evidence = worth_of(heads.words)
-            if len(group.members) > 1 and (agree - 2) * evidence - len(free) - math.log2(longest) >= EVIDENCE:
+            # The period and who is a member were chosen to fit.
+            chosen = math.log2(longest) + math.log2(math.comb(len(units), len(group.members)))
+            if len(group.members) > 1 and (agree - 2) * worth_of(heads.words) - chosen >= EVIDENCE:
                 self._accept(group)
                 self._adopt(group)
 
