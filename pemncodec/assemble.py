@@ -25,8 +25,9 @@ from .network import (
 )
 from .progress import Progress, silent
 from .prototypes.describe import describe
-from .prototypes.find import Vector, Weight, find_vectors
+from .prototypes.find import find_vectors
 from .prototypes.generator import Generator
+from .prototypes.vector import Vector, Weight
 
 
 @dataclass(frozen=True)

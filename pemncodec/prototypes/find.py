@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import bits
 from ..bits import PIECE
-from ..dtypes import FLOAT32, DType
+from ..dtypes import FLOAT32
 from ..mask import Mask
 from ..words import Words
 from . import periods
+from .partial.find import find_partial
+from .vector import Vector, Weight
 
 _KEY_LENGTH = 16
 _MAX_TRIED = 64
@@ -29,54 +30,28 @@ _MAX_TRIED = 64
 _OVERHEAD = 16
 
 
-@dataclass(frozen=True)
-class Weight:
-    """What the finder looks at: values of a layer before masking, its mask, and which values are known (None: all)."""
-
-    dtype: DType
-    values: Words
-    mask: Mask
-    known: Mask | None = None
-
-
-@dataclass
-class Vector:
-    """A vector that fills one or more layers.
-
-    Attributes:
-        values: one period, as words.
-        members: indices of the layers.
-        scales: the float32 factor of each, or None.
-        presence: the elements that some layer keeps, where only these are worth storing.
-        shared: True: store it as a prototype. False: store the kept values of each layer instead.
-    """
-
-    dtype: DType
-    values: Words
-    members: list[int] = field(default_factory=list)
-    scales: list[float | None] = field(default_factory=list)
-    presence: NDArray[np.bool_] | None = None
-    shared: bool = True
-
-
 def find_vectors(weights: Sequence[Weight]) -> list[Vector]:
     """Group the layers by the vector that fills them, largest first, and decide how to store each.
 
-    Every layer is a member of exactly one vector.
+    Every layer is a member of exactly one vector. Where only some values of a layer are known, these are looked at
+    first; a layer that shares none of them is taken as it is.
     """
+    found = find_partial(weights)
+    taken = {number for vector in found for number in vector.members}
     index = _Index()
-    for number in sorted(range(len(weights)), key=lambda i: (-len(weights[i].values), i)):
+    for number in sorted(set(range(len(weights))) - taken, key=lambda i: (-len(weights[i].values), i)):
         weight = weights[number]
-        found = index.match(weight)
-        if found is None:
+        match = index.match(weight)
+        if match is None:
             period = periods.minimal_period(weight.values)
             index.add(Vector(weight.dtype, weight.values[:period], [number], [None]))
         else:
-            found[0].members.append(number)
-            found[0].scales.append(found[1])
-    for vector in index.vectors:
+            match[0].members.append(number)
+            match[0].scales.append(match[1])
+    vectors = found + index.vectors
+    for vector in vectors:
         _decide(vector, weights)
-    return index.vectors
+    return vectors
 
 
 class _Index:
@@ -150,7 +125,7 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
     distinct = _distinct(vector.values)
     element_bits = _element_bits(length, distinct, vector.values.itemsize)
     whole = length * element_bits
-    idle = sum(len(weight.values) - _count_used(used, len(weight.values)) for weight in members)
+    idle = sum(_saved(weight, _count_used(used, len(weight.values)), vector.known is None) for weight in members)
     partial = stored * element_bits + length * _entropy(stored / length) + 8 * _OVERHEAD - idle
     if partial < whole:
         vector.presence = used
@@ -158,6 +133,18 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
         weight.mask.count() * _element_bits(len(weight.values), distinct, weight.values.itemsize) for weight in members
     )
     vector.shared = min(whole, partial) + 8 * _OVERHEAD < kept
+
+
+def _saved(weight: Weight, active: int, all_known: bool) -> float:
+    """Estimated bits that a mask saves where it has bits at `active` positions only.
+
+    A bit each was the estimate before there were vectors that are partly known, and stays for the others: the same
+    checkpoint gives the same file.
+    """
+    length, kept = len(weight.values), weight.mask.count()
+    if all_known or not active:
+        return length - active
+    return length * _entropy(kept / length) - active * _entropy(kept / active)
 
 
 def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:

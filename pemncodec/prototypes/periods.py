@@ -77,9 +77,9 @@ def scale_between(base: Words, scaled: Words) -> float | None:
     if not (np.isfinite(first).all() and np.isfinite(s[head]).all()):
         return None
     peak = int(np.argmax(np.abs(first)))
-    if first[peak] == 0 or s[peak] / first[peak] <= 0:
-        return None
     with np.errstate(all="ignore"):
+        if first[peak] == 0 or s[peak] / first[peak] <= 0:
+            return None
         guess = np.float32(np.float64(s[peak]) / np.float64(first[peak]))
         bits = int(guess.view(np.uint32))
         for candidate in (bits, bits - 1, bits + 1, bits - 2, bits + 2):
