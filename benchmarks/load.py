@@ -111,12 +111,12 @@ def measure_packing(state: dict[str, torch.Tensor], folder: Path, runs: int) -> 
     """Packing, and what it is compared with: deriving the masks, and torch.save of the dense weights."""
     rows: list[dict[str, object]] = []
     for keep in KEEPS:
-        pemncodec.save_file(state, folder / f"{keep}.pemn", keep=keep)
+        pemncodec.save_file(state, folder / f"{keep}.pemn", keep=keep, ties="stable")
         dense = pemncodec.load_file(folder / f"{keep}.pemn")
         seconds: dict[str, list[float]] = {"pack": [], "masks": [], "save": []}
         for _ in range(runs):
             start = time.perf_counter()
-            pemncodec.save_file(state, folder / f"{keep}.pemn", keep=keep)
+            pemncodec.save_file(state, folder / f"{keep}.pemn", keep=keep, ties="stable")
             seconds["pack"].append(time.perf_counter() - start)
             start = time.perf_counter()
             for name, tensor in state.items():

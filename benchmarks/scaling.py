@@ -61,7 +61,7 @@ def make(weights: int, path: Path) -> None:
 
 def pack(folder: Path) -> None:
     """As `pemn pack`: pack, verify, write."""
-    draft = draft_of(pemncodec.load_checkpoint(folder / "a.pt"), PackOptions(0.5))
+    draft = draft_of(pemncodec.load_checkpoint(folder / "a.pt"), PackOptions(0.5, ties="stable"))
     with whole_file(folder / "a.pemn") as temporary:
         pack_draft(draft, folder=folder)[0].write(temporary)
         compare(temporary, draft)

@@ -123,6 +123,9 @@ class Decoder:
         """Make elements of what is different from the base, user by user (spec section 6.2)."""
         dtype, base = self.manifest.blocks[block].dtype, self.base()
         users = list(zip(self._block_users[block], references, strict=True))
+        # Of a kept layer the block holds few elements, and the base is decoded for all.
+        needed = sum(numel_of(row) for row, reference in users if reference)
+        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
         start = 0
         for number, (row, reference) in enumerate(users):
             stop = start + self.manifest.stored_values(row) * dtype.words_per_element

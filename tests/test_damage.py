@@ -270,8 +270,8 @@ def test_huge(name: str) -> None:
 
 
 def test_a_wrong_task_is_no_error_of_the_file() -> None:
-    with pytest.raises(NotFoundError, match="choose one of 'one', 'zwei'"):
-        PemnFile(RICH["tasks"])
+    with PemnFile(RICH["tasks"]) as file, pytest.raises(NotFoundError, match="choose one of 'one', 'zwei'"):
+        file.keys()
     with pytest.raises(NotFoundError, match="there is no task 'drei'"):
         PemnFile(RICH["tasks"], task="drei")
     with pytest.raises(NotFoundError, match="it has none"):

@@ -65,7 +65,7 @@ def pemn() -> Peer:
     """This project."""
     return Peer(
         "pemn",
-        lambda network: pemncodec.save(network.checkpoint, keep=network.keep),
+        lambda network: pemncodec.save(network.checkpoint, keep=network.keep, ties="stable"),
         lambda path: pemncodec.load_file(path),
     )
 

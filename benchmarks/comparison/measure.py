@@ -132,7 +132,7 @@ def times(packed: list[float], loaded: list[float], reference: list[float] | Non
 
 def parts(network: Network) -> Row:
     """Where the bytes of the `.pemn` file are."""
-    report = pemncodec.pack(network.checkpoint, keep=network.keep)[1]
+    report = pemncodec.pack(network.checkpoint, keep=network.keep, ties="stable")[1]
     named = dict(report.sizes.parts())
     short = {"masks": "masks", "prototypes": "prototypes", "kept values": "kept", "other tensors": "tensors"}
     return {f"pemn_{short.get(name, 'rest')}": size for name, size in named.items()} | {"found": report.findings}
