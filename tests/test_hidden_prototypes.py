@@ -218,6 +218,22 @@ def test_two_prototypes_of_one_length() -> None:
     assert members(found) == [10, 10]
 
 
+@pytest.mark.parametrize("whole", [[0], [4, 9], list(range(1, 20)), list(range(19))])
+@pytest.mark.parametrize("vector", [normal(328), normal(SIZES[0]), signs(700)])
+def test_layers_of_which_all_is_known_beside_others(vector: Floats, whole: list[int]) -> None:
+    """More is known than kept, too: that the layers kept by another mask before."""
+    generator = np.random.default_rng(2)
+    weights = []
+    for number, values in enumerate(tiled(vector)):
+        known = generator.random(len(values)) < 0.5
+        mask = Mask.from_bool(known & (generator.random(len(values)) < 0.5))
+        words = values.view(np.uint32) if number in whole else np.where(known, values, 7).view(np.uint32)
+        weights.append(Weight(BY_NAME["float32"], words, mask, None if number in whole else Mask.from_bool(known)))
+    found = find_vectors(weights)
+    assert len(found[0].values) == len(vector)
+    assert len(found[0].members) >= 19
+
+
 def test_a_vector_a_layer() -> None:
     layers = [np.resize(normal(30 + number, number), 3000) for number in range(12)]
     found, report = packed(network(layers, 0.5))
