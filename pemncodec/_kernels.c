@@ -5,6 +5,8 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <float.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__SSE2__)
@@ -14,8 +16,10 @@
 /* Where the loader can choose, the loops are compiled for wider vectors, too. */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#define FUSED __attribute__((target_clones("arch=haswell", "default")))
 #else
 #define WIDE
+#define FUSED
 #endif
 
 #define TOTAL 65536u
@@ -373,11 +377,184 @@ done:
     return result;
 }
 
+/* --- PyTorch's CPU generator (spec section 8.8) ------------------------------------------------------------ */
+
+/* Every operation is one of binary32, rounded by itself; what is fused says so. The build turns contraction off, and
+   machines that compute in wider registers do without this part. */
+#if FLT_EVAL_METHOD == 0
+#define PAIRS 8
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
+INLINE float of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+INLINE float fraction(uint32_t draw) { return (float)(int32_t)(draw & 0xFFFFFF) * 0x1p-24f; }
+
+INLINE float logarithm(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    float e = (float)((int32_t)(bits >> 23) - 126);
+    const float m = of_bits((bits & 0x007FFFFF) | 0x3F000000);
+    const int small = m < of_bits(0x3F3504F3);
+    e = e - (small ? 1.0f : 0.0f);
+    const float f = (m - 1.0f) + (small ? m : 0.0f);
+    const float z = f * f;
+    float p = fmaf(of_bits(0x3D9021BB), f, of_bits(0xBDEBD1B8));
+    p = fmaf(p, f, of_bits(0x3DEF251A));
+    p = fmaf(p, f, of_bits(0xBDFE5D4F));
+    p = fmaf(p, f, of_bits(0x3E11E9BF));
+    p = fmaf(p, f, of_bits(0xBE2AAE50));
+    p = fmaf(p, f, of_bits(0x3E4CCEAC));
+    p = fmaf(p, f, of_bits(0xBE7FFFFC));
+    p = fmaf(p, f, of_bits(0x3EAAAAAA));
+    p = p * f;
+    p = fmaf(p, z, e * of_bits(0xB95E8083));
+    p = p - z * 0.5f;
+    return fmaf(e, of_bits(0x3F318000), f + p);
+}
+
+INLINE void sine_cosine(float t, float *sine, float *cosine) {
+    int32_t n = (int32_t)(t * of_bits(0x3FA2F983));
+    n += n & 1;
+    const float y = (float)n;
+    float a = fmaf(y, of_bits(0xBF490000), t);
+    a = fmaf(y, of_bits(0xB97DA000), a);
+    a = fmaf(y, of_bits(0xB3222169), a);
+    const float z = a * a;
+    float c = fmaf(fmaf(of_bits(0x37CCF5CE), z, of_bits(0xBAB6061A)), z, of_bits(0x3D2AAAA5)) * z;
+    c = fmaf(c, z, -(z * 0.5f)) + 1.0f;
+    float s = fmaf(fmaf(of_bits(0xB94CA1F9), z, of_bits(0x3C08839E)), z, of_bits(0xBE2AAAA3)) * z;
+    s = fmaf(s, a, a);
+    const int turned = n & 2;
+    const float first = turned ? c : s, second = turned ? s : c;
+    *sine = n & 4 ? -first : first;
+    *cosine = (n + 2) & 4 ? -second : second;
+}
+
+/* Some blocks at a time, stage by stage: each loop is one that compilers turn into vectors. */
+#define BLOCKS 64
+
+FUSED
+static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float scale) {
+    float radius[BLOCKS * PAIRS], sine[BLOCKS * PAIRS], cosine[BLOCKS * PAIRS];
+    while (blocks) {
+        const size_t now = blocks < BLOCKS ? blocks : BLOCKS, pairs = now * PAIRS;
+        for (size_t b = 0; b < now; b++)
+            for (int j = 0; j < PAIRS; j++) {
+                radius[b * PAIRS + j] = 1.0f - fraction(draws[2 * b * PAIRS + j]);
+                sine[b * PAIRS + j] = of_bits(0x40C90FDB) * fraction(draws[(2 * b + 1) * PAIRS + j]);
+            }
+        for (size_t i = 0; i < pairs; i++) radius[i] = sqrtf(-2.0f * logarithm(radius[i]));
+        for (size_t i = 0; i < pairs; i++) {
+            float s, c;
+            sine_cosine(sine[i], &s, &c);
+            sine[i] = fmaf(radius[i] * s, scale, 0.0f);
+            cosine[i] = fmaf(radius[i] * c, scale, 0.0f);
+        }
+        for (size_t b = 0; b < now; b++) {
+            memcpy(out + 2 * b * PAIRS, cosine + b * PAIRS, 4 * PAIRS);
+            memcpy(out + (2 * b + 1) * PAIRS, sine + b * PAIRS, 4 * PAIRS);
+        }
+        out += 2 * pairs;
+        draws += 2 * pairs;
+        blocks -= now;
+    }
+}
+
+FUSED
+static void uniform_loop(float *out, const uint32_t *draws, size_t count, float scale, float low) {
+    for (size_t i = 0; i < count; i++) out[i] = fmaf(fraction(draws[i]), scale, low);
+}
+
+#define MT_WORDS 624
+#define MT_HALF 397
+
+INLINE uint32_t twisted(uint32_t high, uint32_t low) {
+    const uint32_t mixed = (high & 0x80000000u) | (low & 0x7FFFFFFFu);
+    return (mixed >> 1) ^ (low & 1 ? 0x9908B0DFu : 0);
+}
+
+/* The next 624 words of the state, and the draws that they are. */
+WIDE
+static void twist(uint32_t *state, uint32_t *out) {
+    for (int i = 0; i < MT_WORDS - MT_HALF; i++) state[i] = state[i + MT_HALF] ^ twisted(state[i], state[i + 1]);
+    for (int i = MT_WORDS - MT_HALF; i < MT_WORDS - 1; i++)
+        state[i] = state[i + MT_HALF - MT_WORDS] ^ twisted(state[i], state[i + 1]);
+    state[MT_WORDS - 1] = state[MT_HALF - 1] ^ twisted(state[MT_WORDS - 1], state[0]);
+    for (int i = 0; i < MT_WORDS; i++) {
+        uint32_t x = state[i];
+        x ^= x >> 11;
+        x ^= (x << 7) & 0x9D2C5680u;
+        x ^= (x << 15) & 0xEFC60000u;
+        out[i] = x ^ (x >> 18);
+    }
+}
+
+/* mt19937(state, out): as many draws as fit, a multiple of 624; the state goes on */
+static PyObject *mt19937(PyObject *self, PyObject *args) {
+    Py_buffer state, out;
+    if (!PyArg_ParseTuple(args, "w*w*", &state, &out)) return NULL;
+    const int fits = state.len == 4 * MT_WORDS && out.len % (4 * MT_WORDS) == 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t at = 0; at < out.len; at += 4 * MT_WORDS) twist(state.buf, (uint32_t *)((char *)out.buf + at));
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&state);
+    PyBuffer_Release(&out);
+    return fits ? Py_NewRef(Py_None) : too_short("the state or the output");
+}
+
+/* pytorch_normal(out, draws, scale): whole blocks of sixteen */
+static PyObject *pytorch_normal(PyObject *self, PyObject *args) {
+    Py_buffer out, draws;
+    float scale;
+    if (!PyArg_ParseTuple(args, "w*y*f", &out, &draws, &scale)) return NULL;
+    const int fits = out.len == draws.len && out.len % (8 * PAIRS) == 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        normal_loop(out.buf, draws.buf, (size_t)out.len / (8 * PAIRS), scale);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&draws);
+    return fits ? Py_NewRef(Py_None) : too_short("one of the arrays");
+}
+
+/* pytorch_uniform(out, draws, scale, low) */
+static PyObject *pytorch_uniform(PyObject *self, PyObject *args) {
+    Py_buffer out, draws;
+    float scale, low;
+    if (!PyArg_ParseTuple(args, "w*y*ff", &out, &draws, &scale, &low)) return NULL;
+    const int fits = out.len == draws.len && out.len % 4 == 0;
+    if (fits) {
+        Py_BEGIN_ALLOW_THREADS
+        uniform_loop(out.buf, draws.buf, (size_t)out.len / 4, scale, low);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&out);
+    PyBuffer_Release(&draws);
+    return fits ? Py_NewRef(Py_None) : too_short("one of the arrays");
+}
+#endif
+
 static PyMethodDef methods[] = {
     {"decode_rans", decode_rans, METH_VARARGS, NULL},
     {"encode_rans", encode_rans, METH_VARARGS, NULL},
     {"fill", fill, METH_VARARGS, NULL},
     {"scatter", scatter, METH_VARARGS, NULL},
+#if FLT_EVAL_METHOD == 0
+    {"mt19937", mt19937, METH_VARARGS, NULL},
+    {"pytorch_normal", pytorch_normal, METH_VARARGS, NULL},
+    {"pytorch_uniform", pytorch_uniform, METH_VARARGS, NULL},
+#endif
     {NULL, NULL, 0, NULL},
 };
 

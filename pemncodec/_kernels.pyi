@@ -25,3 +25,12 @@ def fill(
 
 def scatter(out: Buffer, packed: Buffer, width: int, kept: Buffer, /) -> int:
     """Kept values used, or −1 if there were too few."""
+
+def mt19937(state: Buffer, out: Buffer, /) -> None:
+    """The next draws of MT19937, a multiple of 624 (uint32); `state`, 624 words, goes on."""
+
+def pytorch_normal(out: Buffer, draws: Buffer, scale: float, /) -> None:
+    """Normal numbers (float32) of whole blocks of sixteen draws (uint32), times the scale."""
+
+def pytorch_uniform(out: Buffer, draws: Buffer, scale: float, low: float, /) -> None:
+    """low + draw × scale, fused."""

@@ -23,27 +23,39 @@ from .network import (
     Tensor,
     TileFill,
 )
+from .options import Seeding
 from .progress import Progress, silent
 from .prototypes.describe import describe
 from .prototypes.find import find_vectors
 from .prototypes.generator import Generator
+from .prototypes.pytorch import PytorchGenerator
 from .prototypes.vector import Vector, Weight
+from .seeding import find_generators
+
+UNKNOWN = Seeding()
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A network, and what was found in it, a line each."""
+    """A network, what was found in it, and what the user should know of that; a line each."""
 
     network: MaskedNetwork
     findings: list[str]
+    notes: list[str]
 
 
-def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Progress = silent) -> Assembled:
+def assemble(
+    draft: Draft,
+    metadata: dict[str, str] | None = None,
+    progress: Progress = silent,
+    seeding: Seeding = UNKNOWN,
+) -> Assembled:
     """Turn a recognised checkpoint into a network.
 
     Args:
         draft: the checkpoint.
         metadata: string to string, stored beside the `pemn.` keys of spec section 10.
+        seeding: which seed of PyTorch may have made the random weights.
 
     Raises:
         NetworkError: metadata with a reserved or empty key.
@@ -58,26 +70,33 @@ def assemble(draft: Draft, metadata: dict[str, str] | None = None, progress: Pro
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask, weight.known) for weight in weights]
     vectors = find_vectors(views)
+    seeded = find_generators(vectors, views, [weight.name for weight in weights], seeding, progress)
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))
     fills = {
         (weights[number].name, weights[number].task): filled
-        for vector in vectors
-        for number, filled in zip(vector.members, _fills(network, vector, weights), strict=True)
+        for index, vector in enumerate(vectors)
+        for number, filled in zip(
+            vector.members, _fills(network, vector, weights, seeded.generators.get(index)), strict=True
+        )
     }
     seeds: dict[GeneratedPrototype, int] = {}
     for index, entry in enumerate(entries):
         progress(index, len(entries), entry.name)
         network.entries.append(_entry(network, entry, fills, seeds))
     progress(len(entries), len(entries), "")
-    findings = describe(vectors, views)
+    findings = describe(vectors, views) + seeded.findings
     plain = sum(new is not old for new, old in zip(entries, draft.entries, strict=True))
     if plain:
         findings.append(f"{plain} masked tensors of a dtype without masks: their effective values are stored")
     findings += [_seeded(prototype.generator) for prototype in seeds]
-    return Assembled(network, findings)
+    return Assembled(network, findings, seeded.notes)
 
 
-def _seeded(generator: Generator) -> str:
+def _seeded(generator: Generator | PytorchGenerator) -> str:
+    if isinstance(generator, PytorchGenerator):
+        return (
+            f"{generator.distribution} values of torch.manual_seed({generator.seed}), from draw {generator.offset} on"
+        )
     line = f"{generator.distribution} values made from seed {generator.seed}, stream {generator.stream}: "
     line += f"{generator.period} of them"
     if generator.zeros:
@@ -107,7 +126,12 @@ def _own_metadata(draft: Draft) -> dict[str, str]:
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
 
 
-def _fills(network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight]) -> list[TileFill | KeptFill]:
+def _fills(
+    network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight], generator: PytorchGenerator | None
+) -> list[TileFill | KeptFill]:
+    if generator is not None:
+        network.prototypes.append(GeneratedPrototype(generator))
+        return [TileFill(len(network.prototypes) - 1, scale=scale) for scale in vector.scales]
     if not vector.shared:
         members = [weights[number] for number in vector.members]
         return [KeptFill(weight.dtype, partial(fill.kept, weight.values, weight.mask.packed)) for weight in members]

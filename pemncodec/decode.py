@@ -18,7 +18,6 @@ from .container.manifest import (
     DEFAULT_MAX_BYTES,
     ZERO_NAMES,
     AliasRow,
-    GeneratorRow,
     KeptRow,
     TensorRow,
     TiledRow,
@@ -160,7 +159,7 @@ class Decoder:
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]
         self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize, f"prototype {index}")
-        if isinstance(row, GeneratorRow):
+        if not isinstance(row, ValuesRow):
             return generate(row, index)
         values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
         if row.presence is None:

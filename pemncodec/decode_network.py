@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .container.manifest import ZERO_NAMES, AliasRow, GeneratorRow, KeptRow, TensorRow, ValuesRow, numel
+from .container.manifest import ZERO_NAMES, AliasRow, KeptRow, PrototypeRow, TensorRow, ValuesRow, numel
 from .decode import Decoder
 from .dtypes import float32_of
 from .generated import generator_of
@@ -39,9 +39,9 @@ def decode_network(decoder: Decoder, progress: Progress = silent) -> MaskedNetwo
     return network
 
 
-def _prototype(decoder: Decoder, index: int, row: GeneratorRow | ValuesRow) -> Prototype:
+def _prototype(decoder: Decoder, index: int, row: PrototypeRow) -> Prototype:
     values = decoder.prototype(index)  # for generators too: this checks the digest
-    if isinstance(row, GeneratorRow):
+    if not isinstance(row, ValuesRow):
         return GeneratedPrototype(generator_of(row))
     presence = None
     if row.presence is not None:

@@ -19,12 +19,10 @@ from .bits import Packed
 from .consistency import check_network
 from .container.manifest import (
     BASE_KEY,
-    DISTRIBUTIONS,
     ZERO_NAMES,
     AliasRow,
     BlockRow,
     EntryRow,
-    GeneratorRow,
     KeptRow,
     Manifest,
     MaskRow,
@@ -34,9 +32,9 @@ from .container.manifest import (
     ValuesRow,
 )
 from .container.sections import EncodedFile, Sections, write_container
-from .dtypes import float32_bits
 from .errors import NetworkError, PayloadError
 from .fill import Tile
+from .generated import row_of
 from .grouping import Source, encode_groups
 from .masks import encode_flips, encode_mask
 from .network import (
@@ -55,7 +53,6 @@ from .words import Words
 
 # What the name of a base takes in the manifest, about. A delta that saves less is none.
 _BASE_BYTES = 80
-_DISTRIBUTION_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
 
 def encode(network: MaskedNetwork, progress: Progress = silent, base: BaseFiles = None) -> bytes:
@@ -229,18 +226,7 @@ class _Encoder:
     def _prototype_row(self, index: int) -> PrototypeRow:
         prototype = self.network.prototypes[index]
         if isinstance(prototype, GeneratedPrototype):
-            generator = prototype.generator
-            return GeneratorRow(
-                length=generator.length,
-                distribution=_DISTRIBUTION_IDS[generator.distribution],
-                seed=generator.seed,
-                stream=generator.stream,
-                scale_bits=float32_bits(generator.scale),
-                patches=generator.patches,
-                digest=generator.digest(),
-                period=generator.period,
-                zeros=generator.zeros,
-            )
+            return row_of(prototype.generator)
         presence = None
         if prototype.presence is not None:
             length = prototype.presence.length

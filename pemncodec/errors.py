@@ -94,6 +94,10 @@ class UnknownLayoutError(CheckpointError):
     """The tensors of the checkpoint contradict the layout that their names announce."""
 
 
+class SeedError(CheckpointError):
+    """A seed that was given, or how many to try, makes no sense."""
+
+
 class MaskRuleError(CheckpointError):
     """The masks do not follow from the checkpoint and the options given (no `keep`, or a bad one)."""
 

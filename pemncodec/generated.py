@@ -1,19 +1,27 @@
-"""Prototypes that a file names by their seed: row of the manifest -> values (spec section 8)."""
+"""Prototypes that a file names by their seed: row of the manifest <-> generator, and its values (spec section 8)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .container.manifest import DISTRIBUTIONS, GeneratorRow
-from .dtypes import float32_of
+from .container.manifest import DISTRIBUTIONS, PYTORCH_DISTRIBUTIONS, GeneratedRow, GeneratorRow, PytorchRow
+from .dtypes import float32_bits, float32_of
 from .errors import NetworkError, PayloadError
 from .prototypes.generator import Generator, digest
+from .prototypes.pytorch import PytorchGenerator
 from .words import Words
 
+AnyGenerator = Generator | PytorchGenerator
+_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
+_PYTORCH_IDS = {name: number for number, name in PYTORCH_DISTRIBUTIONS.items()}
 
-def generator_of(row: GeneratorRow) -> Generator:
+
+def generator_of(row: GeneratedRow) -> AnyGenerator:
     """The recipe that a row of the manifest holds."""
     scale = float32_of(row.scale_bits)
+    if isinstance(row, PytorchRow):
+        name = PYTORCH_DISTRIBUTIONS[row.distribution]
+        return PytorchGenerator(name, row.length, row.seed, row.offset, scale, float32_of(row.low_bits), row.patches)
     return Generator(
         DISTRIBUTIONS[row.distribution],
         row.length,
@@ -26,7 +34,33 @@ def generator_of(row: GeneratorRow) -> Generator:
     )
 
 
-def generate(row: GeneratorRow, index: int) -> Words:
+def row_of(generator: AnyGenerator) -> GeneratedRow:
+    """The row of the manifest that says a recipe."""
+    if isinstance(generator, PytorchGenerator):
+        return PytorchRow(
+            length=generator.length,
+            distribution=_PYTORCH_IDS[generator.distribution],
+            seed=generator.seed,
+            offset=generator.offset,
+            scale_bits=float32_bits(generator.scale),
+            low_bits=float32_bits(generator.low),
+            patches=generator.patches,
+            digest=generator.digest(),
+        )
+    return GeneratorRow(
+        length=generator.length,
+        distribution=_IDS[generator.distribution],
+        seed=generator.seed,
+        stream=generator.stream,
+        scale_bits=float32_bits(generator.scale),
+        patches=generator.patches,
+        digest=generator.digest(),
+        period=generator.period,
+        zeros=generator.zeros,
+    )
+
+
+def generate(row: GeneratedRow, index: int) -> Words:
     """The values of prototype `index`, which must have the digest that the file says.
 
     Raises:

@@ -18,6 +18,7 @@ from .dtypes import FLOAT32, DType
 from .errors import NetworkError
 from .mask import Mask
 from .prototypes.generator import Generator
+from .prototypes.pytorch import PytorchGenerator
 from .words import Words, to_numpy, word_type
 
 
@@ -44,7 +45,7 @@ class StoredPrototype:
 class GeneratedPrototype:
     """A prototype that is made from a seed; float32."""
 
-    generator: Generator
+    generator: Generator | PytorchGenerator
 
     @property
     def dtype(self) -> DType:

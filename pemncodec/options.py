@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
-from .errors import ConversionError, MaskRuleError
+from .errors import ConversionError, MaskRuleError, SeedError
 
 TENSOR_DTYPES = ("float16", "bfloat16")
 DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
@@ -15,6 +15,9 @@ DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
 # How masks follow from scores (README, "Mask rules").
 RULES = ("edge-popup", "kth-value", "top-k", "global", "sigmoid", "threshold")
 TIES = ("stable",)
+
+# Seeds that are tried where none is known.
+DEFAULT_TRIED = 10_000
 
 Fractions = float | Mapping[str, float]
 
@@ -139,6 +142,30 @@ class PackOptions:
     def fractions(self) -> Keep | None:
         """`keep` as a function of the name of a weight."""
         return Keep.of(self.keep)
+
+
+@dataclass(frozen=True)
+class Seeding:
+    """Where random weights may come from.
+
+    Attributes:
+        seed: of `torch.manual_seed`; None: it is not known.
+        tried: how many seeds from 0 on are tried where it is not known, and the usual ones; 0: none.
+
+    Raises:
+        SeedError: a seed that torch does not take, or both.
+    """
+
+    seed: int | None = None
+    tried: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and (not isinstance(self.seed, int) or not -(1 << 63) <= self.seed < 1 << 64):
+            raise SeedError(f"seed {self.seed!r} is none that torch.manual_seed takes: an integer of 64 bits")
+        if not isinstance(self.tried, int) or not 0 <= self.tried <= 1 << 32:
+            raise SeedError(f"{self.tried!r} seeds cannot be tried: 0 to 2^32")
+        if self.seed is not None and self.tried:
+            raise SeedError("the seed is given: there is none to find")
 
 
 @dataclass(frozen=True)

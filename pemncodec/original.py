@@ -25,6 +25,7 @@ from .errors import OutputError, OutputExistsError, UnknownLayoutError
 from .generated import generator_of
 from .opening import PathOrBytes, memory_errors, naming
 from .options import Fractions
+from .prototypes.generator import Generator
 from .reader import PemnFile, metadata_of
 from .recipe import Recipe
 from .tasks import KEEP, OF_TASK, SEPARATE
@@ -192,7 +193,9 @@ class _Contents:
         if not isinstance(row, TiledRow) or not isinstance(prototype, GeneratorRow):
             raise OutputError(f"{name!r} is not filled by a generator, so there is no recipe for it: use 'masked'")
         factor = None if row.scale_bits is None else float32_of(row.scale_bits)
-        return Recipe(generator_of(prototype), keep, sampler, ZERO_NAMES[row.zero], factor)
+        generator = generator_of(prototype)
+        assert isinstance(generator, Generator)
+        return Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
 
     def _own(self, name: str) -> str:
         return name[len(self._prefix) :]

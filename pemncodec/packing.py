@@ -11,7 +11,7 @@ import torch
 
 from . import tasks as task_drafts
 from .api import load_network
-from .assemble import assemble
+from .assemble import UNKNOWN, assemble
 from .base import BaseFiles, refuse_base
 from .checkpoints import draft_of
 from .container.accounting import sizes
@@ -22,7 +22,7 @@ from .errors import CheckpointError, NetworkError
 from .inference import convert
 from .network import MaskedNetwork
 from .opening import PathOrBytes
-from .options import Fractions, InferenceOptions, PackOptions
+from .options import Fractions, InferenceOptions, PackOptions, Seeding
 from .output import whole_file
 from .progress import Progress, silent
 from .report import PackReport, base_notes
@@ -60,6 +60,9 @@ class PackArguments(TypedDict, total=False):
         base: another `.pemn` file, a path or bytes; several, in any order, where that is a delta itself. What is
             smaller as a difference from it is stored as one. Then the file is a delta: it is read beside this base
             only.
+        torch_seed: what `torch.manual_seed` was called with before the network was made. Weights that its CPU generator
+            drew are found again and become the seed.
+        find_seed: how many seeds from 0 on to try where it is not known, and some usual ones.
         progress: called with (done, total, name).
     """
 
@@ -78,6 +81,8 @@ class PackArguments(TypedDict, total=False):
     batchnorm_eps: float | None
     tensor_dtype: str | None
     base: BaseFiles
+    torch_seed: int | None
+    find_seed: int
     progress: Progress
 
 
@@ -94,7 +99,8 @@ def pack(source: Source, **arguments: Unpack[PackArguments]) -> tuple[bytes, Pac
             `model_state_dict` or `model`), what `load_checkpoint` returned, or a `MaskedNetwork`.
         **arguments: as `PackArguments` says: keep, rule, threshold, ties, family, masks, backbone, strip_prefix,
         mixed_prefixes, key,
-            metadata, fold_batchnorm, batchnorm_eps, tensor_dtype, base, progress.
+            metadata, fold_batchnorm, batchnorm_eps, tensor_dtype, base, torch_seed,
+            find_seed, progress.
 
     Returns:
         The file, and the report.
@@ -175,6 +181,7 @@ def save_tasks(
             progress=arguments.get("progress", silent),
             folder=temporary.parent,
             base=arguments.get("base"),
+            seeding=_seeding(arguments),
         )
         encoded.write(temporary)
     return report
@@ -211,18 +218,20 @@ def pack_draft(
     progress: Progress = silent,
     folder: Path | None = None,
     base: BaseFiles = None,
+    seeding: Seeding = UNKNOWN,
 ) -> tuple[EncodedFile, PackReport]:
     """`pack` for a checkpoint that has been recognised, and converted where that is wanted.
 
     Args:
         folder: where a temporary file may be for what would take much memory; by default there is none.
         base: as for `pack`.
+        seeding: which seed of PyTorch may have made the random weights.
 
     Raises:
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
         NetworkError: bad metadata, or a network that does not fit the format.
     """
-    assembled = assemble(draft, metadata, progress)
+    assembled = assemble(draft, metadata, progress, seeding)
     encoded = encode_file(assembled.network, progress, folder, base)
     return encoded, PackReport(
         layout=draft.layout,
@@ -230,7 +239,7 @@ def pack_draft(
         keep=draft.keep,
         layers=len(assembled.network.layers),
         findings=assembled.findings,
-        notes=draft.notes + base_notes(encoded.manifest, base),
+        notes=draft.notes + assembled.notes + base_notes(encoded.manifest, base),
         dropped=draft.dropped,
         sizes=sizes(encoded.manifest, encoded.size),
         conversions=[f"{one.done}; largest error {one.error}" for one in draft.conversions],
@@ -270,4 +279,10 @@ def _encode(source: Source, arguments: PackArguments, folder: Path | None = None
         )
         return encoded, report
     draft = convert(draft_of(source, options), conversions)
-    return pack_draft(draft, metadata=metadata, progress=progress, folder=folder, base=base)
+    return pack_draft(
+        draft, metadata=metadata, progress=progress, folder=folder, base=base, seeding=_seeding(arguments)
+    )
+
+
+def _seeding(arguments: PackArguments) -> Seeding:
+    return Seeding(arguments.get("torch_seed"), arguments.get("find_seed") or 0)

@@ -21,6 +21,7 @@ LEVELS = [
     {"api", "compare"},
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
+    {"seeding"},
     {"tasks"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"against"},

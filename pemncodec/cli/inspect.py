@@ -18,11 +18,13 @@ from ..container.manifest import (
     BLOCK_CODER_NAMES,
     DISTRIBUTIONS,
     MASK_CODER_NAMES,
+    PYTORCH_DISTRIBUTIONS,
     ZERO_NAMES,
     AliasRow,
     GeneratorRow,
     KeptRow,
     Manifest,
+    PytorchRow,
     TensorRow,
     TiledRow,
     numel,
@@ -85,6 +87,16 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "patches": len(row.patches),
             "period": row.period,
             "zeros": row.zeros,
+        }
+    if isinstance(row, PytorchRow):
+        return common | {
+            "kind": "pytorch",
+            "distribution": PYTORCH_DISTRIBUTIONS[row.distribution],
+            "seed": row.seed,
+            "offset": row.offset,
+            "scale": float32_of(row.scale_bits),
+            "low": float32_of(row.low_bits),
+            "patches": len(row.patches),
         }
     coder = BLOCK_CODER_NAMES[manifest.blocks[row.block].coder]
     return common | {"kind": "values", "stored": manifest.stored_values(row), "block_coder": coder}

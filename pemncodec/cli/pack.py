@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import CheckpointError, NetworkError
-from ..options import TENSOR_DTYPES, InferenceOptions
+from ..options import DEFAULT_TRIED, TENSOR_DTYPES, InferenceOptions, Seeding
 from ..report import PackReport
 from . import common, reading, show
 from .target import size_of, target
@@ -37,6 +37,20 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--add-to", type=click.Path(path_type=Path), metavar="FILE", help="Add the tasks to those of this .pemn file."
+)
+@click.option(
+    "--torch-seed",
+    type=int,
+    metavar="S",
+    help="What torch.manual_seed was called with: weights that its CPU generator drew become the seed.",
+)
+@click.option(
+    "--find-seed",
+    type=int,
+    is_flag=False,
+    flag_value=DEFAULT_TRIED,
+    metavar="[N]",
+    help=f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
 )
 @common.base
 @reading.options
@@ -67,6 +81,8 @@ def pack(
     output_option: Path | None,
     tasks: tuple[str, ...],
     add_to: Path | None,
+    torch_seed: int | None,
+    find_seed: int | None,
     base: tuple[Path, ...],
     pairs: tuple[str, ...],
     fold_batchnorm: bool,
@@ -80,6 +96,7 @@ def pack(
     """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
     how = reading.read(**arguments)
+    seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps says how to fold: give --fold-batchnorm, too")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
@@ -109,7 +126,7 @@ def pack(
         with whole_file(path, overwrite=force) as temporary:
             with show.progress_bar("packing", quiet) as progress:
                 encoded, report = pack_draft(
-                    draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base
+                    draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base, seeding=seeding
                 )
             encoded.write(temporary)
             with show.progress_bar("verifying", quiet) as progress:

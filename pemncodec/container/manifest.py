@@ -46,9 +46,13 @@ BASE_KEY = "pemn.base"
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
-GENERATOR_PHILOX, GENERATOR_ARRANGED = 1, 2
-GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1}
+GENERATOR_PHILOX, GENERATOR_ARRANGED, GENERATOR_PYTORCH = 1, 2, 3
+GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1, GENERATOR_PYTORCH: 4}
 DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
+# Of generator 3; the first has a low end, the even ones are made in blocks.
+PYTORCH_DISTRIBUTIONS: dict[int, str] = {1: "uniform", 2: "normal", 3: "signs of uniform", 4: "signs of normal"}
+PYTORCH_BLOCK = 16
+MAX_DRAWS = 1 << 40
 
 # Ids of spec section 4.6.
 ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
@@ -117,7 +121,32 @@ class GeneratorRow:
         return GENERATOR_ARRANGED if self.period < self.length or self.zeros else GENERATOR_PHILOX
 
 
-PrototypeRow = ValuesRow | GeneratorRow
+@dataclass(frozen=True, slots=True)
+class PytorchRow:
+    """A prototype that PyTorch's CPU generator made (spec section 8.8). `low_bits`: 0 but for a uniform."""
+
+    length: int
+    distribution: int
+    seed: int
+    offset: int
+    scale_bits: int
+    low_bits: int
+    patches: tuple[tuple[int, int], ...]
+    digest: int
+
+    @property
+    def generator(self) -> int:
+        """The generator's id."""
+        return GENERATOR_PYTORCH
+
+    @property
+    def draws(self) -> int:
+        """How many draws of its seed are made for it, from the beginning."""
+        return self.offset + self.length + PYTORCH_BLOCK
+
+
+GeneratedRow = GeneratorRow | PytorchRow
+PrototypeRow = ValuesRow | GeneratedRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +214,7 @@ class Manifest:
     @property
     def minor(self) -> int:
         """The lowest minor version that has every id of this manifest (spec section 3)."""
-        minors = [GENERATOR_MINOR[row.generator] for row in self.prototypes if isinstance(row, GeneratorRow)]
+        minors = [GENERATOR_MINOR[row.generator] for row in self.prototypes if not isinstance(row, ValuesRow)]
         minors += [MASK_CODER_MINOR[row.coder] for row in self.masks]
         minors += [BLOCK_CODER_MINOR[row.coder] for row in self.blocks]
         return max(minors, default=0)
@@ -226,7 +255,8 @@ class Manifest:
             if not isinstance(row := self.entries[index], AliasRow)
         )
         prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
-        return prototypes + entries
+        draws = max((row.draws for row in self.prototypes if isinstance(row, PytorchRow)), default=0)
+        return prototypes + entries + 4 * draws
 
     def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
         """How blocks are shared out (spec section 4.4).

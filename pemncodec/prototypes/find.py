@@ -120,7 +120,7 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
         return
     used: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
     for weight in members:
-        np.logical_or(used, _folded(weight.mask, length), out=used)
+        np.logical_or(used, folded(weight.mask, length), out=used)
     stored = int(np.count_nonzero(used))
     distinct = _distinct(vector.values)
     element_bits = _element_bits(length, distinct, vector.values.itemsize)
@@ -147,7 +147,7 @@ def _saved(weight: Weight, active: int, all_known: bool) -> float:
     return length * _entropy(kept / length) - active * _entropy(kept / active)
 
 
-def _folded(mask: Mask, length: int) -> NDArray[np.bool_]:
+def folded(mask: Mask, length: int) -> NDArray[np.bool_]:
     """Which elements of a prototype of this length the layer keeps somewhere."""
     folded: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
     step = 8 * length * max(1, PIECE // (8 * length))  # whole periods, whole bytes

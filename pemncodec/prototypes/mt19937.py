@@ -1,0 +1,93 @@
+"""The draws of PyTorch's CPU generator: MT19937 (Matsumoto and Nishimura, 1998), any stretch of them (spec 8.8).
+
+States on the way are kept, so that a later stretch does not begin at the beginning again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import compiled
+
+Draws = NDArray[np.uint32]
+
+_WORDS = 624
+# Draws between kept states, and at a time; a multiple of the words of a state.
+STEP = _WORDS * (1 << 9)
+# Seeds whose states are kept.
+_SEEDS = 4
+
+
+def _first_state(seed: int) -> Draws:
+    """`init_genrand(seed)`."""
+    words = np.empty(_WORDS, dtype=np.uint32)
+    value = seed
+    for index in range(_WORDS):
+        words[index] = value
+        value = (1812433253 * (value ^ (value >> 30)) + index + 1) & 0xFFFFFFFF
+    return words
+
+
+def _advance(state: Draws, out: Draws) -> Draws:
+    """Fill `out`, a multiple of 624, with the draws that follow a state; the state after them."""
+    if compiled is not None and hasattr(compiled, "mt19937"):
+        state = state.copy()
+        compiled.mt19937(state, out)
+        return state
+    random = np.random.RandomState()
+    random.set_state(("MT19937", state, _WORDS, 0, 0.0))
+    out[:] = np.frombuffer(random.bytes(out.nbytes), dtype="<u4")
+    after: Draws = random.get_state(legacy=True)[1].astype(np.uint32)  # type: ignore[index]
+    return after
+
+
+class Stream:
+    """The draws of one seed; for any number of threads.
+
+    Args:
+        seed: 32 bits.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._lock = Lock()
+        self._states = [_first_state(seed)]
+
+    def draws(self, start: int, stop: int) -> Draws:
+        """Draws start … stop − 1."""
+        out = np.empty(stop - start, dtype=np.uint32)
+        buffer = np.empty(STEP, dtype=np.uint32)
+        for step in range(self._nearest(start // STEP), -(-stop // STEP)):
+            begin = step * STEP
+            low, high = max(start, begin), min(stop, begin + STEP)
+            inside = high - low == STEP
+            target = out[low - start : high - start] if inside else buffer
+            self._keep(step + 1, _advance(self._states[step], target))
+            if not inside and low < high:
+                out[low - start : high - start] = buffer[low - begin : high - begin]
+        return out
+
+    def _nearest(self, step: int) -> int:
+        return min(step, len(self._states) - 1)
+
+    def _keep(self, step: int, state: Draws) -> None:
+        with self._lock:
+            if step == len(self._states):
+                self._states.append(state)
+
+
+_streams: OrderedDict[int, Stream] = OrderedDict()
+_lock = Lock()
+
+
+def stream(seed: int) -> Stream:
+    """The stream of a seed; the last few are kept."""
+    with _lock:
+        found = _streams.pop(seed, None) or Stream(seed)
+        _streams[seed] = found
+        while len(_streams) > _SEEDS:
+            _streams.popitem(last=False)
+        return found
