@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.3.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.4.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -16,7 +16,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate, pairwise
 from math import prod
 from pathlib import Path
@@ -185,7 +185,7 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
     check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
     check(len(data) >= 10, "truncated", "the file ends before its version")
-    check(data[8] == 1 and data[9] <= 3, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.3")
+    check(data[8] == 1 and data[9] <= 4, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.4")
     check(len(data) >= 36, "truncated", "the file ends in the header")
     header = Reader(data[10:36], "manifest", "header")
     flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
@@ -224,10 +224,10 @@ DTYPES = {
 }  # fmt: skip
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
 TENSOR, KEPT, TILED, ALIAS = range(4)
-MOST_ROWS, MOST_ELEMENTS = 1 << 18, 1 << 48
-GENERATORS = ((1,), (1, 2), (1, 2), (1, 2))  # of minor 0, of minor 1, and so on
-MASK_CODERS = (range(5), range(8), range(8), range(9))  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6), range(7))
+MOST_ROWS, MOST_ELEMENTS, MOST_DRAWS = 1 << 18, 1 << 48, 1 << 40
+GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3))  # of minor 0, of minor 1, and so on
+MASK_CODERS = (range(5), range(8), range(8), range(9), range(9))  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7))
 FLIPS, XOR = 8, 6  # the coders that need a base
 MOST_BASES = 32
 
@@ -259,8 +259,8 @@ class Block:
 class Prototype:
     """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all).
 
-    `place` is its number among the users of the block. Generator 1 is generator 2 with a period of `length` and
-    no zeros.
+    `place` is its number among the users of the block. Generators 1 and 3 have a period of `length` and no zeros, as
+    if they were arranged; `offset` and `low` are of generator 3, which has no stream.
     """
 
     length: int
@@ -269,10 +269,13 @@ class Prototype:
     mask: int | None = None
     start: int = 0
     place: int = 0
+    generator: int = 0
     distribution: int = 0
     seed: int = 0
     stream: int = 0
+    offset: int = 0
     scale: int = 0
+    low: int = 0
     period: int = 0
     zeros: int = 0
     patches: list[int] = field(default_factory=list)
@@ -284,6 +287,11 @@ class Prototype:
     def count(self) -> int:
         """The same, by the name that it has in an entry."""
         return self.length
+
+    @property
+    def draws(self) -> int:
+        """Section 4.7: as many draws of generator 3 are counted."""
+        return self.offset + self.length + 16 if self.generator == 3 else 0
 
 
 @dataclass
@@ -443,11 +451,20 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
             count = mask.ones
         manifest.take_elements(r, row.block, row, count)
         return row
-    generator, row.distribution = r.u8(), r.u8()
-    r.check(generator in GENERATORS[manifest.minor], f"unknown generator {generator} in version 1.{manifest.minor}")
-    r.check(1 <= row.distribution <= 3, f"unknown distribution {row.distribution}")
-    row.seed, row.stream, row.scale, row.period = r.fixed(8), r.fixed(8), read_scale(r), row.length
-    if generator == 2:
+    row.generator, row.distribution, row.period = r.u8(), r.u8(), row.length
+    known = row.generator in GENERATORS[manifest.minor]
+    r.check(known, f"unknown generator {row.generator} in version 1.{manifest.minor}")
+    r.check(1 <= row.distribution <= (4 if row.generator == 3 else 3), f"unknown distribution {row.distribution}")
+    if row.generator == 3:
+        r.check(row.distribution % 2 == 1 or row.length >= 16, f"only {row.length} elements by the normal distribution")
+        row.seed, row.offset, row.scale = r.fixed(4), r.u(), read_scale(r)
+        r.check(row.draws <= MOST_DRAWS, f"{row.length} elements from draw {row.offset} on")
+        if row.distribution == 1:
+            row.low = r.fixed(4)
+            r.check(row.low & 0x7FFFFFFF < 0x7F800000, f"low {row.low:08x} is not finite")
+    else:
+        row.seed, row.stream, row.scale = r.fixed(8), r.fixed(8), read_scale(r)
+    if row.generator == 2:
         row.period, row.zeros = r.u(), r.u()
         r.check(1 <= row.period <= row.length, f"{row.length} elements with a period of {row.period}")
         r.check(row.zeros < row.period, f"{row.zeros} zeros in a period of {row.period}")
@@ -548,6 +565,7 @@ def check_limit(manifest: Manifest, entries: Sequence[Entry], max_bytes: int) ->
     own = [entry for entry in entries if entry.kind != ALIAS]
     parts = [(row.count, row.dtype) for row in own] + [(row.length, row.dtype) for row in manifest.prototypes]
     total = sum(count * DTYPES[dtype][1] for count, dtype in parts)
+    total += 4 * max((row.draws for row in manifest.prototypes), default=0)
     blocks = [manifest.blocks[index] for index in used]
     largest = max((row.count * DTYPES[row.dtype][1] for row in blocks), default=0)
     check(max(total, largest) <= max_bytes, "limit", f"decodes to {total} bytes; the limit is {max_bytes}")
@@ -910,9 +928,134 @@ def order(seed: int, stream: int, count: int) -> npt.NDArray[np.int64]:
     return np.argsort(words, kind="stable")
 
 
-def generate(row: Prototype, where: str) -> Array:
-    """Sections 4.5, 8.6 and 8.7: all elements, patched, arranged, and checked against the digest."""
-    content = in_chunks(row.period, lambda i: elements(row.distribution, row.seed, row.stream, row.scale, i))
+Draws = npt.NDArray[np.uint32]
+Singles = npt.NDArray[np.float32]
+
+
+def mersenne_twister(seed: int, count: int) -> Draws:
+    """Section 8.8: x(0) ... x(count - 1) of MT19937."""
+    s = np.empty(624 + count, np.uint32)
+    last = seed
+    for i in range(624):
+        last = (1812433253 * (last ^ last >> 30) + i) % (1 << 32) if i else seed
+        s[i] = last
+    for i in range(624, 624 + count, 227):  # s(i) depends on s(i - 227) and on what is before that
+        n = min(227, 624 + count - i)
+        y: Array = (s[i - 624 : i - 624 + n] & 0x80000000) | (s[i - 623 : i - 623 + n] & 0x7FFFFFFF)
+        s[i : i + n] = s[i - 227 : i - 227 + n] ^ (y >> 1) ^ (y & 1) * np.uint32(0x9908B0DF)
+    draws = s[624:]
+    for start in range(0, count, CHUNK):
+        y = draws[start : start + CHUNK]
+        y = y ^ y >> 11
+        y = y ^ (y << 7 & 0x9D2C5680)
+        y = y ^ (y << 15 & 0xEFC60000)
+        draws[start : start + CHUNK] = y ^ y >> 18
+    return draws
+
+
+def single(bits: int) -> np.float32:
+    """The binary32 of this pattern."""
+    return np.uint32(bits).view(np.float32)
+
+
+def fma(a: Singles | np.float32, b: Singles | np.float32, c: Singles | np.float32) -> Singles:
+    """Section 8.8: a * b + c of binary32, rounded once.
+
+    The product is exact in binary64; the sum is `high` + `low` exactly. Where `low` is not 0 the sum is rounded to
+    odd: to that of the two neighbours in binary64 whose last bit is 1. Then rounding again does no harm.
+    """
+    product, addend = np.float64(1) * a * b, np.asarray(c, np.float64)
+    high = product + addend
+    part = high - product
+    low = (product - (high - part)) + (addend - part)
+    even = high.view(np.int64) % 2 == 0
+    odd = np.nextafter(high, np.where(low > 0, np.inf, -np.inf))
+    with np.errstate(over="ignore"):
+        return np.where((low != 0) & even, odd, high).astype(np.float32)
+
+
+LOG = (0x3D9021BB, 0xBDEBD1B8, 0x3DEF251A, 0xBDFE5D4F, 0x3E11E9BF, 0xBE2AAE50, 0x3E4CCEAC, 0xBE7FFFFC, 0x3EAAAAAA)
+
+
+def logarithm(x: Singles) -> Singles:
+    """Section 8.8: log(x)."""
+    m, exponent = np.frexp(x)
+    small = m < single(0x3F3504F3)
+    e = (exponent - small).astype(np.float32)
+    f: Singles = np.where(small, (m - 1) + m, m - 1)
+    z = f * f
+    p = np.full_like(f, single(LOG[0]))
+    for bits in LOG[1:]:
+        p = fma(p, f, single(bits))
+    p = p * f
+    p = fma(p, z, e * single(0xB95E8083))
+    p = p - z * single(0x3F000000)
+    return fma(e, single(0x3F318000), f + p)
+
+
+def sine_and_cosine(t: Singles) -> tuple[Singles, Singles]:
+    """Section 8.8: sin(t), cos(t)."""
+    q = (t * single(0x3FA2F983)).astype(np.int64)
+    n = q + q % 2
+    y = n.astype(np.float32)
+    a = fma(y, single(0xBF490000), t)
+    a = fma(y, single(0xB97DA000), a)
+    a = fma(y, single(0xB3222169), a)
+    z = a * a
+    c = fma(fma(single(0x37CCF5CE), z, single(0xBAB6061A)), z, single(0x3D2AAAA5)) * z
+    c = fma(c, z, -(z * single(0x3F000000))) + np.float32(1)
+    s = fma(fma(single(0xB94CA1F9), z, single(0x3C08839E)), z, single(0xBE2AAAA3)) * z
+    s = fma(s, a, a)
+    sine, cosine = np.where(n % 4 == 0, s, c), np.where(n % 4 == 0, c, s)
+    return np.where(n & 4 == 4, -sine, sine), np.where(np.isin(n % 8, (2, 4)), -cosine, cosine)
+
+
+def fractions(draws: Draws) -> Singles:
+    """Section 8.8: U of these draws."""
+    return (draws & 0xFFFFFF).astype(np.float32) * np.float32(2**-24)
+
+
+def normal_numbers(draws: Draws) -> Singles:
+    """Section 8.8: each 16 draws make 16 numbers."""
+    v = fractions(draws).reshape(-1, 16)
+    r = np.sqrt(np.float32(-2) * logarithm(np.float32(1) - v[:, :8]))
+    sine, cosine = sine_and_cosine(single(0x40C90FDB) * v[:, 8:])
+    return np.concatenate((r * cosine, r * sine), axis=1).reshape(-1)
+
+
+def drawn_elements(row: Prototype, draws: Draws) -> npt.NDArray[np.uint32]:
+    """Section 8.8: all elements as binary32 bits, from all draws of the seed."""
+    x, n, scale = draws[row.offset :], row.length, single(row.scale)
+
+    def signs(above: Array, below: Array) -> Singles:
+        return np.where(above, scale, np.where(below, -scale, np.float32(0)))
+
+    def by_normal(numbers: Singles) -> npt.NDArray[np.uint32]:
+        made = fma(numbers, scale, np.float32(0)) if row.distribution == 2 else signs(numbers > 0, numbers < 0)
+        return made.view(np.uint32)
+
+    def by_uniform(i: Array) -> npt.NDArray[np.uint32]:
+        if row.distribution == 1:
+            return fma(fractions(x[i]), scale, single(row.low)).view(np.uint32)
+        k = x[i] & 0xFFFFFF
+        return signs(k > 1 << 23, k < 1 << 23).view(np.uint32)
+
+    if row.distribution in (1, 3):
+        return in_chunks(n, by_uniform)
+    made = np.empty(n, "<u4")
+    made[: n - n % 16] = in_chunks(n - n % 16, lambda i: by_normal(normal_numbers(x[i])))
+    if n % 16:
+        made[-16:] = by_normal(normal_numbers(x[n : n + 16]))
+    return made
+
+
+def generate(row: Prototype, draws: Callable[[int], Draws], where: str) -> Array:
+    """Sections 4.5, 8.6, 8.7 and 8.8: all elements, patched, arranged, and checked against the digest."""
+    if row.generator == 3:
+        content = drawn_elements(row, draws(row.seed))
+        check(np.all(content & 0x7FFFFFFF < 0x7F800000), "payload", f"{where}: an element is not finite")
+    else:
+        content = in_chunks(row.period, lambda i: elements(row.distribution, row.seed, row.stream, row.scale, i))
     content[row.patches] = np.frombuffer(row.bits, "<u4")
     if row.zeros:
         content[order(row.seed, row.stream ^ 1 << 63, row.period)[: row.zeros]] = 0
@@ -989,6 +1132,7 @@ class Content:
         self.page = cache(lambda page: check_page(table, payload, page))
         self.mask, self.block = cache(self._mask), cache(self._block)
         self.prototype, self.entry = cache(self._prototype), cache(self._entry)
+        self.draws = lru_cache(maxsize=1)(self._draws)  # of one seed at a time
 
     def _bytes(self, row: Mask | Block) -> bytes:
         end = row.offset + row.size
@@ -998,6 +1142,7 @@ class Content:
 
     def _check_limit(self, row: Block | Prototype | Entry, where: str) -> None:
         size = row.count * DTYPES[row.dtype][1]
+        size += 4 * row.draws if isinstance(row, Prototype) else 0
         check(size <= self.max_bytes, "limit", f"{where} has {size} bytes; the limit is {self.max_bytes}")
 
     def _mask(self, index: int) -> npt.NDArray[np.bool_]:
@@ -1031,10 +1176,14 @@ class Content:
             check_bools(user.dtype, values, f"block {index}")
         return values if bits is None else kept_layer(user.count, bits, values.view(f"<u{width}")).view(np.uint8)
 
+    def _draws(self, seed: int) -> Draws:
+        """Section 8.8: as many of this seed as its prototypes take."""
+        return mersenne_twister(seed, max(row.draws for row in self.manifest.prototypes if row.seed == seed))
+
     def _prototype(self, index: int) -> Array:
         row, where = self.manifest.prototypes[index], f"prototype {index}"
         self._check_limit(row, where)
-        made = generate(row, where) if row.block is None else self._stored(row, row.block)
+        made = generate(row, self.draws, where) if row.block is None else self._stored(row, row.block)
         return made.view(f"<u{DTYPES[row.dtype][1]}")
 
     def _entry(self, index: int) -> Tensor:

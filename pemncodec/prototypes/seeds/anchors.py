@@ -1,0 +1,130 @@
+"""Elements that say nearly exactly which draw made them, and where in the stream there are such draws.
+
+The angle of two normal elements that were made together does not depend on the scale. A uniform element near 0
+depends on it little, and the largest of all elements says it well enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunk import Chunk
+from .target import BLOCK, Target, draw_of_angle, magnitudes, tolerated
+
+RANGE = 1 << 24
+_BUCKET = 8
+_PRIMARY = 3
+_MOST = 16
+# An angle computed from two float32 elements is that many steps of 2^-24 turns off, at most.
+_ANGLE_ERROR = 4
+_WIDEST = RANGE >> 8
+# By how many elements the largest of many falls short of the bound, for odds of e^-30.
+_SHORT = 30
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Draws, numbered from the first of the tensor on, with the 24-bit fractions that they lie between."""
+
+    distribution: str
+    positions: NDArray[np.int64]
+    lows: NDArray[np.int64]
+    highs: NDArray[np.int64]
+
+    @property
+    def reach(self) -> int:
+        """How far the last of the draws is from the first of the tensor."""
+        return int(self.positions.max()) + 1
+
+    def fitting(self, k: NDArray[np.uint32], offsets: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of the offsets at which nearly all draws fit."""
+        needed = len(self.positions) - len(self.positions) // 4
+        drawn = k[offsets[:, None] + self.positions]
+        fits = (drawn >= self.lows) & (drawn <= self.highs)
+        enough: NDArray[np.bool_] = np.count_nonzero(fits, axis=1) >= needed
+        return offsets[enough]
+
+
+def normal_anchors(target: Target, prefix: int) -> Anchors | None:
+    """The angles of wanted pairs, if there are any."""
+    length = len(target.values)
+    if length < BLOCK:
+        return None
+    positions, values = magnitudes(_first(target, prefix))
+    tail = length - BLOCK if length % BLOCK else length
+    place = np.where(positions >= tail, positions - tail, positions)
+    at = np.searchsorted(positions, positions + 8)
+    at[at == len(positions)] = 0
+    paired = (place % BLOCK < 8) & (positions[at] == positions + 8)
+    # A regular pair whose second element the tail made anew is none.
+    paired &= (positions >= tail) | (positions + 8 < tail)
+    first = np.flatnonzero(paired)[: 4 * _MOST]
+    second = at[first]
+    turns = np.arctan2(values[second].astype(np.float64), values[first].astype(np.float64)) / (2 * np.pi) % 1.0
+    fractions = np.rint(turns * RANGE).astype(np.int64)
+    inside = (fractions > 2 * _ANGLE_ERROR) & (fractions < RANGE - 2 * _ANGLE_ERROR)
+    fractions = fractions[inside][:_MOST]
+    if not len(fractions):
+        return None
+    draws = draw_of_angle(positions[first][inside][:_MOST], length).astype(np.int64)
+    return Anchors("normal", draws, fractions - _ANGLE_ERROR, fractions + _ANGLE_ERROR)
+
+
+def uniform_anchors(target: Target, prefix: int) -> Anchors | None:
+    """The wanted elements nearest to 0, if these say enough."""
+    positions, values = magnitudes(_first(target, prefix))
+    size = np.abs(values.astype(np.float64))
+    outside = tolerated(len(size))
+    if len(size) < 8 or 2 * (2 * outside + _SHORT) > len(size):
+        return None
+    least = float(np.partition(size, len(size) - 1 - outside)[len(size) - 1 - outside])
+    most = least / (1 - (2 * outside + _SHORT) / len(size))
+    near = np.argsort(size, kind="stable")[:_MOST]
+    exact = values[near].astype(np.float64)
+    ends = np.sort(np.stack([exact / least, exact / most]), axis=0)
+    lows, highs = np.clip((ends + 1) * (RANGE // 2) + [[-2], [2]], 0, RANGE - 1).astype(np.int64)
+    if (highs - lows)[:_PRIMARY].sum() > _WIDEST:
+        return None
+    return Anchors("uniform", positions[near].astype(np.int64), lows, highs)
+
+
+def _first(target: Target, prefix: int) -> Target:
+    return Target(target.name, target.values[:prefix], target.wanted[:prefix])
+
+
+class AnchorScan:
+    """Looks for the first anchors of many targets at once."""
+
+    def __init__(self, anchors: Sequence[tuple[int, Anchors]]) -> None:
+        self._anchors = anchors
+        self._table: NDArray[np.bool_] = np.zeros(RANGE >> _BUCKET, dtype=np.bool_)
+        for _, each in anchors:
+            for low, high in zip(each.lows[:_PRIMARY], each.highs[:_PRIMARY], strict=True):
+                self._table[low >> _BUCKET : (high >> _BUCKET) + 1] = True
+
+    def scan(self, chunk: Chunk) -> list[tuple[int, str, int]]:
+        """Number of the target, distribution and offset of everything that fits, by offset."""
+        if not self._anchors:
+            return []
+        k = chunk.fractions
+        flagged = np.empty(len(k), dtype=np.bool_)
+        part = 1 << 16
+        for start in range(0, len(k), part):
+            np.take(self._table, k[start : start + part] >> np.uint32(_BUCKET), out=flagged[start : start + part])
+        hits = np.flatnonzero(flagged)
+        order = np.argsort(k[hits])
+        hits = hits[order]
+        drawn = k[hits]
+        found: list[tuple[int, str, int]] = []
+        for number, each in self._anchors:
+            begin = np.searchsorted(drawn, each.lows[:_PRIMARY])
+            end = np.searchsorted(drawn, each.highs[:_PRIMARY], side="right")
+            places = [hits[b:e] - p for b, e, p in zip(begin, end, each.positions[:_PRIMARY], strict=True)]
+            offsets = np.unique(np.concatenate(places))
+            offsets = offsets[(offsets >= 0) & (offsets < chunk.count)]
+            found += [(number, each.distribution, chunk.start + int(offset)) for offset in each.fitting(k, offsets)]
+        return sorted(found, key=lambda each: each[2])

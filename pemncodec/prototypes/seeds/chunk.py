@@ -1,0 +1,36 @@
+"""A stretch of the stream, in the forms that the searches look at."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stream import Stream
+
+# What one pass over a part of a chunk looks at, so that it stays in the processor's cache.
+PART = 1 << 16
+_HALF = np.uint32(1 << 23)
+
+
+class Chunk:
+    """The draws from `start` on: `count` places where a tensor might begin, and what the elements after them need."""
+
+    def __init__(self, stream: Stream, start: int, count: int, reach: int) -> None:
+        self.start, self.count = start, count
+        self.fractions = stream.fractions(start, start + count + reach)
+
+    @cached_property
+    def centred(self) -> NDArray[np.float32]:
+        """2 U − 1, exact."""
+        whole = self.fractions.view(np.int32) - np.int32(1 << 23)
+        return whole.astype(np.float32) * np.float32(2.0**-23)
+
+    @cached_property
+    def planes(self) -> tuple[NDArray[np.bool_], ...]:
+        """Whether a uniform element is above 0, the cosine of the angle is below 0, its sine is below 0."""
+        k = self.fractions
+        sine = k > _HALF
+        cosine = (k - np.uint32(1 << 22)) < _HALF
+        return sine, cosine, sine
