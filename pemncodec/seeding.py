@@ -16,7 +16,7 @@ from .options import Seeding
 from .progress import Progress, silent
 from .prototypes.find import folded
 from .prototypes.pytorch import BLOCK, PytorchGenerator
-from .prototypes.seeds import Found, Target, probe, search
+from .prototypes.seeds import Found, Prober, Target, search
 from .prototypes.vector import Vector, Weight
 
 # Seeds that people choose beyond the first ten thousand.
@@ -79,10 +79,11 @@ def find_generators(
 
 def _find_seed(targets: Sequence[Target], tried: int, progress: Progress) -> int | None:
     candidates = [*range(tried), *(seed for seed in USUAL if seed >= tried)]
+    comes_from = Prober(targets)
     for number, seed in enumerate(candidates):
         progress(number, len(candidates), f"seed {seed}")
-        if probe(targets, seed):
-            return seed
+        if comes_from(seed & 0xFFFFFFFF):
+            return int(seed)
     return None
 
 

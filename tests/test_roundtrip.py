@@ -20,6 +20,7 @@ from pemncodec.dtypes import BY_NAME
 from pemncodec.encode import encode
 from pemncodec.errors import NetworkError, PemnError
 from pemncodec.network import Alias, KeptFill, Layer, MaskedNetwork, Prototype, StoredPrototype, Tensor, TileFill
+from pemncodec.prototypes.generator import Generator
 from pemncodec.reader import PemnFile
 
 from .networks import BUILDERS, Array, Content, assert_same, layers, networks, second, stored, tasks
@@ -37,6 +38,7 @@ def prototype_words(prototype: Prototype) -> Array:
     if isinstance(prototype, StoredPrototype):
         return prototype.values
     g = prototype.generator
+    assert isinstance(g, Generator)  # those of PyTorch: tests/test_pytorch_generator.py
     scale = int(np.float32(g.scale).view(np.uint32))
     number = ("sign", "uniform", "normal").index(g.distribution) + 1
     words: Array = second.elements(number, g.seed, g.stream, scale, np.arange(g.period))

@@ -24,7 +24,7 @@ def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> Floats:
     product: NDArray[np.float64] = np.asarray(a, np.float64) * np.asarray(b, np.float64)
     addend = np.asarray(c, np.float64)
     total = product + addend
-    part = total - product
+    part: NDArray[np.float64] = total - product
     error = (product - (total - part)) + (addend - part)
     bits = total.view(np.int64)
     inexact = (error != 0) & (bits & 1 == 0)

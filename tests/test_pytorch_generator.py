@@ -1,0 +1,217 @@
+"""Generator 3: against torch itself, the specification's known answers, the second decoder, and by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pemncodec
+from pemncodec.errors import LimitError, NetworkError
+from pemncodec.mask import Mask
+from pemncodec.network import GeneratedPrototype, Layer, MaskedNetwork, TileFill
+from pemncodec.prototypes import cephes, mt19937, pytorch
+from pemncodec.prototypes.pytorch import PytorchGenerator
+
+from .networks import SPEC, assert_same
+
+SEEDS = (0, 1, 11, 5489, 2**32 - 1)
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """With the compiled loops, and without."""
+    if request.param == "compiled":
+        if pytorch.compiled is None or not hasattr(pytorch.compiled, "pytorch_normal"):
+            pytest.skip("the loops are not compiled here")
+    else:
+        monkeypatch.setattr(pytorch, "compiled", None)
+        monkeypatch.setattr(mt19937, "compiled", None)
+    mt19937._streams.clear()
+    yield request.param
+    mt19937._streams.clear()
+
+
+def same_dialect() -> bool:
+    """Whether this machine's torch draws normal numbers as the specification has them (x86 with AVX2)."""
+    torch.manual_seed(3)
+    return bool(
+        np.array_equal(torch.empty(4096).normal_().numpy(), PytorchGenerator("normal", 4096, 3, 0, 1.0).values())
+    )
+
+
+def bits(values: np.ndarray) -> list[int]:
+    return [int(word) for word in np.ascontiguousarray(values).view(np.uint32)]
+
+
+def after(seed: int, draws: int) -> None:
+    torch.manual_seed(seed)
+    if draws:
+        torch.rand(draws)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("offset", [0, 1, 623, 100_003])
+def test_uniforms_are_torchs(way: str, seed: int, offset: int) -> None:
+    for bound in (1.0, 0.0577350269, 1 / 28, 3.7):
+        after(seed, offset)
+        theirs = torch.empty(5001).uniform_(-bound, bound).numpy()
+        low = np.float32(-bound)
+        ours = PytorchGenerator("uniform", 5001, seed, offset, float(np.float32(bound) - low), float(low))
+        assert bits(ours.values()) == bits(theirs)
+        assert bits(ours.range(4000, 4013)) == bits(theirs[4000:4013])
+        signs = PytorchGenerator("signs of uniform", 5001, seed, offset, 0.25).values()
+        assert bits(signs) == bits(np.sign(theirs) * np.float32(0.25))
+
+
+@pytest.mark.parametrize("length", [16, 17, 23, 31, 32, 33, 4096, 100_007])
+def test_normals_are_torchs(way: str, length: int) -> None:
+    if not same_dialect():
+        pytest.skip("torch draws normal numbers in another way on this machine: no AVX2")
+    for seed, offset in ((0, 0), (11, 7), (2**32 - 1, 70_001)):
+        for std in (1.0, 0.0505):
+            after(seed, offset)
+            theirs = torch.empty(length).normal_(0, std).numpy()
+            ours = PytorchGenerator("normal", length, seed, offset, std)
+            assert bits(ours.values()) == bits(theirs)
+            assert bits(ours.range(3, 14)) == bits(theirs[3:14])
+        signs = PytorchGenerator("signs of normal", length, seed, offset, 0.5).values()
+        assert bits(signs) == bits(np.sign(theirs) * np.float32(0.5))
+
+
+def test_known_answers_of_the_specification(way: str) -> None:
+    text = (SPEC / "pemn-v1.md").read_text()
+    rows = re.findall(
+        r"^\| (uniform, low −0\.5|normal|) \| (\d+) \| (\d+) \| 20 \| (\d+) … \d+ \| ([0-9A-F ]+) \|$", text, re.M
+    )
+    assert len(rows) == 12
+    name = ""
+    for kind, seed, offset, first, words in rows:
+        name = kind.split(",")[0] or name
+        low = -0.5 if name == "uniform" else 0.0
+        values = PytorchGenerator(name, 20, int(seed), int(offset), 1.0, low).values()
+        expected = [int(word, 16) for word in words.split()]
+        assert bits(values)[int(first) : int(first) + len(expected)] == expected
+
+
+def test_draws_are_those_of_the_published_generator(way: str) -> None:
+    draws = mt19937.stream(5489).draws(0, 10_000)
+    assert draws[:4].tolist() == [3499211612, 581869302, 3890346734, 3586334585]
+    assert int(draws[9999]) == 4123659995  # ISO C++, [rand.predef]: the 10,000th of mt19937
+
+
+def test_any_stretch_of_the_draws(way: str) -> None:
+    whole = mt19937.Stream(77).draws(0, 3 * mt19937.STEP + 5)
+    stream = mt19937.Stream(77)
+    for start, stop in (
+        (2 * mt19937.STEP - 3, 3 * mt19937.STEP + 5),
+        (0, 1),
+        (5, 5),
+        (mt19937.STEP - 1, mt19937.STEP + 1),
+    ):
+        assert np.array_equal(stream.draws(start, stop), whole[start:stop])
+
+
+def rounded(value: Fraction) -> np.float32:
+    """The float32 nearest to a fraction, ties to even, by integers."""
+    if value == 0:
+        return np.float32(0)
+    magnitude, exponent = abs(value), 0
+    while magnitude >= 2:
+        magnitude, exponent = magnitude / 2, exponent + 1
+    while magnitude < 1:
+        magnitude, exponent = magnitude * 2, exponent - 1
+    unit = Fraction(2) ** (max(exponent, -126) - 23)
+    count = round(abs(value) / unit)  # Python rounds halves to even
+    return np.float32(float(count * unit) * (1 if value > 0 else -1))
+
+
+_FLOATS = st.floats(width=32, min_value=-(2.0**40), max_value=2.0**40).filter(lambda x: x == 0 or abs(x) > 2.0**-60)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(_FLOATS, _FLOATS, _FLOATS)
+def test_multiply_add_is_rounded_once(a: float, b: float, c: float) -> None:
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    found = cephes.fma(np.array([a], np.float32), np.float32(b), np.float32(c))[0]
+    assert found == rounded(exact)
+
+
+def test_a_case_that_two_roundings_get_wrong() -> None:
+    """1 + 2^−24 + 2^−47: in float64 and then to float32 it would be 1."""
+    a, b, c = np.float32(1 + 2.0**-23), np.float32(2.0**-24), np.float32(1)
+    assert np.float32(np.float64(a) * np.float64(b) + np.float64(c)) == np.float32(1 + 2.0**-23)
+    a = np.float32(2.0**-24 * (1 + 2.0**-23))
+    exact = Fraction(float(a)) * Fraction(float(np.float32(1 - 2.0**-24))) + 1
+    assert cephes.fma(np.array([a]), np.float32(1 - 2.0**-24), np.float32(1))[0] == rounded(exact)
+
+
+# --- in files ---------------------------------------------------------------------------------------------------------
+
+
+def network(*generators: PytorchGenerator) -> MaskedNetwork:
+    found = MaskedNetwork(prototypes=[GeneratedPrototype(generator) for generator in generators])
+    for number, generator in enumerate(generators):
+        flags = np.random.default_rng(number).random(generator.length) < 0.5
+        found.masks.append(Mask.from_bool(flags))
+        found.entries.append(Layer(f"l{number}", (generator.length,), number, TileFill(number)))
+    return found
+
+
+GENERATORS = (
+    PytorchGenerator("normal", 1000, 11, 12_345, 0.05),
+    PytorchGenerator("normal", 77, 11, 3, 0.05, patches=((0, 0x80000000), (76, 0x7FC00001))),
+    PytorchGenerator("uniform", 33, 2**32 - 1, 0, 0.5, -0.25, patches=((5, 1),)),
+    PytorchGenerator("signs of uniform", 3, 0, 99, 0.125),
+    PytorchGenerator("signs of normal", 40, 7, 50_000, 2.0),
+)
+
+
+def test_files_in_both_decoders() -> None:
+    data = pemncodec.save(network(*GENERATORS))
+    assert data[9] == 4
+    assert_same(data)
+    again = pemncodec.load_network(data)
+    assert [p.generator for p in again.prototypes if isinstance(p, GeneratedPrototype)] == list(GENERATORS)
+    assert pemncodec.save(again) == data
+
+
+def test_the_limit_counts_the_draws() -> None:
+    generator = PytorchGenerator("normal", 100, 1, 1_000_000, 1.0)
+    data = pemncodec.save(network(generator))
+    needed = 4 * (100 + 100 + 1_000_000 + 100 + 16)
+    pemncodec.load(data, max_bytes=needed)
+    with pytest.raises(LimitError):
+        pemncodec.load(data, max_bytes=needed - 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("gamma", 20, 1, 0, 1.0), "distribution 'gamma' is unknown"),
+        (("normal", 15, 1, 0, 1.0), "a length of at least 16"),
+        (("uniform", 0, 1, 0, 1.0), "a length of at least 1"),
+        (("uniform", 20, 1 << 32, 0, 1.0), "a seed in 0"),
+        (("uniform", 20, 1, 1 << 40, 1.0), "at most 2\\^40 draws"),
+        (("uniform", 20, 1, -1, 1.0), "at most 2\\^40 draws"),
+        (("uniform", 20, 1, 0, 0.0), "no float32 above 0"),
+        (("uniform", 20, 1, 0, float("nan")), "no float32 above 0"),
+        (("uniform", 20, 1, 0, 1.0, float("inf")), "no float32"),
+        (("uniform", 20, 1, 0, 1.0, 0.0, ((20, 0),)), "patches must be"),
+        (("uniform", 20.0, 1, 0, 1.0), "are integers"),
+    ],
+)
+def test_what_no_generator_is(arguments: tuple, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(NetworkError, match=message):
+        PytorchGenerator(*arguments)
+
+
+def test_an_infinite_element_is_refused(way: str) -> None:
+    with pytest.raises(NetworkError, match="not finite"):
+        PytorchGenerator("normal", 100, 1, 0, 3e38).values()
