@@ -6,7 +6,7 @@ What is claimed reproduces every value that a mask keeps; a few elements may be 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from .prototypes.vector import Vector, Weight
 
 # Seeds that people choose beyond the first ten thousand.
 USUAL = (12345, 31337, 123456, 1234567, 12345678, 123456789, 20190523, 20200101, 20210101, 20220101, 3735928559)
+# What a generator costs in the manifest, and a patch of it.
+_ROW_BYTES, _PATCH_BYTES = 32, 5
 _NAMES = {
     "uniform": "uniform",
     "normal": "normal",
@@ -68,13 +70,41 @@ def find_generators(
     if seed is None:
         return Seeded({}, [], [f"none of the seeds 0 … {seeding.tried - 1}, nor a usual one, made these weights"])
     seed &= 0xFFFFFFFF  # what the CPU generator takes of it
-    found = search(targets, seed, progress)
+    found = _with_prefixes(targets, search(targets, seed, progress), seed, progress)
     generators = {
         number: _generator(one, len(target.values), seed)
         for number, target, one in zip(numbers, targets, found, strict=True)
         if one is not None
     }
     return Seeded(generators, *_said(seed, targets, found))
+
+
+def _with_prefixes(
+    targets: Sequence[Target], found: Sequence[Found | None], seed: int, progress: Progress
+) -> list[Found | None]:
+    """Also vectors that are the beginning of a longer tensor (random-vector padding keeps the first d values of one).
+
+    The last sixteen elements of a normal tensor whose length is no multiple of sixteen are drawn again, after all
+    others; of a beginning they are not, so that they are patched.
+    """
+    complete = list(found)
+    numbers = [n for n, one in enumerate(found) if one is None and len(targets[n].values) % BLOCK]
+    whole = [_beginning(targets[n]) for n in numbers]
+    for number, one in zip(numbers, search(whole, seed, progress) if whole else [], strict=True):
+        target = targets[number]
+        if one is None or one.distribution != "normal":
+            continue
+        values = _generator(replace(one, patches=()), len(target.values), seed).values().view(np.uint32)
+        places = np.flatnonzero(target.wanted & (values != target.values)).tolist()
+        if _ROW_BYTES + _PATCH_BYTES * len(places) < 4 * int(np.count_nonzero(target.wanted)):
+            patches = tuple((place, int(target.values[place])) for place in places)
+            complete[number] = replace(one, patches=patches)
+    return complete
+
+
+def _beginning(target: Target) -> Target:
+    count = len(target.values) // BLOCK * BLOCK
+    return Target(target.name, target.values[:count], target.wanted[:count])
 
 
 def _find_seed(targets: Sequence[Target], tried: int, progress: Progress) -> int | None:

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pemncodec
+from pemncodec import kernels
 from pemncodec.errors import LimitError, NetworkError
 from pemncodec.mask import Mask
 from pemncodec.network import GeneratedPrototype, Layer, MaskedNetwork, TileFill
-from pemncodec.prototypes import cephes, mt19937, pytorch
+from pemncodec.prototypes import cephes, mt19937
 from pemncodec.prototypes.pytorch import PytorchGenerator
 
 from .networks import SPEC, assert_same
@@ -28,11 +29,11 @@ SEEDS = (0, 1, 11, 5489, 2**32 - 1)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """With the compiled loops, and without."""
     if request.param == "compiled":
-        if pytorch.compiled is None or not hasattr(pytorch.compiled, "pytorch_normal"):
+        if not hasattr(kernels.compiled, "pytorch_normal"):
             pytest.skip("the loops are not compiled here")
     else:
-        monkeypatch.setattr(pytorch, "compiled", None)
-        monkeypatch.setattr(mt19937, "compiled", None)
+        for module in ("pytorch", "mt19937"):
+            monkeypatch.setattr(f"pemncodec.prototypes.{module}.compiled", None)
     mt19937._streams.clear()
     yield request.param
     mt19937._streams.clear()
@@ -56,9 +57,10 @@ def after(seed: int, draws: int) -> None:
         torch.rand(draws)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("offset", [0, 1, 623, 100_003])
-def test_uniforms_are_torchs(way: str, seed: int, offset: int) -> None:
+def test_uniforms_are_torchs(seed: int, offset: int) -> None:
     for bound in (1.0, 0.0577350269, 1 / 28, 3.7):
         after(seed, offset)
         theirs = torch.empty(5001).uniform_(-bound, bound).numpy()
@@ -70,8 +72,9 @@ def test_uniforms_are_torchs(way: str, seed: int, offset: int) -> None:
         assert bits(signs) == bits(np.sign(theirs) * np.float32(0.25))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("length", [16, 17, 23, 31, 32, 33, 4096, 100_007])
-def test_normals_are_torchs(way: str, length: int) -> None:
+def test_normals_are_torchs(length: int) -> None:
     if not same_dialect():
         pytest.skip("torch draws normal numbers in another way on this machine: no AVX2")
     for seed, offset in ((0, 0), (11, 7), (2**32 - 1, 70_001)):
@@ -85,7 +88,8 @@ def test_normals_are_torchs(way: str, length: int) -> None:
         assert bits(signs) == bits(np.sign(theirs) * np.float32(0.5))
 
 
-def test_known_answers_of_the_specification(way: str) -> None:
+@pytest.mark.usefixtures("way")
+def test_known_answers_of_the_specification() -> None:
     text = (SPEC / "pemn-v1.md").read_text()
     rows = re.findall(
         r"^\| (uniform, low −0\.5|normal|) \| (\d+) \| (\d+) \| 20 \| (\d+) … \d+ \| ([0-9A-F ]+) \|$", text, re.M
@@ -100,13 +104,15 @@ def test_known_answers_of_the_specification(way: str) -> None:
         assert bits(values)[int(first) : int(first) + len(expected)] == expected
 
 
-def test_draws_are_those_of_the_published_generator(way: str) -> None:
+@pytest.mark.usefixtures("way")
+def test_draws_are_those_of_the_published_generator() -> None:
     draws = mt19937.stream(5489).draws(0, 10_000)
     assert draws[:4].tolist() == [3499211612, 581869302, 3890346734, 3586334585]
     assert int(draws[9999]) == 4123659995  # ISO C++, [rand.predef]: the 10,000th of mt19937
 
 
-def test_any_stretch_of_the_draws(way: str) -> None:
+@pytest.mark.usefixtures("way")
+def test_any_stretch_of_the_draws() -> None:
     whole = mt19937.Stream(77).draws(0, 3 * mt19937.STEP + 5)
     stream = mt19937.Stream(77)
     for start, stop in (
@@ -212,6 +218,7 @@ def test_what_no_generator_is(arguments: tuple, message: str) -> None:  # type: 
         PytorchGenerator(*arguments)
 
 
-def test_an_infinite_element_is_refused(way: str) -> None:
+@pytest.mark.usefixtures("way")
+def test_an_infinite_element_is_refused() -> None:
     with pytest.raises(NetworkError, match="not finite"):
         PytorchGenerator("normal", 100, 1, 0, 3e38).values()

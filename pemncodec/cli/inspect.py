@@ -156,6 +156,10 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
 
 
 def _prototype_text(prototype: dict[str, Any]) -> str:
+    if prototype["kind"] == "pytorch":
+        text = f"{prototype['length']:,} values, {prototype['distribution']}, of torch.manual_seed({prototype['seed']})"
+        text += f" from draw {prototype['offset']:,} on, scale {prototype['scale']:g}"
+        return text + (f", {prototype['patches']:,} patched" if prototype["patches"] else "")
     if prototype["kind"] == "generator":
         text = f"{prototype['length']:,} {prototype['distribution']} values from seed {prototype['seed']}"
         text += f", stream {prototype['stream']}, scale {prototype['scale']:.6g}"

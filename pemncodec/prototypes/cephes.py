@@ -42,13 +42,11 @@ def log(x: Floats) -> Floats:
     e = e - small.astype(np.float32)
     f = (m - np.float32(1)) + np.where(small, m, np.float32(0))
     z = f * f
-    p = np.full_like(x, constant(_LOG[0]))
-    for coefficient in _LOG[1:]:
+    p = fma(constant(_LOG[0]), f, constant(_LOG[1]))
+    for coefficient in _LOG[2:]:
         p = fma(p, f, constant(coefficient))
-    p = p * f
-    p = fma(p, z, e * constant(0xB95E8083))
-    p = p - z * np.float32(0.5)
-    return fma(e, constant(0x3F318000), f + p)
+    p = fma(p * f, z, e * constant(0xB95E8083))
+    return fma(e, constant(0x3F318000), f + (p - z * np.float32(0.5)))
 
 
 def sin_cos(t: Floats) -> tuple[Floats, Floats]:

@@ -1,0 +1,195 @@
+"""Packing networks that PyTorch drew: the seed is found again, the file is its masks and little else, and stays exact."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import pemncodec
+from pemncodec import errors
+from pemncodec.container.manifest import PytorchRow
+from pemncodec.reader import PemnFile
+
+from .networks import assert_same
+from .published import assert_equal, effective
+from .test_cli import fails, pemn
+from .test_pytorch_generator import same_dialect
+
+SAMPLES = Path(__file__).parent.parent.parent / "shared" / "samples"
+State = dict[str, torch.Tensor]
+
+
+def hidden_networks_fc(seed: int, init: str = "kaiming_normal") -> State:
+    """An MLP as allenai/hidden-networks makes it: default draws, scores, and then the frozen weights."""
+    torch.manual_seed(seed)
+    state: State = {}
+    for name, inputs, outputs in (("fc1", 784, 300), ("fc2", 300, 100), ("fc3", 100, 10)):
+        layer = torch.nn.Linear(inputs, outputs, bias=False)
+        scores = torch.empty_like(layer.weight)
+        torch.nn.init.kaiming_uniform_(scores, a=math.sqrt(5))
+        if init == "kaiming_normal":
+            torch.nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+        elif init == "signed_constant":
+            layer.weight.data = layer.weight.data.sign() * math.sqrt(2 / inputs)
+        state[f"{name}.weight"] = layer.weight.detach().clone()
+        state[f"{name}.scores"] = scores
+    return state
+
+
+def generated(data: bytes) -> list[PytorchRow]:
+    with PemnFile(data) as file:
+        return [row for row in file.decoder.manifest.prototypes if isinstance(row, PytorchRow)]
+
+
+@pytest.fixture(autouse=True)
+def dialect() -> None:
+    if not same_dialect():
+        pytest.skip("torch draws normal numbers in another way on this machine: no AVX2")
+
+
+def test_hidden_networks_kaiming_normal() -> None:
+    """The bar: at most 35,500 B for 266,200 weights, bit for bit; no patches where the dialect is known."""
+    state = hidden_networks_fc(11)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
+    assert len(data) <= 35_500
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+    assert "torch.manual_seed(11) made 3 of 3 vectors (normal)" in report.findings
+    assert [len(row.patches) for row in generated(data)] == [0, 0, 0]
+    assert_same(data)
+
+
+def test_signs_of_the_default_draw() -> None:
+    state = hidden_networks_fc(23, "signed_constant")
+    data, report = pemncodec.pack(state, keep=0.3, torch_seed=23, ties="stable")
+    assert "torch.manual_seed(23) made 3 of 3 vectors (signs of uniform)" in report.findings
+    assert report.sizes.kept == report.sizes.prototypes == 0
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.3, ties="stable")))
+
+
+def test_max_layer_padding() -> None:
+    """Every layer a prefix of the largest, which was drawn last."""
+    torch.manual_seed(5)
+    shapes = [(32, 3, 3, 3), (64, 32, 3, 3), (64, 64, 3, 3), (10, 64)]
+    drawn = [torch.empty(shape) for shape in shapes]
+    for tensor in drawn:
+        torch.nn.init.kaiming_normal_(tensor)
+    largest = drawn[2].flatten()
+    state = {}
+    for number, shape in enumerate(shapes):
+        state[f"{number}.weight"] = largest[: math.prod(shape)].reshape(shape).clone()
+        state[f"{number}.scores"] = torch.rand(shape)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=5)
+    assert len(generated(data)) == 1
+    assert report.sizes.prototypes + report.sizes.rest < 600
+    assert_equal(pemncodec.load(data), effective(state, 0.5))
+
+
+def test_values_that_no_mask_keeps_need_no_patch() -> None:
+    state = hidden_networks_fc(11)
+    mask = pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable"))["fc1.weight"] != 0
+    noise = torch.randn(mask.shape)
+    state["fc1.weight"] = torch.where(mask, state["fc1.weight"], noise)
+    data = pemncodec.save(state, keep=0.5, ties="stable", torch_seed=11)
+    assert [len(row.patches) for row in generated(data)] == [0, 0, 0]
+    # also where they are zero: saved multiplied by the mask
+    dense = pemncodec.load(data)
+    data, report = pemncodec.pack(dense, torch_seed=11)
+    assert [len(row.patches) for row in generated(data)] == [0, 0, 0]
+    assert_equal(pemncodec.load(data), dense)
+
+
+def test_some_other_values_are_patches() -> None:
+    state = hidden_networks_fc(11)
+    mask = pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable"))["fc1.weight"] != 0
+    flat = state["fc1.weight"].view(-1)
+    changed = mask.view(-1).nonzero()[:20, 0]
+    flat[changed] += 1
+    data = pemncodec.save(state, keep=0.5, ties="stable", torch_seed=11)
+    assert sum(len(row.patches) for row in generated(data)) == 20
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+
+
+def test_a_wrong_seed_is_told_and_the_file_stays_exact() -> None:
+    state = hidden_networks_fc(11)
+    plain = pemncodec.save(state, keep=0.5, ties="stable")
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=12)
+    assert data == plain
+    assert any("torch.manual_seed(12) did not make 3 of 3 vectors: 'fc1.weight'" in note for note in report.notes)
+
+
+def test_a_layer_that_was_trained_is_stored_as_before() -> None:
+    state = hidden_networks_fc(11)
+    state["fc2.weight"] += 0.01 * torch.randn(state["fc2.weight"].shape)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
+    assert len(generated(data)) == 2
+    assert any("did not make 1 of 3 vectors: 'fc2.weight'" in note for note in report.notes)
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+
+
+def test_the_seed_is_found() -> None:
+    state = hidden_networks_fc(11)
+    seen = []
+    data, report = pemncodec.pack(
+        state, keep=0.5, ties="stable", find_seed=20, progress=lambda done, total, name: seen.append(name)
+    )
+    assert len(generated(data)) == 3
+    assert "torch.manual_seed(11) made 3 of 3 vectors (normal)" in report.findings
+    assert "seed 11" in seen
+    none, report = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=5)
+    assert generated(none) == []
+    assert any("none of the seeds 0 … 4, nor a usual one, made these weights" in note for note in report.notes)
+
+
+def test_tasks_over_one_seed(tmp_path: Path) -> None:
+    states = {}
+    for number in range(3):
+        states[f"t{number}"] = hidden_networks_fc(11)
+        for name in states[f"t{number}"]:
+            if name.endswith("scores"):
+                states[f"t{number}"][name] = torch.rand(states[f"t{number}"][name].shape)
+    path = tmp_path / "tasks.pemn"
+    pemncodec.save_tasks(states, path, keep=0.5, ties="stable", torch_seed=11)
+    assert path.stat().st_size < 3 * 266_200 / 8 * 1.01
+    pemncodec.save_tasks({"t3": states["t0"]}, path, add_to=path, keep=0.5, ties="stable")
+    for name, state in {**states, "t3": states["t0"]}.items():
+        expected = pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable"))
+        assert_equal(pemncodec.load_file(path, task=name), expected)
+
+
+def test_the_command(tmp_path: Path) -> None:
+    torch.save(hidden_networks_fc(11), tmp_path / "fc.pt")
+    common = ["pack", "fc.pt", "--keep", "0.5", "--ties", "stable", "--force"]
+    out = pemn(*common, "--torch-seed", "11", cwd=tmp_path)
+    assert out.returncode == 0, out.stderr
+    assert "found: torch.manual_seed(11) made 3 of 3 vectors (normal)" in out.stdout
+    assert '"kind": "pytorch"' in pemn("inspect", "--json", "fc.pemn", cwd=tmp_path).stdout
+    assert "torch.manual_seed(11)" in pemn("inspect", "fc.pemn", cwd=tmp_path).stdout
+    assert pemn("verify", "fc.pemn", "--against", "fc.pt", cwd=tmp_path).returncode == 0
+    out = pemn(*common, "--find-seed", "15", cwd=tmp_path)
+    assert "torch.manual_seed(11) made 3 of 3" in out.stdout, out.stderr
+    fails(pemn(*common, "--torch-seed", "1", "--find-seed", cwd=tmp_path), "the seed is given: there is none to find")
+    fails(pemn(*common, "--torch-seed", str(1 << 65), cwd=tmp_path), "is none that torch.manual_seed takes")
+    fails(pemn(*common, "--find-seed", "-3", cwd=tmp_path), "seeds cannot be tried")
+
+
+@pytest.mark.parametrize("bad", [1.5, "eleven", 1 << 64])
+def test_what_no_seed_is(bad: object) -> None:
+    with pytest.raises(errors.SeedError, match="is none that torch.manual_seed takes"):
+        pemncodec.save(hidden_networks_fc(1), keep=0.5, ties="stable", torch_seed=bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "keep", "most"), [("hn_fc_sc_k03", 11, 0.3, 30_200), ("pemn_onelayer", 7, 0.5, 11_500)]
+)
+def test_samples(name: str, seed: int, keep: float, most: int) -> None:
+    path = SAMPLES / f"{name}.pt"
+    if not path.exists():
+        pytest.skip(f"{path.name} is not beside this repository: its seed is not looked for")
+    state = pemncodec.load_checkpoint(path)
+    data, report = pemncodec.pack(state, keep=keep, torch_seed=seed)
+    assert len(data) <= most
+    assert report.sizes.prototypes + report.sizes.kept == 0
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=keep)))
