@@ -20,6 +20,7 @@ import vector_cases_delta_blocks
 import vector_cases_delta_chains
 import vector_cases_delta_masks
 import vector_cases_delta_prototypes
+import vector_cases_drawn
 import vector_cases_generators
 import vector_cases_grouped
 import vector_cases_grouped_tables
@@ -38,6 +39,7 @@ from vector_cases_rans_damaged import rans_rows
 from vector_cases_rotated import rotated_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
+from vector_drawn import check_known_draws
 from vector_numbers import check_known_answers
 from vector_rans import check_frequencies
 
@@ -56,6 +58,7 @@ REGISTERED = (
     vector_cases_delta_blocks,
     vector_cases_delta_prototypes,
     vector_cases_delta_chains,
+    vector_cases_drawn,
 )
 
 
@@ -119,6 +122,7 @@ def main() -> None:
     """Write everything anew."""
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
     check_known_answers()
+    check_known_draws()
     check_frequencies()
     write_valid(fresh(root / "valid"))
     write_invalid(fresh(root / "invalid"))
