@@ -221,7 +221,7 @@ def payloads() -> Iterator[Row]:
         yield row(f"infinite_patched_{name}", "8.4: elements that are infinite, all of which are patched", file)
     for last in (False, True):
         file = infinite_part(last=last)
-        where = "is made again, and then is" if last else "is not made again"
+        where = "is made again" if last else "is made once"
         yield row(f"infinite_{'last' if last else 'first'}", f"8.4: only an element that {where} is infinite", file)
 
     seed, position = rare(1 << 23)
