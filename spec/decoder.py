@@ -935,10 +935,9 @@ Singles = npt.NDArray[np.float32]
 def mersenne_twister(seed: int, count: int) -> Draws:
     """Section 8.8: x(0) ... x(count - 1) of MT19937."""
     s = np.empty(624 + count, np.uint32)
-    last = seed
-    for i in range(624):
-        last = (1812433253 * (last ^ last >> 30) + i) % (1 << 32) if i else seed
-        s[i] = last
+    s[0] = last = seed
+    for i in range(1, 624):
+        s[i] = last = (1812433253 * (last ^ last >> 30) + i) % (1 << 32)
     for i in range(624, 624 + count, 227):  # s(i) depends on s(i - 227) and on what is before that
         n = min(227, 624 + count - i)
         y: Array = (s[i - 624 : i - 624 + n] & 0x80000000) | (s[i - 623 : i - 623 + n] & 0x7FFFFFFF)

@@ -20,6 +20,7 @@ import vector_cases_delta_blocks
 import vector_cases_delta_chains
 import vector_cases_delta_masks
 import vector_cases_delta_prototypes
+import vector_cases_drawn
 import vector_cases_generators
 import vector_cases_grouped
 import vector_cases_grouped_tables
@@ -31,6 +32,7 @@ from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
 from vector_cases_delta_damaged_blocks import delta_block_rows
+from vector_cases_drawn_damaged import drawn_rows
 from vector_cases_grouped_damaged import grouped_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
@@ -38,6 +40,7 @@ from vector_cases_rans_damaged import rans_rows
 from vector_cases_rotated import rotated_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
+from vector_drawn import check_known_draws
 from vector_numbers import check_known_answers
 from vector_rans import check_frequencies
 
@@ -56,6 +59,7 @@ REGISTERED = (
     vector_cases_delta_blocks,
     vector_cases_delta_prototypes,
     vector_cases_delta_chains,
+    vector_cases_drawn,
 )
 
 
@@ -103,7 +107,7 @@ def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
     groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows, grouped_rows)
-    for row in itertools.chain.from_iterable(group() for group in (*groups, delta_rows, delta_block_rows)):
+    for row in itertools.chain.from_iterable(group() for group in (*groups, delta_rows, delta_block_rows, drawn_rows)):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}
@@ -119,6 +123,7 @@ def main() -> None:
     """Write everything anew."""
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
     check_known_answers()
+    check_known_draws()
     check_frequencies()
     write_valid(fresh(root / "valid"))
     write_invalid(fresh(root / "invalid"))

@@ -71,6 +71,16 @@ class Values:
     kind: Number = 0
 
 
+def patched(patches: Mapping[int, int], gaps: Sequence[Number] | None, digest: int) -> bytes:
+    """The end of the row of every generator (4.5); the gaps are those of the patches unless others are given."""
+    if gaps is None:
+        order = [-1, *sorted(patches)]
+        gaps = [b - a - 1 for a, b in itertools.pairwise(order)]
+    out = u(len(patches)) + b"".join(u(gap) for gap in gaps)
+    out += b"".join(struct.pack("<I", patches[i]) for i in sorted(patches))
+    return out + struct.pack("<I", digest)
+
+
 @dataclass
 class Generator:
     """A prototype made by a generator (4.5); scale and patches as binary32 bits.
@@ -92,16 +102,36 @@ class Generator:
 
     def row(self) -> bytes:
         """The row in the table of prototypes."""
-        gaps = self.gaps
-        if gaps is None:
-            order = [-1, *sorted(self.patches)]
-            gaps = [b - a - 1 for a, b in itertools.pairwise(order)]
         out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
         out += struct.pack("<QQI", self.seed, self.stream, self.scale)
         out += b"".join(u(number) for number in (self.period, self.zeros) if number is not None)
-        out += u(len(self.patches)) + b"".join(u(gap) for gap in gaps)
-        out += b"".join(struct.pack("<I", self.patches[i]) for i in sorted(self.patches))
-        return out + struct.pack("<I", self.digest)
+        return out + patched(self.patches, self.gaps, self.digest)
+
+
+@dataclass
+class Drawn:
+    """A prototype made by generator 3 (4.5); scale, low and patches as binary32 bits.
+
+    A low that is given stands in the row, whatever the distribution.
+    """
+
+    length: Number
+    distribution: Number
+    seed: int
+    offset: Number
+    scale: int
+    low: int | None = None
+    patches: dict[int, int] = field(default_factory=dict)
+    digest: int = 0
+    gaps: Sequence[Number] | None = None
+    generator: Number = 3
+
+    def row(self) -> bytes:
+        """The row in the table of prototypes."""
+        out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
+        out += struct.pack("<I", self.seed) + u(self.offset) + struct.pack("<I", self.scale)
+        out += b"" if self.low is None else struct.pack("<I", self.low)
+        return out + patched(self.patches, self.gaps, self.digest)
 
 
 @dataclass
@@ -189,7 +219,7 @@ class File:
     tasks: list[str | bytes] = field(default_factory=list)
     masks: list[Mask] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
-    prototypes: list[Values | Generator] = field(default_factory=list)
+    prototypes: list[Values | Generator | Drawn] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     counts: dict[str, Number] = field(default_factory=dict)
     header: dict[str, int] = field(default_factory=dict)
@@ -214,7 +244,7 @@ class File:
         out += b"".join(u(len(b.payload) if b.size is None else b.size) for b in self.blocks)
         out += self._count("prototypes", self.prototypes)
         for p in self.prototypes:
-            if isinstance(p, Generator):
+            if isinstance(p, (Generator, Drawn)):
                 out += p.row()
                 continue
             partial = (p.presence is not None) if p.partial is None else p.partial
