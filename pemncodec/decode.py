@@ -19,6 +19,7 @@ from .container.manifest import (
     ZERO_NAMES,
     AliasRow,
     KeptRow,
+    PytorchRow,
     TensorRow,
     TiledRow,
     ValuesRow,
@@ -158,7 +159,8 @@ class Decoder:
 
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]
-        self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize, f"prototype {index}")
+        draws = 4 * row.draws if isinstance(row, PytorchRow) else 0
+        self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize + draws, f"prototype {index}")
         if not isinstance(row, ValuesRow):
             return generate(row, index)
         values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))

@@ -565,7 +565,11 @@ def check_limit(manifest: Manifest, entries: Sequence[Entry], max_bytes: int) ->
     own = [entry for entry in entries if entry.kind != ALIAS]
     parts = [(row.count, row.dtype) for row in own] + [(row.length, row.dtype) for row in manifest.prototypes]
     total = sum(count * DTYPES[dtype][1] for count, dtype in parts)
-    total += 4 * max((row.draws for row in manifest.prototypes), default=0)
+    draws: dict[int, int] = {}
+    for row in manifest.prototypes:
+        if row.draws:
+            draws[row.seed] = max(draws.get(row.seed, 0), row.draws)
+    total += 4 * sum(draws.values())
     blocks = [manifest.blocks[index] for index in used]
     largest = max((row.count * DTYPES[row.dtype][1] for row in blocks), default=0)
     check(max(total, largest) <= max_bytes, "limit", f"decodes to {total} bytes; the limit is {max_bytes}")

@@ -148,8 +148,8 @@ def limits() -> Iterator[Row]:
     demand(len(file.prototypes) == 5 and len(file.entries) == 5, "another file")
     reason = "4.7: beside other generators: 988 bytes of layers and prototypes, 140 of draws"
     yield Row("drawn_max_bytes_others", LIMIT, reason, file, elements + 4 * 35 - 1)
-    reason = "4.7: of task a 80 bytes, of all prototypes 144, and 2128 of the draws of a prototype of task b"
-    yield Row("drawn_max_bytes_task", LIMIT, reason, of("drawn_tasks"), 80 + 144 + 4 * 532 - 1, "a")
+    reason = "4.7: of task a 80 bytes, of all prototypes 144, and 2244 of the draws of two seeds, one of them of task b"
+    yield Row("drawn_max_bytes_task", LIMIT, reason, of("drawn_tasks"), 80 + 144 + 4 * (532 + 29) - 1, "a")
     row = Row("drawn_2_40_normal", LIMIT, "", edited(NORMAL, offset=MOST_DRAWS - 20 - 16))
     yield upon_invalid("drawn_2_40", row, one_xor(D.FLOAT32, 20))
 

@@ -1,4 +1,4 @@
-"""Packing networks that PyTorch drew: the seed is found again, the file is its masks and little else, and stays exact."""
+"""Packing networks that PyTorch drew: the seed is found again, the file is its masks and little else, and exact."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_values_that_no_mask_keeps_need_no_patch() -> None:
     assert [len(row.patches) for row in generated(data)] == [0, 0, 0]
     # also where they are zero: saved multiplied by the mask
     dense = pemncodec.load(data)
-    data, report = pemncodec.pack(dense, torch_seed=11)
+    data = pemncodec.save(dense, torch_seed=11)
     assert [len(row.patches) for row in generated(data)] == [0, 0, 0]
     assert_equal(pemncodec.load(data), dense)
 
@@ -131,10 +131,13 @@ def test_a_layer_that_was_trained_is_stored_as_before() -> None:
 
 def test_the_seed_is_found() -> None:
     state = hidden_networks_fc(11)
-    seen = []
-    data, report = pemncodec.pack(
-        state, keep=0.5, ties="stable", find_seed=20, progress=lambda done, total, name: seen.append(name)
-    )
+    seen: list[str] = []
+
+    def progress(done: int, total: int, name: str, /) -> None:
+        assert 0 <= done <= total
+        seen.append(name)
+
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=20, progress=progress)
     assert len(generated(data)) == 3
     assert "torch.manual_seed(11) made 3 of 3 vectors (normal)" in report.findings
     assert "seed 11" in seen
@@ -177,7 +180,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [1.5, "eleven", 1 << 64])
 def test_what_no_seed_is(bad: object) -> None:
-    with pytest.raises(errors.SeedError, match="is none that torch.manual_seed takes"):
+    with pytest.raises(errors.SeedError, match=r"is none that torch\.manual_seed takes"):
         pemncodec.save(hidden_networks_fc(1), keep=0.5, ties="stable", torch_seed=bad)  # type: ignore[arg-type]
 
 

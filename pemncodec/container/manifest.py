@@ -255,8 +255,11 @@ class Manifest:
             if not isinstance(row := self.entries[index], AliasRow)
         )
         prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
-        draws = max((row.draws for row in self.prototypes if isinstance(row, PytorchRow)), default=0)
-        return prototypes + entries + 4 * draws
+        draws: dict[int, int] = {}
+        for prototype in self.prototypes:
+            if isinstance(prototype, PytorchRow):
+                draws[prototype.seed] = max(draws.get(prototype.seed, 0), prototype.draws)
+        return prototypes + entries + 4 * sum(draws.values())
 
     def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
         """How blocks are shared out (spec section 4.4).

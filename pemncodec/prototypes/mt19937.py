@@ -17,9 +17,9 @@ Draws = NDArray[np.uint32]
 
 _WORDS = 624
 # Draws between kept states, and at a time; a multiple of the words of a state.
-STEP = _WORDS * (1 << 9)
-# Seeds whose states are kept.
-_SEEDS = 4
+STEP = _WORDS * (1 << 7)
+# States that are kept, of all seeds together: more than what a file may need that decodes within 16 GiB (spec 4.7).
+_MOST_STATES = 1 << 16
 
 
 def _first_state(seed: int) -> Draws:
@@ -56,6 +56,10 @@ class Stream:
         self._lock = Lock()
         self._states = [_first_state(seed)]
 
+    def __len__(self) -> int:
+        """How many states are kept."""
+        return len(self._states)
+
     def draws(self, start: int, stop: int) -> Draws:
         """Draws start … stop − 1."""
         out = np.empty(stop - start, dtype=np.uint32)
@@ -84,10 +88,10 @@ _lock = Lock()
 
 
 def stream(seed: int) -> Stream:
-    """The stream of a seed; the last few are kept."""
+    """The stream of a seed. Those that were asked for last are kept: prototypes of many seeds may take turns."""
     with _lock:
         found = _streams.pop(seed, None) or Stream(seed)
         _streams[seed] = found
-        while len(_streams) > _SEEDS:
+        while len(_streams) > 1 and sum(len(each) for each in _streams.values()) > _MOST_STATES:
             _streams.popitem(last=False)
         return found
