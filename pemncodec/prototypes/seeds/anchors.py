@@ -83,13 +83,21 @@ def uniform_anchors(target: Target, prefix: int) -> Anchors | None:
         return None
     least = float(np.partition(size, len(size) - 1 - outside)[len(size) - 1 - outside])
     most = least / (1 - (2 * outside + _SHORT) / len(size))
-    near = np.argsort(size, kind="stable")[:_MOST]
+    near = np.argsort(size, kind="stable")[_ranks(outside, len(size))]
     exact = values[near].astype(np.float64)
     ends = np.sort(np.stack([exact / least, exact / most]), axis=0)
     lows, highs = np.clip((ends + 1) * (RANGE // 2) + [[-2], [2]], 0, RANGE - 1).astype(np.int64)
     if (highs - lows)[:_PRIMARY].sum() > _WIDEST:
         return None
     return Anchors("uniform", positions[near].astype(np.int64), lows, highs)
+
+
+def _ranks(outside: int, count: int) -> list[int]:
+    """Which of the elements, nearest to 0 first: that many that were changed, and lie together, hide few of these."""
+    step = -(-max(outside, 1) // 3)
+    ranks = list(range(outside, count, step))[:_MOST]
+    apart = ranks[:: _MOST // _PRIMARY + 1]
+    return apart + [rank for rank in ranks if rank not in apart]
 
 
 def _first(target: Target, prefix: int) -> Target:

@@ -19,7 +19,8 @@ class Chunk:
 
     def __init__(self, stream: Stream, start: int, count: int, reach: int) -> None:
         self.start, self.count = start, count
-        self.fractions = stream.fractions(start, start + count + reach)
+        self._packed: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self.fractions = stream.fractions(start, start + count + reach + 16)
 
     @cached_property
     def centred(self) -> NDArray[np.float32]:
@@ -34,3 +35,14 @@ class Chunk:
         sine = k > _HALF
         cosine = (k - np.uint32(1 << 22)) < _HALF
         return sine, cosine, sine
+
+    def packed(self, plane: int, shift: int) -> NDArray[np.uint8]:
+        """A plane from its draw `shift` < 8 on, eight draws to a byte, the first lowest."""
+        if plane == 2:  # the same as plane 0
+            plane = 0
+        if (plane, 0) not in self._packed:
+            self._packed[plane, 0] = np.packbits(self.planes[plane], bitorder="little")
+        if (plane, shift) not in self._packed:
+            whole = self._packed[plane, 0]
+            self._packed[plane, shift] = (whole[:-1] >> np.uint8(shift)) | (whole[1:] << np.uint8(8 - shift))
+        return self._packed[plane, shift]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunk import PART, Chunk
+from .chunk import Chunk
 from .target import BLOCK, Target, draw_of_angle, magnitudes, tolerated
 
 # The signs that have all to be there, of which there are two sets in case that elements were changed.
 _GROUP = 24
 _MOST = 192
 # How many signs are compared everywhere, before only what is left is looked at.
-_EVERYWHERE = 6
+_EVERYWHERE = 16
 
 
 @dataclass(frozen=True)
@@ -35,28 +35,38 @@ class Signs:
         """Offsets at which nearly all signs fit."""
         found: set[int] = set()
         for group in range(0, min(2 * _GROUP, len(self.positions) - _GROUP + 1), _GROUP):
-            for start in range(0, chunk.count, PART):
-                offsets = self._scan(chunk, start, min(PART, chunk.count - start), group)
-                found.update(chunk.start + int(offset) for offset in offsets)
+            found.update(chunk.start + offset for offset in self._scan(chunk, group).tolist())
         return sorted(found)
 
-    def _scan(self, chunk: Chunk, start: int, count: int, group: int) -> NDArray[np.intp]:
-        alive: NDArray[np.bool_] = np.ones(count, dtype=np.bool_)
-        order = range(group, group + _GROUP)
-        for i in order[:_EVERYWHERE]:
-            begin = start + int(self.positions[i])
-            alive &= chunk.planes[self.planes[i]][begin : begin + count] == self.flags[i]
-        offsets = np.flatnonzero(alive) + start
-        for i in order[_EVERYWHERE:]:
+    def _scan(self, chunk: Chunk, group: int) -> NDArray[np.intp]:
+        everywhere = slice(group, group + _EVERYWHERE)
+        # A bit for each offset: whether all draws fit whose flag is set, and whether one is set that must not be.
+        size = -(-chunk.count // 8)
+        alive = np.full(size, 0xFF, dtype=np.uint8)
+        dead = np.zeros(size, dtype=np.uint8)
+        for position, plane, flag in zip(
+            self.positions[everywhere].tolist(), self.planes[everywhere], self.flags[everywhere], strict=True
+        ):
+            drawn = chunk.packed(int(plane), position % 8)[position // 8 : position // 8 + size]
+            if flag:
+                alive &= drawn
+            else:
+                dead |= drawn
+        alive &= ~dead
+        at = np.flatnonzero(alive != 0)
+        bit = np.flatnonzero(np.unpackbits(alive[at], bitorder="little"))
+        offsets = 8 * at[bit // 8] + bit % 8
+        offsets = offsets[offsets < chunk.count]
+        for i in range(group + _EVERYWHERE, group + _GROUP):
             offsets = offsets[chunk.planes[self.planes[i]][offsets + self.positions[i]] == self.flags[i]]
-        for offset in offsets.tolist():
-            fits = [
-                chunk.planes[plane][offset + position] == flag
-                for position, plane, flag in zip(self.positions, self.planes, self.flags, strict=True)
-            ]
-            if sum(fits) < len(fits) - len(fits) // 32:
-                offsets = offsets[offsets != offset]
-        return offsets
+        return offsets[np.array([self._fits(chunk, offset) for offset in offsets.tolist()], dtype=np.bool_)]
+
+    def _fits(self, chunk: Chunk, offset: int) -> bool:
+        equal = sum(
+            bool(chunk.planes[plane][offset + position] == flag)
+            for position, plane, flag in zip(self.positions, self.planes, self.flags, strict=True)
+        )
+        return equal >= len(self.positions) - len(self.positions) // 32
 
 
 def constant(target: Target) -> int | None:
