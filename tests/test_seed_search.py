@@ -12,14 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pemncodec.dtypes import float32_of
+from pemncodec.prototypes.mt19937 import STEP, Stream
+from pemncodec.prototypes.pytorch import PytorchGenerator
 from pemncodec.prototypes.seeds import Found, Prober, Target, probe, search
-from pemncodec.prototypes.seeds.reference import values
-from pemncodec.prototypes.seeds.stream import STEP, Stream
 from pemncodec.prototypes.seeds.target import beyond_chance
 
 SEED = 11
 ONE = 0x3F800000
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+NAMES = {"uniform-signs": "signs of uniform", "normal-signs": "signs of normal"}
+
+
+def values(distribution: str, seed: int, offset: int, length: int, scale: int, low: int) -> NDArray[np.float32]:
+    """The elements of the decoder's generator."""
+    name = NAMES.get(distribution, distribution)
+    return PytorchGenerator(name, length, seed & 0xFFFFFFFF, offset, float32_of(scale), float32_of(low)).values()
 
 
 @functools.cache

@@ -49,12 +49,12 @@ class Stream:
     """The draws of one seed; for any number of threads.
 
     Args:
-        seed: 32 bits.
+        seed: of which the low 32 bits count.
     """
 
     def __init__(self, seed: int) -> None:
         self._lock = Lock()
-        self._states = [_first_state(seed)]
+        self._states = [_first_state(seed & 0xFFFFFFFF)]
 
     def __len__(self) -> int:
         """How many states are kept."""

@@ -62,15 +62,20 @@ def normal_anchors(target: Target, prefix: int) -> Anchors | None:
     paired = (place % BLOCK < 8) & (positions[at] == positions + 8)
     # A regular pair whose second element the tail made anew is none.
     paired &= (positions >= tail) | (positions + 8 < tail)
-    first = np.flatnonzero(paired)[: 4 * _MOST]
+    # Far apart: elements that were changed, and lie together, hide few of them.
+    first = np.flatnonzero(paired)
+    first = first[_spread(len(first), 4 * _MOST)]
     second = at[first]
     turns = np.arctan2(values[second].astype(np.float64), values[first].astype(np.float64)) / (2 * np.pi) % 1.0
     fractions = np.rint(turns * RANGE).astype(np.int64)
     inside = (fractions > 2 * _ANGLE_ERROR) & (fractions < RANGE - 2 * _ANGLE_ERROR)
-    fractions = fractions[inside][:_MOST]
-    if not len(fractions):
+    if not inside.any():
         return None
-    draws = draw_of_angle(positions[first][inside][:_MOST], length).astype(np.int64)
+    chosen = np.flatnonzero(inside)
+    chosen = chosen[_spread(len(chosen), _MOST)]
+    chosen = np.concatenate([chosen[i :: _MOST // _PRIMARY + 1] for i in range(_MOST // _PRIMARY + 1)])
+    fractions = fractions[chosen]
+    draws = draw_of_angle(positions[first[chosen]], length).astype(np.int64)
     return Anchors("normal", draws, fractions - _ANGLE_ERROR, fractions + _ANGLE_ERROR)
 
 
@@ -90,6 +95,11 @@ def uniform_anchors(target: Target, prefix: int) -> Anchors | None:
     if (highs - lows)[:_PRIMARY].sum() > _WIDEST:
         return None
     return Anchors("uniform", positions[near].astype(np.int64), lows, highs)
+
+
+def _spread(count: int, most: int) -> NDArray[np.intp]:
+    """At most so many of `count` numbers, evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.intp)) if count else np.empty(0, np.intp)
 
 
 def _ranks(outside: int, count: int) -> list[int]:

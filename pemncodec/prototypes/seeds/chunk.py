@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .stream import Stream
+from ..mt19937 import Stream
+from .drawn import bits24
 
 # What one pass over a part of a chunk looks at, so that it stays in the processor's cache.
 PART = 1 << 16
@@ -20,7 +21,7 @@ class Chunk:
     def __init__(self, stream: Stream, start: int, count: int, reach: int) -> None:
         self.start, self.count = start, count
         self._packed: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        self.fractions = stream.fractions(start, start + count + reach + 16)
+        self.fractions = bits24(stream, start, start + count + reach + 16)
 
     @cached_property
     def centred(self) -> NDArray[np.float32]:

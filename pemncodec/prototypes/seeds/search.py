@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ...progress import Progress, silent
+from ..mt19937 import Stream
 from .anchors import Anchors, AnchorScan, normal_anchors, uniform_anchors
 from .chunk import Chunk
 from .ratios import Ratios, ratios
 from .signs import Signs, constant, signs
-from .stream import Stream
 from .target import Found, Target, default_window
 from .verify import verify
 

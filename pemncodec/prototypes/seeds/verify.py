@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .arithmetic import Floats
-from .reference import numbers, scaled
+from ..mt19937 import Stream
+from .drawn import Floats, numbers, scaled
 from .signs import constant
-from .stream import Stream
 from .target import BLOCK, Found, Target, beyond_chance, magnitudes, tolerated
 
 _SAMPLE = 4096
