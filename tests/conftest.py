@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from pemncodec import kernels
+from pemncodec import decode, kernels, masks, tensors
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])
@@ -20,3 +22,20 @@ def both_ways(request: pytest.FixtureRequest) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernels, "compiled", None)
         yield request.param
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often masks and blocks were decoded, and how many elements were multiplied by a scale."""
+    counter: Counter[str] = Counter()
+
+    def counted(name: str, function: Any) -> Any:
+        def call(*arguments: Any) -> Any:
+            counter[name] += 1
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(decode, "decode_mask", counted("mask", masks.decode_mask))
+    monkeypatch.setattr(decode, "decode_block", counted("block", tensors.decode_block))
+    return counter

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import pemncodec
-from pemncodec import decode, masks, tensors
 from pemncodec.container.manifest import (
     AliasRow,
     BlockRow,
@@ -24,7 +23,6 @@ from pemncodec.container.manifest import (
     TiledRow,
     ValuesRow,
 )
-from pemncodec.container.sections import Sections, write_container
 from pemncodec.dtypes import BY_NAME, FLOAT32
 from pemncodec.encode import encode
 from pemncodec.errors import FormatError, LimitError, PayloadError
@@ -49,6 +47,7 @@ from .deltas import (
 )
 from .networks import assemble, random_mask, split, u
 from .test_damage import mutated
+from .test_hostile import file_of
 
 pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
 
@@ -287,30 +286,6 @@ def test_manipulated(part: str) -> None:
 # --- work and memory ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often masks and blocks were decoded."""
-    counter: Counter[str] = Counter()
-
-    def counted(name: str, function: Any) -> Any:
-        def call(*arguments: Any) -> Any:
-            counter[name] += 1
-            return function(*arguments)
-
-        return call
-
-    monkeypatch.setattr(decode, "decode_mask", counted("mask", masks.decode_mask))
-    monkeypatch.setattr(decode, "decode_block", counted("block", tensors.decode_block))
-    return counter
-
-
-def whole(manifest: Manifest, payloads: list[bytes]) -> bytes:
-    sections = Sections()
-    for payload in payloads:
-        sections.add(payload)
-    return write_container(manifest, [sections]).to_bytes()
-
-
 def test_many_references_to_two_things(calls: Counter[str]) -> None:
     """A thousand tensors of one element, each in a block of its own, refer in turn to two layers of one element.
 
@@ -323,7 +298,7 @@ def test_many_references_to_two_things(calls: Counter[str]) -> None:
     )
     prototypes = (ValuesRow(length, 0, None), ValuesRow(length, 1, None))
     manifest = Manifest(masks=(MaskRow(0, 1, 1, 0),), blocks=(block, block), prototypes=prototypes, entries=rows)
-    base = whole(manifest, [b"", b"\0\0\0\0\x80\x3f", b"\0\0\0\0\0\x40"])
+    base = file_of(manifest, [b"", b"\0\0\0\0\x80\x3f", b"\0\0\0\0\0\x40"])
     count = 1000
     references = [raw_xor([1 + number % 2], np.zeros(1, dtype=np.uint32)) for number in range(count)]
     data = by_hand(
@@ -444,7 +419,7 @@ def test_a_huge_base() -> None:
     count = 1 << 40
     rows: tuple[EntryRow, ...] = (TiledRow("w", 0, (count,), 0, 0, 0, 0, None, None, 0), AliasRow("x", 0, 0))
     prototypes = decoder_of(BASE).manifest.prototypes[:1]
-    base = whole(Manifest(masks=(MaskRow(0, count, count, 0),), prototypes=prototypes, entries=rows), [b""])
+    base = file_of(Manifest(masks=(MaskRow(0, count, count, 0),), prototypes=prototypes, entries=rows), [b""])
     presence = Manifest(
         masks=(MaskRow(FLIPS, count, 1, 0), MaskRow(0, 1, 1, 0)),
         blocks=(BlockRow(FLOAT32, 0, 0),),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
 
 import pemncodec
-from pemncodec import decode, errors, masks, tensors
+from pemncodec import errors, tensors
 from pemncodec.container.manifest import (
     BlockRow,
     KeptRow,
@@ -31,23 +30,6 @@ ONES = MaskRow(coder=0, length=1, ones=1, size=0)
 
 def tiled(number: int, prototype: int = 0, scale_bits: int | None = None, phase: int = 0) -> TiledRow:
     return TiledRow(f"t{number}", 0, (1,), 0, prototype, phase, 0, scale_bits, None, 0)
-
-
-@pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often masks and blocks were decoded, and how many elements were multiplied by a scale."""
-    counter: Counter[str] = Counter()
-
-    def counted(name: str, function: Any) -> Any:
-        def call(*arguments: Any) -> Any:
-            counter[name] += 1
-            return function(*arguments)
-
-        return call
-
-    monkeypatch.setattr(decode, "decode_mask", counted("mask", masks.decode_mask))
-    monkeypatch.setattr(decode, "decode_block", counted("block", tensors.decode_block))
-    return counter
 
 
 def file_of(manifest: Manifest, payloads: list[bytes]) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pemncodec
-from pemncodec import kernels
 from pemncodec.errors import LimitError, NetworkError
 from pemncodec.mask import Mask
 from pemncodec.network import GeneratedPrototype, Layer, MaskedNetwork, TileFill
@@ -22,21 +20,9 @@ from pemncodec.prototypes.pytorch import PytorchGenerator
 
 from .networks import SPEC, assert_same
 
+pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
+
 SEEDS = (0, 1, 11, 5489, 2**32 - 1)
-
-
-@pytest.fixture(params=["compiled", "numpy"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """With the compiled loops, and without."""
-    if request.param == "compiled":
-        if not hasattr(kernels.compiled, "pytorch_normal"):
-            pytest.skip("the loops are not compiled here")
-    else:
-        for module in ("pytorch", "mt19937"):
-            monkeypatch.setattr(f"pemncodec.prototypes.{module}.compiled", None)
-    mt19937._streams.clear()
-    yield request.param
-    mt19937._streams.clear()
 
 
 def same_dialect() -> bool:
@@ -57,7 +43,6 @@ def after(seed: int, draws: int) -> None:
         torch.rand(draws)
 
 
-@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("offset", [0, 1, 623, 100_003])
 def test_uniforms_are_torchs(seed: int, offset: int) -> None:
@@ -72,7 +57,6 @@ def test_uniforms_are_torchs(seed: int, offset: int) -> None:
         assert bits(signs) == bits(np.sign(theirs) * np.float32(0.25))
 
 
-@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("length", [16, 17, 23, 31, 32, 33, 4096, 100_007])
 def test_normals_are_torchs(length: int) -> None:
     if not same_dialect():
@@ -88,7 +72,6 @@ def test_normals_are_torchs(length: int) -> None:
         assert bits(signs) == bits(np.sign(theirs) * np.float32(0.5))
 
 
-@pytest.mark.usefixtures("way")
 def test_known_answers_of_the_specification() -> None:
     text = (SPEC / "pemn-v1.md").read_text()
     rows = re.findall(
@@ -104,14 +87,12 @@ def test_known_answers_of_the_specification() -> None:
         assert bits(values)[int(first) : int(first) + len(expected)] == expected
 
 
-@pytest.mark.usefixtures("way")
 def test_draws_are_those_of_the_published_generator() -> None:
     draws = mt19937.stream(5489).draws(0, 10_000)
     assert draws[:4].tolist() == [3499211612, 581869302, 3890346734, 3586334585]
     assert int(draws[9999]) == 4123659995  # ISO C++, [rand.predef]: the 10,000th of mt19937
 
 
-@pytest.mark.usefixtures("way")
 def test_any_stretch_of_the_draws() -> None:
     whole = mt19937.Stream(77).draws(0, 3 * mt19937.STEP + 5)
     stream = mt19937.Stream(77)
@@ -218,7 +199,6 @@ def test_what_no_generator_is(arguments: tuple, message: str) -> None:  # type: 
         PytorchGenerator(*arguments)
 
 
-@pytest.mark.usefixtures("way")
 def test_an_infinite_element_is_refused() -> None:
     with pytest.raises(NetworkError, match="not finite"):
         PytorchGenerator("normal", 100, 1, 0, 3e38).values()

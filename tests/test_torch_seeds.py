@@ -175,7 +175,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert "torch.manual_seed(11) made 3 of 3" in out.stdout, out.stderr
     fails(pemn(*common, "--torch-seed", "1", "--find-seed", cwd=tmp_path), "the seed is given: there is none to find")
     fails(pemn(*common, "--torch-seed", str(1 << 65), cwd=tmp_path), "is none that torch.manual_seed takes")
-    fails(pemn(*common, "--find-seed=-3", cwd=tmp_path), "seeds cannot be tried")
+
+
+def test_how_many_seeds_cannot_be_tried() -> None:
+    for bad in (-3, 1 << 33):
+        with pytest.raises(errors.SeedError, match="seeds cannot be tried"):
+            pemncodec.save(hidden_networks_fc(1), keep=0.5, ties="stable", find_seed=bad)
 
 
 @pytest.mark.parametrize("bad", [1.5, "eleven", 1 << 64])

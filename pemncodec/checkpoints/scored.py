@@ -178,6 +178,25 @@ def draft_with(
     return draft
 
 
+def recognise(state: State, options: PackOptions, layout: str, suffix: str, rule: str, missing: str) -> Draft | None:
+    """The draft of weights with `X.<suffix>` beside `X.weight`, and nothing special about them; None without any.
+
+    Args:
+        rule: of the family.
+        missing: what to say where the fraction has to be given, as for `derive`.
+
+    Raises:
+        UnknownLayoutError: scores without a weight of their shape.
+        MaskRuleError: as `derive`.
+    """
+    pairs = named(state, suffix)
+    if not pairs:
+        return None
+    draft = draft_with(state, layout, pairs, derive(state, pairs, options, rule, missing), dropped=[f"*.{suffix}"])
+    draft.reasons.append(f"{len(pairs)} weights have a {suffix} (first: {next(iter(pairs.values()))!r})")
+    return draft
+
+
 def score_dtype(state: State, pairs: Pairs) -> str | None:
     """The type of the scores where it is one, and not that of their weights."""
     kinds = {str(state.tensors[name].dtype).removeprefix("torch.") for name in pairs.values()}

@@ -11,7 +11,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels import compiled
+from .. import kernels
 
 Draws = NDArray[np.uint32]
 
@@ -34,6 +34,7 @@ def _first_state(seed: int) -> Draws:
 
 def _advance(state: Draws, out: Draws) -> Draws:
     """Fill `out`, a multiple of 624, with the draws that follow a state; the state after them."""
+    compiled = kernels.compiled
     if compiled is not None and hasattr(compiled, "mt19937"):
         state = state.copy()
         compiled.mt19937(state, out)

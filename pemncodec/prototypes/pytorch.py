@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import kernels
 from ..errors import NetworkError
-from ..kernels import compiled
 from . import cephes, mt19937
 from .generator import digest
 
@@ -145,6 +145,7 @@ def fractions(draws: NDArray[np.uint32]) -> NDArray[np.float32]:
 
 
 def _uniform(draws: NDArray[np.uint32], scale: np.float32, low: np.float32) -> NDArray[np.float32]:
+    compiled = kernels.compiled
     if compiled is not None and hasattr(compiled, "pytorch_normal"):
         out = np.empty(len(draws), dtype=np.float32)
         compiled.pytorch_uniform(out, np.ascontiguousarray(draws), float(scale), float(low))
@@ -155,6 +156,7 @@ def _uniform(draws: NDArray[np.uint32], scale: np.float32, low: np.float32) -> N
 
 def normal(draws: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
     """Normal numbers of whole blocks of sixteen draws, times the scale."""
+    compiled = kernels.compiled
     if compiled is not None and hasattr(compiled, "pytorch_normal"):
         out = np.empty(len(draws), dtype=np.float32)
         compiled.pytorch_normal(out, np.ascontiguousarray(draws), float(scale))

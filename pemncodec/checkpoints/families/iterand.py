@@ -28,13 +28,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores without a weight of their shape.
         MaskRuleError: `keep` is missing.
     """
-    pairs = scored.named(checkpoint.state, _SUFFIX)
-    if not pairs:
-        return None
-    masks = scored.derive(checkpoint.state, pairs, options, "kth-value", _MISSING)
-    draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
-    draft.reasons.append(f"{len(pairs)} weights have a weight_score (first: {next(iter(pairs.values()))!r})")
-    return draft
+    return scored.recognise(checkpoint.state, options, LAYOUT, _SUFFIX, "kth-value", _MISSING)
 
 
 def restore(contents: Contents) -> Tensors:

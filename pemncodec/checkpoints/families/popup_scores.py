@@ -23,13 +23,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores without a weight of their shape.
         MaskRuleError: `keep` is missing, or there is a tie at the cut.
     """
-    pairs = scored.named(checkpoint.state, _SUFFIX)
-    if not pairs:
-        return None
-    masks = scored.derive(checkpoint.state, pairs, options, "edge-popup", _MISSING)
-    draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
-    draft.reasons.append(f"{len(pairs)} weights have popup scores (first: {next(iter(pairs.values()))!r})")
-    return draft
+    return scored.recognise(checkpoint.state, options, LAYOUT, _SUFFIX, "edge-popup", _MISSING)
 
 
 def restore(contents: Contents) -> Tensors:
