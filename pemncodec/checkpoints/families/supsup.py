@@ -52,8 +52,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         if lacking:
             raise UnknownLayoutError(f"task {task} has no scores for {lacking[0]!r}, and other tasks have")
         derived = scored.derive(state, pairs, options, None if options.keep is None else "edge-popup", _MISSING)
-        draft.notes = []
         derived.describe(draft)
+        draft.notes = list(dict.fromkeys(draft.notes))
         for weight, mask in derived.of.items():
             masks[weight][task] = mask
     _add_entries(draft, state, tasks, masks)
