@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,16 +71,17 @@ def assemble(
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask, weight.known) for weight in weights]
     vectors = find_vectors(views)
-    seeded = find_generators(vectors, views, [weight.name for weight in weights], seeding, progress)
+    names = [weight.name for weight in weights]
+    seeded = find_generators(vectors, views, names, _known(entries, seeding), progress)
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))
+    seeds: dict[GeneratedPrototype, int] = {}
     fills = {
         (weights[number].name, weights[number].task): filled
         for index, vector in enumerate(vectors)
         for number, filled in zip(
-            vector.members, _fills(network, vector, weights, seeded.generators.get(index)), strict=True
+            vector.members, _fills(network, vector, weights, seeds, seeded.generators.get(index)), strict=True
         )
     }
-    seeds: dict[GeneratedPrototype, int] = {}
     for index, entry in enumerate(entries):
         progress(index, len(entries), entry.name)
         network.entries.append(_entry(network, entry, fills, seeds))
@@ -88,15 +90,11 @@ def assemble(
     plain = sum(new is not old for new, old in zip(entries, draft.entries, strict=True))
     if plain:
         findings.append(f"{plain} masked tensors of a dtype without masks: their effective values are stored")
-    findings += [_seeded(prototype.generator) for prototype in seeds]
+    findings += [_seeded(prototype.generator) for prototype in seeds if isinstance(prototype.generator, Generator)]
     return Assembled(network, findings, seeded.notes)
 
 
-def _seeded(generator: Generator | PytorchGenerator) -> str:
-    if isinstance(generator, PytorchGenerator):
-        return (
-            f"{generator.distribution} values of torch.manual_seed({generator.seed}), from draw {generator.offset} on"
-        )
+def _seeded(generator: Generator) -> str:
     line = f"{generator.distribution} values made from seed {generator.seed}, stream {generator.stream}: "
     line += f"{generator.period} of them"
     if generator.zeros:
@@ -126,12 +124,32 @@ def _own_metadata(draft: Draft) -> dict[str, str]:
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
 
 
+def _known(entries: Sequence[DraftEntry], seeding: Seeding) -> Seeding:
+    """The seed of PyTorch that other layers of the draft come from, where none is said: tasks share a backbone."""
+    if seeding != UNKNOWN:
+        return seeding
+    made = [entry.prototype.generator for entry in entries if isinstance(entry, SeededWeight)]
+    return next((Seeding(one.seed) for one in made if isinstance(one, PytorchGenerator)), UNKNOWN)
+
+
+def _generated(network: MaskedNetwork, prototype: GeneratedPrototype, seeds: dict[GeneratedPrototype, int]) -> int:
+    """The number of a prototype, which is there once."""
+    if prototype not in seeds:
+        network.prototypes.append(prototype)
+        seeds[prototype] = len(network.prototypes) - 1
+    return seeds[prototype]
+
+
 def _fills(
-    network: MaskedNetwork, vector: Vector, weights: list[MaskedWeight], generator: PytorchGenerator | None
+    network: MaskedNetwork,
+    vector: Vector,
+    weights: list[MaskedWeight],
+    seeds: dict[GeneratedPrototype, int],
+    generator: PytorchGenerator | None,
 ) -> list[TileFill | KeptFill]:
     if generator is not None:
-        network.prototypes.append(GeneratedPrototype(generator))
-        return [TileFill(len(network.prototypes) - 1, scale=scale) for scale in vector.scales]
+        number = _generated(network, GeneratedPrototype(generator), seeds)
+        return [TileFill(number, scale=scale) for scale in vector.scales]
     if not vector.shared:
         members = [weights[number] for number in vector.members]
         return [KeptFill(weight.dtype, partial(fill.kept, weight.values, weight.mask.packed)) for weight in members]
@@ -158,8 +176,6 @@ def _entry(
     if isinstance(entry, MaskedWeight):
         return Layer(entry.name, entry.shape, mask, fills[entry.name, entry.task], entry.task)
     assert isinstance(entry, SeededWeight)
-    if entry.prototype not in seeds:
-        network.prototypes.append(entry.prototype)
-        seeds[entry.prototype] = len(network.prototypes) - 1
-    filled = TileFill(seeds[entry.prototype], zero=entry.zero, scale=entry.factor)
+    number = _generated(network, entry.prototype, seeds)
+    filled = TileFill(number, zero=entry.zero, scale=entry.factor)
     return Layer(entry.name, entry.shape, mask, filled, entry.task)

@@ -21,7 +21,8 @@ LAYOUTS = ("dense", "masked", "csr", "coo")
 def check_layout(layout: str) -> None:
     """Raise NetworkError for an unknown layout."""
     if layout not in LAYOUTS:
-        raise NetworkError(f"layout {layout!r} is unknown: choose {', '.join(LAYOUTS)}")
+        other = " ('original' is what load_original gives)" if layout == "original" else ""
+        raise NetworkError(f"layout {layout!r} is unknown: choose {', '.join(LAYOUTS)}{other}")
 
 
 def load_entry(decoder: Decoder, index: int, name: str, layout: str) -> Iterator[tuple[str, torch.Tensor]]:

@@ -69,14 +69,14 @@ def find_generators(
     seed = seeding.seed if seeding.seed is not None else _find_seed(targets, seeding.tried, progress)
     if seed is None:
         return Seeded({}, [], [f"none of the seeds 0 … {seeding.tried - 1}, nor a usual one, made these weights"])
-    seed &= 0xFFFFFFFF  # what the CPU generator takes of it
+    given, seed = seed, seed & 0xFFFFFFFF  # what the CPU generator takes of it
     found = _with_prefixes(targets, search(targets, seed, progress), seed, progress)
     generators = {
         number: _generator(one, len(target.values), seed)
         for number, target, one in zip(numbers, targets, found, strict=True)
         if one is not None
     }
-    return Seeded(generators, *_said(seed, targets, found))
+    return Seeded(generators, *_said(given, targets, found))
 
 
 def _with_prefixes(

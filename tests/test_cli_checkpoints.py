@@ -60,7 +60,7 @@ def test_bad_fractions(folder: Path) -> None:
     fails(pemn("pack", "cars.pt", "--keep-from", "none.json", cwd=folder), "none.json cannot be read: No such file")
     fails(pemn("pack", "cars.pt", "--keep-from", "list.json", cwd=folder), "holds no fractions by pattern")
     fails(pemn("pack", "cars.pt", "--keep-from", "text.json", cwd=folder), "text.json is no JSON")
-    fails(pemn("pack", "cars.pt", "--keep-from", "word.json", cwd=folder), "keep is 'half', and must be above 0")
+    fails(pemn("pack", "cars.pt", "--keep-from", "word.json", cwd=folder), "word.json: keep is 'half', and must be")
     for bad in (["--keep", "half"], ["--keep", "0.5", "--keep", "0.4"], ["--threshold", "2"], ["--rule", "nothing"]):
         assert pemn("pack", "cars.pt", *bad, cwd=folder).returncode != 0
     assert sorted(folder.iterdir()) == before
@@ -98,12 +98,16 @@ def test_what_tasks_cannot_be(folder: Path) -> None:
         "no tasks: pack it again",
     )
     fails(pemn("pack", one, "-o", "x.pemn", cwd=folder), "task 'a': 6 layers have scores, and the fraction")
+    missing = ["--add-to", "none.pemn", "-o", "x.pemn", "--keep", "0.5"]
+    fails(pemn("pack", one, *missing, cwd=folder), "none.pemn cannot be read: No such file")
+    fails(pemn("pack", one, "-o", "cars.pt", "--keep", "0.5", "-f", cwd=folder), "cars.pt is the input itself")
     for arguments, phrase in (
         ([one], "name the output of several tasks"),
         ([one, one, "-o", "x.pemn"], "'a' is named twice"),
         (["--task=cars.pt", "-o", "x.pemn"], "is not NAME=FILE"),
         (["--add-to", "one.pemn", "cars.pt"], "name them with --task"),
-        ([one, "cars.pt", "x.pemn"], "the only argument is the output"),
+        ([one, "cars.pt", "x.pemn"], "with --task there are no arguments"),
+        ([one, "cars.pt", "-f"], "with --task there are no arguments"),
         ([], "name a checkpoint"),
         ([one, "--add-to", "one.pemn", "-o", "one.pemn"], "allow it with --force"),
     ):
@@ -146,8 +150,8 @@ def test_folders_and_their_way_back(tmp_path: Path) -> None:
     assert "lottery-ticket-hypothesis" in out.stdout
     assert pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path).returncode == 0
     for file in (path / "masks").glob("*.npy"):
-        assert np.array_equal(np.load(tmp_path / "tickets" / "masks" / file.name), np.load(file))
-    fails(pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path), "tickets exists already")
+        assert np.array_equal(np.load(tmp_path / "tickets.original" / "masks" / file.name), np.load(file))
+    fails(pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path), "tickets.original exists already")
     fails(pemn("unpack", "tickets.pemn", "--layout", "original", "-f", cwd=tmp_path), "a folder with something in it")
     verified = pemn("verify", "tickets.pemn", "--against", str(path), cwd=tmp_path)
     assert "is the same, bit for bit" in verified.stdout, verified.stderr

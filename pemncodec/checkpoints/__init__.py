@@ -82,12 +82,15 @@ def _check_leftover(draft: Draft) -> None:
 def _check_used(draft: Draft, options: PackOptions) -> None:
     """What was said for nothing is a misunderstanding."""
     explicit = draft.mask_rule in ("explicit", "nonzero", "none")
+    own = "the masks of this layout are in the file itself"
+    why = own if explicit else f"rule {draft.mask_rule} takes none"
     if options.keep is not None and draft.keep is None:
         text = f"{options.keep:g}" if isinstance(options.keep, float | int) else "by pattern"
-        draft.notes.append(f"keep {text} was not used: the masks of this layout are in the file itself")
-    for name, value in (("rule", options.rule), ("threshold", options.threshold)):
-        if value is not None and explicit:
-            draft.notes.append(f"{name} {value} was not used: the masks of this layout are in the file itself")
+        draft.notes.append(f"keep {text} was not used: {why}")
+    if options.rule is not None and explicit:
+        draft.notes.append(f"rule {options.rule} was not used: {why}")
+    if options.threshold is not None and draft.threshold is None:
+        draft.notes.append(f"threshold {options.threshold:g} was not used: {why}")
     if options.masks is not None and draft.layout != "masks-file":
         raise MaskRuleError(
             f"masks are given, and family {draft.layout!r} has its own: which of them count is not said"
@@ -107,6 +110,7 @@ def _stripped(draft: Draft, state: State | None) -> Draft:
     if not removed and mixed is not None:
         raise UnknownLayoutError(f"the prefix cannot be stripped: {mixed}")
     if not removed:
+        draft.notes.append("no name has a prefix that could be stripped")
         return draft
 
     def short(entry: DraftEntry) -> DraftEntry:

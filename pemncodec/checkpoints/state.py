@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -102,6 +103,8 @@ def unwrap(source: object, key: str | None = None) -> State:
     """
     if isinstance(source, torch.nn.Module):
         return _of_module(source)
+    if isinstance(source, str | os.PathLike):
+        raise UnknownLayoutError(f"this is a path ({os.fspath(source)!r}): pass load_checkpoint(path)")
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
@@ -109,7 +112,11 @@ def unwrap(source: object, key: str | None = None) -> State:
     networks = [name for name, value in source.items() if _is_network(value)]
     if key is not None:
         if key not in networks:
-            raise UnknownLayoutError(f"there is no state_dict under {key!r}; there is one under: {_listed(networks)}")
+            flat = not networks and any(isinstance(value, torch.Tensor) for value in source.values())
+            there = (
+                "the checkpoint is one itself: leave --key away" if flat else f"there is one under: {_listed(networks)}"
+            )
+            raise UnknownLayoutError(f"there is no state_dict under {key!r}; {there}")
         return _nested(source, key)
     wrappers = [name for name in networks if name in WRAPPERS]
     if len(wrappers) == 1:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--find-seed",
-    type=int,
+    type=click.IntRange(min=1),
     is_flag=False,
     flag_value=DEFAULT_TRIED,
     metavar="[N]",
@@ -114,15 +114,15 @@ def pack(
     refuse_base(path, base)
     options = how.loaded()
     loaded = {name: load_checkpoint(source, unsafe=how.unsafe) for name, source in sources.items()}
-    before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
     try:
         draft: Draft
-        if checkpoint is not None and not tasks:
+        if not tasks:
             draft = draft_of(loaded[""], options)
         else:
             draft, inherited = draft_of_tasks(loaded, options, add_to)
             metadata = inherited | metadata
         draft = convert(draft, conversions)
+        before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
         with whole_file(path, overwrite=force) as temporary:
             with show.progress_bar("packing", quiet) as progress:
                 encoded, report = pack_draft(
@@ -134,7 +134,8 @@ def pack(
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{_called(sources)}: {reason}") from None
     if not quiet:
-        show.lines(_lines(_called(sources), before, path, report, comparison, verbose))
+        what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
+        show.lines(_lines(_called(sources), what, before, path, report, comparison, verbose))
 
 
 def _sources(
@@ -152,9 +153,11 @@ def _sources(
         if add_to is not None:
             raise click.UsageError("--add-to adds tasks to a file: name them with --task NAME=FILE")
         return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force)
-    if output is not None:
-        raise click.UsageError("with --task the only argument is the output: name checkpoints as --task NAME=FILE")
-    if checkpoint is None and output_option is None:
+    if checkpoint is not None:
+        raise click.UsageError(
+            "with --task there are no arguments: checkpoints are --task NAME=FILE, the output is -o FILE"
+        )
+    if output_option is None:
         raise click.UsageError("name the output of several tasks: -o FILE.pemn")
     sources: dict[str, Path] = {}
     for text in tasks:
@@ -162,11 +165,11 @@ def _sources(
         if name in sources:
             raise click.BadParameter(f"{name!r} is named twice", param_hint="--task")
         sources[name] = Path(file)
-    same = add_to is not None and (output_option or checkpoint) == add_to
-    first = next(iter(sources.values()))
-    if same and not force:
+    if output_option == add_to and not force:
         raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
-    return sources, target(checkpoint, output_option, first, ".pemn", force)
+    for source in sources.values():
+        target(None, output_option, source, ".pemn", force)  # which is none of them
+    return sources, output_option
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -191,7 +194,7 @@ def _rule(report: PackReport) -> str:
 
 
 def _lines(
-    called: str, before: int, packed: Path, report: PackReport, comparison: Comparison, verbose: bool
+    called: str, what: str, before: int, packed: Path, report: PackReport, comparison: Comparison, verbose: bool
 ) -> list[str]:
     sizes = report.sizes
     lines = [f"{called}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
@@ -209,7 +212,7 @@ def _lines(
         lines.append(f"left out: {', '.join(report.dropped)}")
     dense = sizes.decoded
     lines.append(
-        f"{packed}: {show.size(sizes.total)}, {show.ratio(before, sizes.total)} than the checkpoint "
+        f"{packed}: {show.size(sizes.total)}, {show.ratio(before, sizes.total)} than {what} "
         f"({show.size(before)}), {show.ratio(dense, sizes.total)} than its dense tensors ({show.size(dense)})"
     )
     lines += show.parts(sizes.parts())

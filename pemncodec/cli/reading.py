@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import MaskRuleError
-from ..options import RULES, TIES, PackOptions
+from ..options import RULES, TIES, Keep, PackOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -169,6 +169,10 @@ def _from_file(path: Path) -> dict[str, float]:
         raise MaskRuleError(f"{path} is no JSON: {reason}") from None
     if not isinstance(found, dict) or not found:
         raise MaskRuleError(f'{path} holds no fractions by pattern: write {{"layer1.*": 0.3, "*": 0.5}}')
+    try:
+        Keep.of(found)
+    except MaskRuleError as reason:
+        raise MaskRuleError(f"{path}: {reason}") from None
     return found
 
 

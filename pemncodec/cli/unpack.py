@@ -18,7 +18,7 @@ from .target import size_of, target
     "--output",
     "output_option",
     type=click.Path(path_type=Path),
-    help="Where to write; .safetensors or anything else for torch.save (default: FILE with .pt).",
+    help="Where to write; .safetensors or anything else for torch.save (default: FILE with .pt; a folder: .original).",
 )
 @click.option(
     "--layout",
@@ -99,7 +99,8 @@ def _unpack_original(
 ) -> None:
     from ..original import is_folder, unpack_original
 
-    path = target(output, output_option, file, "" if is_folder(file) else ".pt", force, base)
+    path = target(output, output_option, file, ".original" if is_folder(file) else ".pt", force, base)
     count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)
     if not quiet:
-        show.lines([f"{path}: {show.count(count, 'tensor')} in the layout that was packed, {show.size(size_of(path))}"])
+        what = f"{path} (a folder)" if path.is_dir() else path
+        show.lines([f"{what}: {show.count(count, 'tensor')} in the layout that was packed, {show.size(size_of(path))}"])
