@@ -6,6 +6,7 @@ The layouts and the rules are those of `tests/layouts`, which knows nothing of t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -77,22 +78,32 @@ def test_keys_and_wrapping_come_back(case: Case) -> None:
                 assert (tensor.dtype, tensor.shape) == (theirs[key].dtype, theirs[key].shape), key
 
 
-def test_what_was_said_for_nothing() -> None:
-    state = {"l.weight": torch.rand(6, 6), "l.scores": torch.randn(6, 6)}
-    for options, said in (
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
         ({"keep": 0.5, "rule": "sigmoid"}, "keep 0.5 was not used: rule sigmoid takes none"),
         ({"keep": 0.5, "threshold": 0.5}, "threshold 0.5 was not used: rule edge-popup takes none"),
         ({"keep": 0.5, "strip_prefix": True}, "no name has a prefix that could be stripped"),
-    ):
-        assert said in pemncodec.pack(state, **options)[1].notes  # type: ignore[arg-type]
+    ],
+)
+def test_what_was_said_for_nothing(options: dict[str, Any], said: str) -> None:
+    state = {"l.weight": torch.rand(6, 6), "l.scores": torch.randn(6, 6)}
+    assert said in pemncodec.pack(state, **options)[1].notes
+
+
+@pytest.mark.parametrize("options", [{"keep": 0.5}, {"rule": "global"}, {"threshold": 0.5}])
+def test_masks_in_the_file_need_no_rule(options: dict[str, Any]) -> None:
     pruned = {"l.weight_orig": torch.rand(6, 6), "l.weight_mask": torch.ones(6, 6)}
-    for options in ({"keep": 0.5}, {"rule": "global"}, {"threshold": 0.5}):
-        notes = pemncodec.pack(pruned, **options)[1].notes  # type: ignore[arg-type]
-        assert any("was not used: the masks of this layout are in the file itself" in note for note in notes)
-    with pytest.raises(CheckpointError, match="this is a path .*: pass load_checkpoint"):
-        pemncodec.save("model.pt")  # type: ignore[arg-type]
+    notes = pemncodec.pack(pruned, **options)[1].notes
+    assert any("was not used: the masks of this layout are in the file itself" in note for note in notes)
+
+
+def test_a_path_or_a_key_that_is_none() -> None:
+    path: Any = "model.pt"
+    with pytest.raises(CheckpointError, match=r"this is a path .*: pass load_checkpoint"):
+        pemncodec.save(path)
     with pytest.raises(CheckpointError, match="leave --key away"):
-        pemncodec.save(state, key="net")
+        pemncodec.save({"l.weight": torch.rand(6, 6)}, key="net")
 
 
 # What a message has to say, by the words with which `tests.layouts` describes the input.
