@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -106,40 +106,42 @@ def pruned(dtype: torch.dtype) -> State:
     return state
 
 
-def bitmask(state: State) -> bytes:
-    """compressed-tensors' sparse-bitmask in safetensors, by its published layout; weights as matrices (out, rest)."""
+def split(state: State, parts: Callable[[torch.Tensor, torch.Tensor], State]) -> State:
+    """Every weight as the parts that a format makes of its matrix (out, rest) and of where that is not zero."""
     tensors: State = {}
     for name, tensor in state.items():
-        if tensor.dim() < 2:
-            tensors[name] = tensor
-            continue
         rows = tensor.reshape(len(tensor), -1)
-        mask = rows != 0
+        found = parts(rows, rows != 0) if tensor.dim() >= 2 else {}
+        tensors |= {f"{name}.{part}": value for part, value in found.items()} or {name: tensor}
+    return tensors
+
+
+def bitmask(state: State) -> bytes:
+    """compressed-tensors' sparse-bitmask in safetensors, by its published layout."""
+
+    def parts(rows: torch.Tensor, mask: torch.Tensor) -> State:
         counts = mask.sum(dim=1)
-        tensors |= {
-            f"{name}.compressed": rows[mask],
-            f"{name}.bitmask": torch.from_numpy(np.packbits(mask.numpy(), axis=1, bitorder="little")),
-            f"{name}.row_offsets": counts.cumsum(0) - counts,
-            f"{name}.shape": torch.tensor(rows.shape),
+        return {
+            "compressed": rows[mask],
+            "bitmask": torch.from_numpy(np.packbits(mask.numpy(), axis=1, bitorder="little")),
+            "row_offsets": counts.cumsum(0) - counts,
+            "shape": torch.tensor(rows.shape),
         }
-    return safetensors_save(tensors)
+
+    return safetensors_save(split(state, parts))
 
 
 def csr(state: State) -> bytes:
     """torch's CSR parts (32-bit columns) in safetensors, then zstd -19."""
-    tensors: State = {}
-    for name, tensor in state.items():
-        if tensor.dim() < 2:
-            tensors[name] = tensor
-            continue
-        rows = tensor.reshape(len(tensor), -1)
-        mask = rows != 0
-        tensors |= {
-            f"{name}.crow": torch.nn.functional.pad(mask.sum(dim=1).cumsum(0), (1, 0)).int(),
-            f"{name}.col": mask.nonzero()[:, 1].int(),
-            f"{name}.values": rows[mask],
+
+    def parts(rows: torch.Tensor, mask: torch.Tensor) -> State:
+        return {
+            "crow": torch.nn.functional.pad(mask.sum(dim=1).cumsum(0), (1, 0)).int(),
+            "col": mask.nonzero()[:, 1].int(),
+            "values": rows[mask],
         }
-    return zstandard.ZstdCompressor(level=19).compress(safetensors_save(tensors))
+
+    return zstandard.ZstdCompressor(level=19).compress(safetensors_save(split(state, parts)))
 
 
 def pruned_rows() -> Iterator[Row]:

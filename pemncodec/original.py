@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from . import bits, layouts
+from . import layouts
 from .api import PathLike
 from .base import BaseFiles, refuse_base
 from .checkpoints import family_named
@@ -182,9 +182,8 @@ class _Contents:
         return layouts.scores(self._file.decoder, self._index(name))
 
     def mask(self, name: str) -> torch.Tensor:
-        decoder, index = self._file.decoder, self._index(name)
-        shape = decoder.shape(index)
-        return torch.from_numpy(bits.unpack(decoder.layer_mask(index), torch.Size(shape).numel())).reshape(shape)
+        own = self._own(name)
+        return torch.from_numpy(self._file.get_mask(own).to_bool()).reshape(self._file.shape(own))
 
     def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
         manifest = self._file.decoder.manifest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 
@@ -18,6 +17,8 @@ from pemncodec.prototypes.pytorch import PytorchGenerator
 from pemncodec.prototypes.seeds import Found, Prober, Target, probe, search
 from pemncodec.prototypes.seeds.target import beyond_chance
 
+from .test_pytorch_generator import same_dialect
+
 SEED = 11
 ONE = 0x3F800000
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -30,17 +31,6 @@ def values(distribution: str, seed: int, offset: int, length: int, scale: int, l
     """The elements of the decoder's generator."""
     name = NAMES.get(distribution, distribution)
     return PytorchGenerator(name, length, seed & 0xFFFFFFFF, offset, float32_of(scale), float32_of(low)).values()
-
-
-@functools.cache
-def same_dialect() -> bool:
-    torch.manual_seed(SEED)
-    uniform, normal = torch.empty(4099).uniform_(-0.3, 0.3).numpy(), torch.empty(4099).normal_().numpy()
-    low = float_bits(-0.3)
-    return bool(
-        (values("uniform", SEED, 0, 4099, float_bits(0.6), low) == uniform).all()
-        and (values("normal", SEED, 4099, 4099, ONE, 0) == normal).all()
-    )
 
 
 @pytest.fixture

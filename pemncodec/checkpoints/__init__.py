@@ -33,7 +33,7 @@ def draft_of(source: object, options: PackOptions) -> Draft:
         draft.eps = state.eps
         draft.dropped.extend(state.dropped)
         draft.notes.extend(state.notes)
-        if state.under is not None and draft.layout != "piggyback":
+        if state.under is not None:
             draft.original["under"] = state.under
     _check_leftover(draft)
     _check_used(draft, options)

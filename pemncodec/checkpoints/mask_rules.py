@@ -135,6 +135,11 @@ def sigmoid(scores: torch.Tensor, name: str, threshold: float | None = None) -> 
     return _where(flat, lambda piece: torch.sigmoid(piece) > threshold)
 
 
+def sure_logits(mask: torch.Tensor) -> torch.Tensor:
+    """Logits that `sigmoid` turns into this mask, float32: the probabilities are 1 and 4e-44."""
+    return torch.where(mask, 100.0, -100.0)
+
+
 def above(scores: torch.Tensor, threshold: float, name: str) -> Mask:
     """Scores above a threshold, strictly (Mallya et al., ECCV 2018, `Binarizer`: 5e-3).
 

@@ -13,12 +13,12 @@ from ... import torch_tensors
 from ...draft import Draft
 from ...dtypes import DType
 from ...errors import MaskRuleError
+from ...layouts import scores_name
 from ...mask import Mask
 from ...options import Keep, PackOptions
 from ...words import Words
 from .. import scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
-from .edge_popup import score_name
 
 LAYOUT = "biprop"
 _MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
@@ -71,7 +71,7 @@ def _alpha(weight: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) ->
 
 def restore(contents: Contents) -> Tensors:
     """Scores of 0 and 1; weights of one magnitude, of which the published sum gives the same α on this machine."""
-    return restored(contents, lambda name: (name, score_name(name)), _weight_and_scores)
+    return restored(contents, lambda name: (name, scores_name(name)), _weight_and_scores)
 
 
 def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:

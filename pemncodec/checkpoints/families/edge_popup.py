@@ -12,6 +12,7 @@ import torch
 
 from ...draft import Draft
 from ...errors import MaskRuleError
+from ...layouts import scores_name
 from ...options import PackOptions
 from .. import mask_rules, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
@@ -77,21 +78,16 @@ def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
     return Masks(masks, "edge-popup", keep.plain)
 
 
-def score_name(weight: str) -> str:
-    """`X.scores` for `X.weight`; for any other tensor its name and `_scores`."""
-    return f"{weight[: -len('weight')]}scores" if weight.split(".")[-1] == "weight" else f"{weight}_scores"
-
-
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, and scores of 0 and 1, which rule A at the same fraction turns into the same masks."""
-    return restored(contents, lambda name: (name, score_name(name)), weight_and_scores)
+    return restored(contents, lambda name: (name, scores_name(name)), weight_and_scores)
 
 
 def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     """A weight before masking, and its scores of 0 and 1."""
     weight, scores = contents.filled(name), contents.scores(name)
-    if contents.rule == "sigmoid":  # kept at 1/2 and above: sigmoid(100) is 1, and of -100 as good as 0
-        scores = torch.where(scores >= 1, 100.0, -100.0)
+    if contents.rule == "sigmoid":
+        scores = mask_rules.sure_logits(scores >= 1)
     dtype = contents.details.get("scores")
     if dtype is not None:
         return weight, scores.to(getattr(torch, dtype))

@@ -11,13 +11,11 @@ import torch
 from ...draft import Draft
 from ...errors import MaskRuleError
 from ...options import PackOptions
-from .. import scored
+from .. import mask_rules, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
 LAYOUT = "fedpm"
 _WEIGHT, _BIAS = "mask", "bias_mask"
-# sigmoid of this is 1 in float32, and that of its negative 4e-44
-_SURE = 100.0
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -58,7 +56,7 @@ def _logits(name: str) -> str:
 
 def _weight_and_logits(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     weight = contents.filled(name)
-    return weight, torch.where(contents.mask(name), _SURE, -_SURE).to(weight.dtype)
+    return weight, mask_rules.sure_logits(contents.mask(name)).to(weight.dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)
