@@ -73,6 +73,8 @@ def assemble(
     vectors = find_vectors(views)
     names = [weight.name for weight in weights]
     seeded = find_generators(vectors, views, names, _known(entries, seeding), progress)
+    for number in seeded.generators:
+        vectors[number].presence = None  # none of its elements is stored
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))
     seeds: dict[GeneratedPrototype, int] = {}
     fills = {

@@ -83,6 +83,7 @@ def test_max_layer_padding() -> None:
         state[f"{number}.scores"] = torch.rand(shape)
     data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=5)
     assert len(generated(data)) == 1
+    assert not any("stored" in line for line in report.findings)
     assert report.sizes.prototypes + report.sizes.rest < 600
     assert_equal(pemncodec.load(data), effective(state, 0.5))
 
