@@ -16,7 +16,12 @@
 /* Where the loader can choose, the loops are compiled for wider vectors, too. */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-#define FUSED __attribute__((target_clones("arch=haswell", "default")))
+/* By what a processor has, not by its name: those of other makers have fused multiply-add, too. */
+#if __GNUC__ >= 12
+#define FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FUSED __attribute__((target_clones("fma", "default")))
+#endif
 #else
 #define WIDE
 #define FUSED
@@ -377,7 +382,7 @@ done:
     return result;
 }
 
-/* --- PyTorch's CPU generator (spec section 8.8) ------------------------------------------------------------ */
+/* --- PyTorch's CPU generator (spec sections 8.8 and 8.9) ------------------------------------------------------------ */
 
 /* Every operation is one of binary32, rounded by itself; what is fused says so. The build turns contraction off, and
    machines that compute in wider registers do without this part. */
@@ -397,7 +402,10 @@ INLINE float of_bits(uint32_t bits) {
 
 INLINE float fraction(uint32_t draw) { return (float)(int32_t)(draw & 0xFFFFFF) * 0x1p-24f; }
 
-INLINE float logarithm(float x) {
+/* Some compilers fuse where others do not: spec 8.9. */
+INLINE float multiply_add(float a, float b, float c, int fused) { return fused ? fmaf(a, b, c) : a * b + c; }
+
+INLINE float logarithm(float x, int fused) {
     uint32_t bits;
     memcpy(&bits, &x, 4);
     float e = (float)((int32_t)(bits >> 23) - 126);
@@ -406,57 +414,104 @@ INLINE float logarithm(float x) {
     e = e - (small ? 1.0f : 0.0f);
     const float f = (m - 1.0f) + (small ? m : 0.0f);
     const float z = f * f;
-    float p = fmaf(of_bits(0x3D9021BB), f, of_bits(0xBDEBD1B8));
-    p = fmaf(p, f, of_bits(0x3DEF251A));
-    p = fmaf(p, f, of_bits(0xBDFE5D4F));
-    p = fmaf(p, f, of_bits(0x3E11E9BF));
-    p = fmaf(p, f, of_bits(0xBE2AAE50));
-    p = fmaf(p, f, of_bits(0x3E4CCEAC));
-    p = fmaf(p, f, of_bits(0xBE7FFFFC));
-    p = fmaf(p, f, of_bits(0x3EAAAAAA));
+    float p = multiply_add(of_bits(0x3D9021BB), f, of_bits(0xBDEBD1B8), fused);
+    p = multiply_add(p, f, of_bits(0x3DEF251A), fused);
+    p = multiply_add(p, f, of_bits(0xBDFE5D4F), fused);
+    p = multiply_add(p, f, of_bits(0x3E11E9BF), fused);
+    p = multiply_add(p, f, of_bits(0xBE2AAE50), fused);
+    p = multiply_add(p, f, of_bits(0x3E4CCEAC), fused);
+    p = multiply_add(p, f, of_bits(0xBE7FFFFC), fused);
+    p = multiply_add(p, f, of_bits(0x3EAAAAAA), fused);
     p = p * f;
-    p = fmaf(p, z, e * of_bits(0xB95E8083));
+    p = multiply_add(p, z, e * of_bits(0xB95E8083), fused);
     p = p - z * 0.5f;
-    return fmaf(e, of_bits(0x3F318000), f + p);
+    return multiply_add(e, of_bits(0x3F318000), f + p, fused);
 }
 
-INLINE void sine_cosine(float t, float *sine, float *cosine) {
+INLINE void sine_cosine(float t, float *sine, float *cosine, int fused) {
     int32_t n = (int32_t)(t * of_bits(0x3FA2F983));
     n += n & 1;
     const float y = (float)n;
-    float a = fmaf(y, of_bits(0xBF490000), t);
-    a = fmaf(y, of_bits(0xB97DA000), a);
-    a = fmaf(y, of_bits(0xB3222169), a);
+    float a = multiply_add(y, of_bits(0xBF490000), t, fused);
+    a = multiply_add(y, of_bits(0xB97DA000), a, fused);
+    a = multiply_add(y, of_bits(0xB3222169), a, fused);
     const float z = a * a;
-    float c = fmaf(fmaf(of_bits(0x37CCF5CE), z, of_bits(0xBAB6061A)), z, of_bits(0x3D2AAAA5)) * z;
-    c = fmaf(c, z, -(z * 0.5f)) + 1.0f;
-    float s = fmaf(fmaf(of_bits(0xB94CA1F9), z, of_bits(0x3C08839E)), z, of_bits(0xBE2AAAA3)) * z;
-    s = fmaf(s, a, a);
+    float c = multiply_add(multiply_add(of_bits(0x37CCF5CE), z, of_bits(0xBAB6061A), fused), z, of_bits(0x3D2AAAA5), fused) * z;
+    c = multiply_add(c, z, -(z * 0.5f), fused) + 1.0f;
+    float s = multiply_add(multiply_add(of_bits(0xB94CA1F9), z, of_bits(0x3C08839E), fused), z, of_bits(0xBE2AAAA3), fused) * z;
+    s = multiply_add(s, a, a, fused);
     const int turned = n & 2;
     const float first = turned ? c : s, second = turned ? s : c;
     *sine = n & 4 ? -first : first;
     *cosine = (n + 2) & 4 ? -second : second;
 }
 
+/* The C library's (8.9), in binary64: 1 / c and log(c) for a c in each sixteenth. */
+static const double inverses[16] = {
+    0x1.661ec79f8f3bep+0, 0x1.571ed4aaf883dp+0, 0x1.49539f0f010bp+0,  0x1.3c995b0b80385p+0,
+    0x1.30d190c8864a5p+0, 0x1.25e227b0b8eap+0,  0x1.1bb4a4a1a343fp+0, 0x1.12358f08ae5bap+0,
+    0x1.0953f419900a7p+0, 0x1p+0,               0x1.e608cfd9a47acp-1, 0x1.ca4b31f026aap-1,
+    0x1.b2036576afce6p-1, 0x1.9c2d163a1aa2dp-1, 0x1.886e6037841edp-1, 0x1.767dcf5534862p-1};
+static const double logarithms[16] = {
+    -0x1.57bf7808caadep-2, -0x1.2bef0a7c06ddbp-2, -0x1.01eae7f513a67p-2, -0x1.b31d8a68224e9p-3,
+    -0x1.6574f0ac07758p-3, -0x1.1aa2bc79c81p-3,   -0x1.a4e76ce8c0e5ep-4, -0x1.1973c5a611cccp-4,
+    -0x1.252f438e10c1ep-5, 0,                     0x1.aa5aa5df25984p-5,  0x1.c5e53aa362eb4p-4,
+    0x1.526e57720db08p-3,  0x1.bc2860d22477p-3,   0x1.1058bc8a07ee1p-2,  0x1.4043057b6ee09p-2};
+
+INLINE float library_logarithm(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, 4);
+    const int32_t above = bits - 0x3F330000, k = above >> 23, i = above >> 19 & 15;
+    const double q = (double)of_bits((uint32_t)bits - ((uint32_t)k << 23)) * inverses[i] - 1.0, square = q * q;
+    double y = 0x1.5575b0be00b6ap-2 * q + -0x1.ffffef20a4123p-2;
+    y = -0x1.00ea348b88334p-2 * square + y;
+    y = y * square + ((logarithms[i] + (double)k * 0x1.62e42fefa39efp-1) + q);
+    return (float)y;
+}
+
+INLINE void library_sine_cosine(float t, float *sine, float *cosine) {
+    double x = t;
+    const int32_t n = ((int32_t)(x * 0x1.45f306dc9c883p+23) + (1 << 23)) >> 24;
+    x = x - (double)n * 0x1.921fb54442d18p+0;
+    const double z = x * x, third = x * z, fourth = z * z;
+    const float s = (float)((x + third * -0x1.555545995a603p-3) +
+                            (third * z) * (0x1.1107605230bc4p-7 + z * -0x1.994eb3774cf24p-13));
+    const float c = (float)(((1.0 + z * -0x1.ffffffd0c621cp-2) + fourth * 0x1.55553e1068f19p-5) +
+                            (fourth * z) * (-0x1.6c087e89a359dp-10 + z * 0x1.99343027bf8c3p-16));
+    const float first = n & 1 ? c : s, second = n & 1 ? s : c;
+    *sine = n & 2 ? -first : first;
+    *cosine = (n + 1) & 2 ? -second : second;
+}
+
 /* Some blocks at a time, stage by stage: each loop is one that compilers turn into vectors. */
 #define BLOCKS 64
+#define TAU 0x1.921fb54442d18p+2
 
 FUSED
-static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float scale) {
+static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float scale, int dialect) {
+    const int library = dialect == 2;
     float radius[BLOCKS * PAIRS], sine[BLOCKS * PAIRS], cosine[BLOCKS * PAIRS];
     while (blocks) {
         const size_t now = blocks < BLOCKS ? blocks : BLOCKS, pairs = now * PAIRS;
         for (size_t b = 0; b < now; b++)
             for (int j = 0; j < PAIRS; j++) {
+                const float angle = fraction(draws[(2 * b + 1) * PAIRS + j]);
                 radius[b * PAIRS + j] = 1.0f - fraction(draws[2 * b * PAIRS + j]);
-                sine[b * PAIRS + j] = of_bits(0x40C90FDB) * fraction(draws[(2 * b + 1) * PAIRS + j]);
+                sine[b * PAIRS + j] = library ? (float)(TAU * angle) : of_bits(0x40C90FDB) * angle;
             }
-        for (size_t i = 0; i < pairs; i++) radius[i] = sqrtf(-2.0f * logarithm(radius[i]));
+        if (library) {
+            for (size_t i = 0; i < pairs; i++) radius[i] = sqrtf(-2.0f * library_logarithm(radius[i]));
+            for (size_t i = 0; i < pairs; i++) library_sine_cosine(sine[i], &sine[i], &cosine[i]);
+        } else if (dialect == 1) {
+            for (size_t i = 0; i < pairs; i++) radius[i] = sqrtf(-2.0f * logarithm(radius[i], 0));
+            for (size_t i = 0; i < pairs; i++) sine_cosine(sine[i], &sine[i], &cosine[i], 0);
+        } else {
+            for (size_t i = 0; i < pairs; i++) radius[i] = sqrtf(-2.0f * logarithm(radius[i], 1));
+            for (size_t i = 0; i < pairs; i++) sine_cosine(sine[i], &sine[i], &cosine[i], 1);
+        }
         for (size_t i = 0; i < pairs; i++) {
-            float s, c;
-            sine_cosine(sine[i], &s, &c);
-            sine[i] = fmaf(radius[i] * s, scale, 0.0f);
-            cosine[i] = fmaf(radius[i] * c, scale, 0.0f);
+            sine[i] = fmaf(radius[i] * sine[i], scale, 0.0f);
+            cosine[i] = fmaf(radius[i] * cosine[i], scale, 0.0f);
         }
         for (size_t b = 0; b < now; b++) {
             memcpy(out + 2 * b * PAIRS, cosine + b * PAIRS, 4 * PAIRS);
@@ -469,8 +524,11 @@ static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float 
 }
 
 FUSED
-static void uniform_loop(float *out, const uint32_t *draws, size_t count, float scale, float low) {
-    for (size_t i = 0; i < count; i++) out[i] = fmaf(fraction(draws[i]), scale, low);
+static void uniform_loop(float *out, const uint32_t *draws, size_t count, float scale, float low, int fused) {
+    if (fused)
+        for (size_t i = 0; i < count; i++) out[i] = fmaf(fraction(draws[i]), scale, low);
+    else
+        for (size_t i = 0; i < count; i++) out[i] = fraction(draws[i]) * scale + low;
 }
 
 #define MT_WORDS 624
@@ -512,15 +570,16 @@ static PyObject *mt19937(PyObject *self, PyObject *args) {
     return fits ? Py_NewRef(Py_None) : too_short("the state or the output");
 }
 
-/* pytorch_normal(out, draws, scale): whole blocks of sixteen */
+/* pytorch_normal(out, draws, scale, dialect): whole blocks of sixteen; 0 fused, 1 separate, 2 the C library's */
 static PyObject *pytorch_normal(PyObject *self, PyObject *args) {
     Py_buffer out, draws;
     float scale;
-    if (!PyArg_ParseTuple(args, "w*y*f", &out, &draws, &scale)) return NULL;
+    int dialect;
+    if (!PyArg_ParseTuple(args, "w*y*fi", &out, &draws, &scale, &dialect)) return NULL;
     const int fits = out.len == draws.len && out.len % (8 * PAIRS) == 0;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        normal_loop(out.buf, draws.buf, (size_t)out.len / (8 * PAIRS), scale);
+        normal_loop(out.buf, draws.buf, (size_t)out.len / (8 * PAIRS), scale, dialect);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&out);
@@ -528,15 +587,16 @@ static PyObject *pytorch_normal(PyObject *self, PyObject *args) {
     return fits ? Py_NewRef(Py_None) : too_short("one of the arrays");
 }
 
-/* pytorch_uniform(out, draws, scale, low) */
+/* pytorch_uniform(out, draws, scale, low, fused) */
 static PyObject *pytorch_uniform(PyObject *self, PyObject *args) {
     Py_buffer out, draws;
     float scale, low;
-    if (!PyArg_ParseTuple(args, "w*y*ff", &out, &draws, &scale, &low)) return NULL;
+    int fused;
+    if (!PyArg_ParseTuple(args, "w*y*ffp", &out, &draws, &scale, &low, &fused)) return NULL;
     const int fits = out.len == draws.len && out.len % 4 == 0;
     if (fits) {
         Py_BEGIN_ALLOW_THREADS
-        uniform_loop(out.buf, draws.buf, (size_t)out.len / 4, scale, low);
+        uniform_loop(out.buf, draws.buf, (size_t)out.len / 4, scale, low, fused);
         Py_END_ALLOW_THREADS
     }
     PyBuffer_Release(&out);

@@ -29,8 +29,11 @@ def scatter(out: Buffer, packed: Buffer, width: int, kept: Buffer, /) -> int:
 def mt19937(state: Buffer, out: Buffer, /) -> None:
     """The next draws of MT19937, a multiple of 624 (uint32); `state`, 624 words, goes on."""
 
-def pytorch_normal(out: Buffer, draws: Buffer, scale: float, /) -> None:
-    """Normal numbers (float32) of whole blocks of sixteen draws (uint32), times the scale."""
+def pytorch_normal(out: Buffer, draws: Buffer, scale: float, dialect: int, /) -> None:
+    """Normal numbers (float32) of whole blocks of sixteen draws (uint32), times the scale.
 
-def pytorch_uniform(out: Buffer, draws: Buffer, scale: float, low: float, /) -> None:
-    """low + draw × scale, fused."""
+    By polynomials, fused (0, spec 8.8) or not (1, spec 8.9), or by the C library's functions (2).
+    """
+
+def pytorch_uniform(out: Buffer, draws: Buffer, scale: float, low: float, fused: bool, /) -> None:
+    """low + draw × scale, rounded once or twice."""

@@ -14,12 +14,12 @@ from .base_values import BaseValues
 from .bits import Packed
 from .container.container import Container
 from .container.cursor import Payload
+from .container.generators import PytorchRow
 from .container.manifest import (
     DEFAULT_MAX_BYTES,
     ZERO_NAMES,
     AliasRow,
     KeptRow,
-    PytorchRow,
     TensorRow,
     TiledRow,
     ValuesRow,

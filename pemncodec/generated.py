@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .container.manifest import DISTRIBUTIONS, PYTORCH_DISTRIBUTIONS, GeneratedRow, GeneratorRow, PytorchRow
+from .container.generators import (
+    DISTRIBUTIONS,
+    GENERATOR_DIALECTS,
+    GENERATOR_PYTORCH,
+    PYTORCH_DISTRIBUTIONS,
+    Drawn,
+    GeneratedRow,
+    GeneratorRow,
+    PytorchRow,
+)
+from .container.patches import Patches
 from .dtypes import float32_bits, float32_of
 from .errors import NetworkError, PayloadError
 from .prototypes.generator import Generator, digest
@@ -13,15 +23,21 @@ from .words import Words
 
 AnyGenerator = Generator | PytorchGenerator
 _IDS = {name: number for number, name in DISTRIBUTIONS.items()}
-_PYTORCH_IDS = {name: number for number, name in PYTORCH_DISTRIBUTIONS.items()}
+_DRAWN_IDS = {
+    generator: {drawn: number for number, drawn in distributions.items()}
+    for generator, distributions in PYTORCH_DISTRIBUTIONS.items()
+}
 
 
 def generator_of(row: GeneratedRow) -> AnyGenerator:
     """The recipe that a row of the manifest holds."""
     scale = float32_of(row.scale_bits)
     if isinstance(row, PytorchRow):
-        name = PYTORCH_DISTRIBUTIONS[row.distribution]
-        return PytorchGenerator(name, row.length, row.seed, row.offset, scale, float32_of(row.low_bits), row.patches)
+        name, low = row.kind.distribution, float32_of(row.low_bits)
+        if row.generator == GENERATOR_PYTORCH:
+            return PytorchGenerator(name, row.length, row.seed, row.offset, scale, low, row.patches)
+        dialect = row.kind.dialect
+        return PytorchGenerator(name, row.length, row.seed, row.offset, scale, low, dialect=dialect, steps=row.patches)
     return Generator(
         DISTRIBUTIONS[row.distribution],
         row.length,
@@ -37,14 +53,16 @@ def generator_of(row: GeneratedRow) -> AnyGenerator:
 def row_of(generator: AnyGenerator) -> GeneratedRow:
     """The row of the manifest that says a recipe."""
     if isinstance(generator, PytorchGenerator):
+        number = GENERATOR_DIALECTS if generator.in_dialect else GENERATOR_PYTORCH
         return PytorchRow(
+            generator=number,
             length=generator.length,
-            distribution=_PYTORCH_IDS[generator.distribution],
+            distribution=_DRAWN_IDS[number][Drawn(generator.distribution, generator.dialect)],
             seed=generator.seed,
             offset=generator.offset,
             scale_bits=float32_bits(generator.scale),
             low_bits=float32_bits(generator.low),
-            patches=generator.patches,
+            patches=Patches(generator.steps or generator.patches),
             digest=generator.digest(),
         )
     return GeneratorRow(
@@ -53,7 +71,7 @@ def row_of(generator: AnyGenerator) -> GeneratedRow:
         seed=generator.seed,
         stream=generator.stream,
         scale_bits=float32_bits(generator.scale),
-        patches=generator.patches,
+        patches=Patches(generator.patches),
         digest=generator.digest(),
         period=generator.period,
         zeros=generator.zeros,

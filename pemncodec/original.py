@@ -19,7 +19,8 @@ from .checkpoints import family_named
 from .checkpoints.family import Contents
 from .checkpoints.folders import OutputFolder
 from .checkpoints.saving import save_original
-from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, GeneratorRow, TiledRow
+from .container.generators import GeneratorRow
+from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, TiledRow
 from .dtypes import float32_of
 from .errors import OutputError, OutputExistsError, UnknownLayoutError
 from .generated import generator_of

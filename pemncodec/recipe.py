@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .container.manifest import DISTRIBUTIONS
+from .container.generators import DISTRIBUTIONS
 from .dtypes import float32_bits, float32_of
 from .errors import NetworkError, UnknownLayoutError
 from .prototypes.generator import Generator

@@ -10,7 +10,7 @@ import torch
 
 import pemncodec
 from pemncodec import errors
-from pemncodec.container.manifest import PytorchRow
+from pemncodec.container.generators import PytorchRow
 from pemncodec.reader import PemnFile
 
 from .networks import assert_same

@@ -12,19 +12,16 @@ import click
 
 from ..container import accounting
 from ..container.container import Container
+from ..container.generators import DISTRIBUTIONS, PYTORCH_DISTRIBUTIONS, GeneratorRow, PytorchRow
 from ..container.header import MAJOR
 from ..container.manifest import (
     BASE_KEY,
     BLOCK_CODER_NAMES,
-    DISTRIBUTIONS,
     MASK_CODER_NAMES,
-    PYTORCH_DISTRIBUTIONS,
     ZERO_NAMES,
     AliasRow,
-    GeneratorRow,
     KeptRow,
     Manifest,
-    PytorchRow,
     TensorRow,
     TiledRow,
     numel,

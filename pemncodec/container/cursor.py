@@ -66,7 +66,11 @@ class Cursor:
         """A column of `count` integers."""
         if count > self.remaining:  # each takes a byte at least: refuse before making a list
             raise self.fail(f"{what}: {count} values announced, and {self.remaining} bytes are left")
-        return [self.varint(what, most) for _ in range(count)]
+        column = list(self._data[self.position : self.position + count])
+        if max(column, default=0) > (0x7F if most is None else min(0x7F, most)):
+            return [self.varint(what, most) for _ in range(count)]
+        self.position += count  # of a byte each
+        return column
 
     def text(self, what: str, most: int | None = None) -> str:
         """A string: length and UTF-8."""

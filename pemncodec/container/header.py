@@ -19,7 +19,7 @@ from ..sniff import accident
 
 MAGIC = b"\x89PEMN\r\n\x1a"
 MAJOR = 1
-MINOR = 4
+MINOR = 5
 PAGE = 65_536
 MAX_MANIFEST = 1 << 24
 MAX_PAYLOAD = 1 << 48

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ..dtypes import FLOAT32, DType
+from .generators import GENERATOR_MINOR, GeneratedRow, PytorchRow
 
 # Ids of spec sections 5 and 6. A minor version may add to them; none ever changes its meaning.
 MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
@@ -46,13 +47,6 @@ BASE_KEY = "pemn.base"
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
-GENERATOR_PHILOX, GENERATOR_ARRANGED, GENERATOR_PYTORCH = 1, 2, 3
-GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1, GENERATOR_PYTORCH: 4}
-DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
-# Of generator 3; the first has a low end, the even ones are made in blocks.
-PYTORCH_DISTRIBUTIONS: dict[int, str] = {1: "uniform", 2: "normal", 3: "signs of uniform", 4: "signs of normal"}
-PYTORCH_BLOCK = 16
-MAX_DRAWS = 1 << 40
 
 # Ids of spec section 4.6.
 ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
@@ -98,54 +92,6 @@ class ValuesRow:
     presence: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorRow:
-    """A prototype that is made from a seed (spec section 8). `scale_bits`: float32 bit pattern.
-
-    `period` and `zeros` say how it is arranged (section 8.7); `length` and 0 for not at all.
-    """
-
-    length: int
-    distribution: int
-    seed: int
-    stream: int
-    scale_bits: int
-    patches: tuple[tuple[int, int], ...]
-    digest: int
-    period: int
-    zeros: int
-
-    @property
-    def generator(self) -> int:
-        """The generator's id."""
-        return GENERATOR_ARRANGED if self.period < self.length or self.zeros else GENERATOR_PHILOX
-
-
-@dataclass(frozen=True, slots=True)
-class PytorchRow:
-    """A prototype that PyTorch's CPU generator made (spec section 8.8). `low_bits`: 0 but for a uniform."""
-
-    length: int
-    distribution: int
-    seed: int
-    offset: int
-    scale_bits: int
-    low_bits: int
-    patches: tuple[tuple[int, int], ...]
-    digest: int
-
-    @property
-    def generator(self) -> int:
-        """The generator's id."""
-        return GENERATOR_PYTORCH
-
-    @property
-    def draws(self) -> int:
-        """How many draws of its seed are made for it, from the beginning."""
-        return self.offset + self.length + PYTORCH_BLOCK
-
-
-GeneratedRow = GeneratorRow | PytorchRow
 PrototypeRow = ValuesRow | GeneratedRow
 
 

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 from ..dtypes import BY_ID
 from ..errors import ManifestError
 from .cursor import Cursor, text, varint, varints
 from .entries import read_entries, write_entries
+from .generator_rows import read_generator, write_generator
 from .header import MAJOR
 from .manifest import (
     BLOCK_CODER_MINOR,
-    DISTRIBUTIONS,
-    GENERATOR_ARRANGED,
-    GENERATOR_MINOR,
-    GENERATOR_PYTORCH,
     MASK_CODER_MINOR,
-    MAX_DRAWS,
     MAX_ELEMENTS,
     MAX_NAME,
     MAX_ROWS,
     MAX_TASKS,
     PROTOTYPE_GENERATOR,
     PROTOTYPE_VALUES,
-    PYTORCH_BLOCK,
-    PYTORCH_DISTRIBUTIONS,
     BlockRow,
-    GeneratedRow,
-    GeneratorRow,
     Manifest,
     MaskRow,
     PrototypeRow,
-    PytorchRow,
     ValuesRow,
 )
-from .shared_fields import MaskReferences, read_scale
+from .shared_fields import MaskReferences
 
 # --- 4.1 metadata, 4.2 tasks ----------------------------------------------------------------------------
 
@@ -140,59 +130,7 @@ def _read_prototype(cursor: Cursor, references: MaskReferences, minor: int, what
         return ValuesRow(length, block, references.read(cursor, what) if partial else None)
     if kind != PROTOTYPE_GENERATOR:
         raise ManifestError(f"{what} has the unknown kind {kind}")
-    return _read_generator(cursor, length, minor, what)
-
-
-def _read_generator(cursor: Cursor, length: int, minor: int, what: str) -> GeneratedRow:
-    generator = cursor.fixed(1, f"generator of {what}")
-    if GENERATOR_MINOR.get(generator, minor + 1) > minor:
-        raise ManifestError(f"{what} has the generator {generator}, which is unknown in format version {MAJOR}.{minor}")
-    distribution = cursor.fixed(1, f"distribution of {what}")
-    known = PYTORCH_DISTRIBUTIONS if generator == GENERATOR_PYTORCH else DISTRIBUTIONS
-    if distribution not in known:
-        raise ManifestError(f"{what} has the unknown distribution {distribution}")
-    if generator == GENERATOR_PYTORCH:
-        return _read_pytorch(cursor, length, distribution, what)
-    seed = cursor.fixed(8, f"seed of {what}")
-    stream = cursor.fixed(8, f"stream of {what}")
-    scale_bits = read_scale(cursor, what)
-    period, zeros = length, 0
-    if generator == GENERATOR_ARRANGED:
-        period, zeros = cursor.varint(f"period of {what}"), cursor.varint(f"zeros of {what}")
-        if not 1 <= period <= length:
-            raise ManifestError(f"{what} has a period of {period} in {length} elements")
-        if zeros >= period or (period == length and zeros == 0):
-            raise ManifestError(f"{what} has {zeros} zeros in a period of {period}, and {length} elements")
-    patches, digest = _read_patches(cursor, period, what)
-    return GeneratorRow(length, distribution, seed, stream, scale_bits, patches, digest, period, zeros)
-
-
-def _read_pytorch(cursor: Cursor, length: int, distribution: int, what: str) -> PytorchRow:
-    if distribution % 2 == 0 and length < PYTORCH_BLOCK:
-        raise ManifestError(f"{what} has {length} normal elements, and they are made {PYTORCH_BLOCK} at a time")
-    seed = cursor.fixed(4, f"seed of {what}")
-    offset = cursor.varint(f"offset of {what}")
-    scale_bits = read_scale(cursor, what)
-    low_bits = cursor.fixed(4, f"low of {what}") if distribution == 1 else 0
-    if low_bits & 0x7F800000 == 0x7F800000:
-        raise ManifestError(f"{what} begins at no finite number")
-    patches, digest = _read_patches(cursor, length, what)
-    row = PytorchRow(length, distribution, seed, offset, scale_bits, low_bits, patches, digest)
-    if row.draws > MAX_DRAWS:
-        raise ManifestError(f"{what} needs {row.draws} draws, and 2^40 are allowed")
-    return row
-
-
-def _read_patches(cursor: Cursor, length: int, what: str) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Patches below `length`, and the digest after them."""
-    gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
-    indices: list[int] = []
-    for gap in gaps:
-        indices.append(gap if not indices else indices[-1] + 1 + gap)
-        if indices[-1] >= length:
-            raise ManifestError(f"{what} patches element {indices[-1]} of {length}")
-    bits = [cursor.fixed(4, f"patch of {what}") for _ in indices]
-    return tuple(zip(indices, bits, strict=True)), cursor.fixed(4, f"digest of {what}")
+    return read_generator(cursor, length, minor, what)
 
 
 def write_prototypes(rows: Sequence[PrototypeRow], references: MaskReferences) -> bytes:
@@ -203,24 +141,7 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
     if isinstance(row, ValuesRow):
         front = bytes([PROTOTYPE_VALUES]) + varint(row.length) + varint(row.block)
         return front + (b"\0" if row.presence is None else b"\1" + references.write(row.presence))
-    indices = [index for index, _ in row.patches]
-    gaps = [index - (indices[i - 1] + 1 if i else 0) for i, index in enumerate(indices)]
-    if isinstance(row, PytorchRow):
-        fields = struct.pack("<BBI", row.generator, row.distribution, row.seed) + varint(row.offset)
-        fields += struct.pack("<I", row.scale_bits)
-        fields += struct.pack("<I", row.low_bits) if row.distribution == 1 else b""
-    else:
-        fields = struct.pack("<BBQQI", row.generator, row.distribution, row.seed, row.stream, row.scale_bits)
-        fields += varint(row.period) + varint(row.zeros) if row.generator == GENERATOR_ARRANGED else b""
-    return (
-        bytes([PROTOTYPE_GENERATOR])
-        + varint(row.length)
-        + fields
-        + varint(len(gaps))
-        + varints(gaps)
-        + b"".join(struct.pack("<I", bits) for _, bits in row.patches)
-        + struct.pack("<I", row.digest)
-    )
+    return bytes([PROTOTYPE_GENERATOR]) + varint(row.length) + write_generator(row)
 
 
 # --- the whole manifest ---------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
-"""log, sin and cos of spec 8.8, in numpy: binary32 operations in their order, multiply-add fused."""
+"""log, sin and cos of spec 8.8, in numpy: binary32 operations in their order, multiply-add fused, or not (8.9)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,7 +35,16 @@ def fma(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> Floats:
     return rounded
 
 
-def log(x: Floats) -> Floats:
+def separate(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> Floats:
+    """a × b + c of float32 numbers, rounded twice."""
+    both: Floats = np.asarray(a, np.float32) * np.asarray(b, np.float32) + np.asarray(c, np.float32)
+    return both
+
+
+MultiplyAdd = Callable[[ArrayLike, ArrayLike, ArrayLike], Floats]
+
+
+def log(x: Floats, fma: MultiplyAdd = fma) -> Floats:
     """log(x) for x in 2^−24 … 1."""
     bits = x.view(np.int32)
     e = ((bits >> 23) - 126).astype(np.float32)
@@ -49,7 +60,7 @@ def log(x: Floats) -> Floats:
     return fma(e, constant(0x3F318000), f + (p - z * np.float32(0.5)))
 
 
-def sin_cos(t: Floats) -> tuple[Floats, Floats]:
+def sin_cos(t: Floats, fma: MultiplyAdd = fma) -> tuple[Floats, Floats]:
     """sin(t) and cos(t) for t in 0 … 2π."""
     n = (t * constant(0x3FA2F983)).astype(np.int32)
     n += n & 1

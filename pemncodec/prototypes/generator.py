@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
-from . import arrangement, distributions, philox
+from . import arrangement, distributions, patching, philox
 
 _CHUNK = 1 << 18  # elements made at a time: the temporary arrays stay in cache
 
@@ -36,7 +37,7 @@ class Generator:
     seed: int
     stream: int = 0
     scale: float = 1.0
-    patches: tuple[tuple[int, int], ...] = ()
+    patches: Sequence[tuple[int, int]] = ()
     period: int = 0
     zeros: int = 0
 
@@ -61,9 +62,7 @@ class Generator:
                 f"a period of {self.period} with {self.zeros} zeros does not fit {self.length} elements: the period is "
                 "1 … length, and the zeros are fewer"
             )
-        indices = [index for index, _ in self.patches]
-        if indices != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < self.period):
-            raise NetworkError("patches must be in ascending order and inside the prototype")
+        object.__setattr__(self, "patches", patching.checked(self.patches, self.period))
 
     @property
     def permuted(self) -> bool:
@@ -84,10 +83,7 @@ class Generator:
         for begin in range(start, stop, _CHUNK):
             end = min(begin + _CHUNK, stop)
             values[begin - start : end - start] = self._draw(philox.words(begin, end, self.stream, self.seed))
-        bits = values.view(np.uint32)
-        for index, pattern in self.patches:
-            if start <= index < stop:
-                bits[index - start] = pattern
+        patching.put(values.view(np.uint32), self.patches, start)
         return values
 
     def values(self) -> NDArray[np.float32]:

@@ -1,24 +1,22 @@
-"""What `torch.manual_seed` and `uniform_` or `normal_` give on the CPU, without torch (spec section 8.8)."""
+"""What `torch.manual_seed` and `uniform_` or `normal_` give on the CPU, without torch (spec sections 8.8 and 8.9)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import kernels
+from ..container.generators import FUSED, MAX_DRAWS
+from ..container.generators import PYTORCH_BLOCK as BLOCK
 from ..errors import NetworkError
-from . import cephes, mt19937
+from . import mt19937, patching, pytorch_numbers
 from .generator import digest
+from .pytorch_numbers import DIALECTS
 
 DISTRIBUTIONS = ("uniform", "normal", "signs of uniform", "signs of normal")
-# Elements of a normal come in blocks of so many, and there are no fewer.
-BLOCK = 16
-MAX_DRAWS = 1 << 40
 _CHUNK = 1 << 16  # elements made at a time: the temporary arrays stay in cache
-_FRACTION = (1 << 24) - 1
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,9 @@ class PytorchGenerator:
         scale: a float32 above 0: the standard deviation, the width of the interval, or the magnitude of signs.
         low: a float32: where the interval of a uniform begins; 0 for the others.
         patches: (index, float32 bit pattern) pairs in ascending order: elements that differ.
+        dialect: how the machine rounded, one of `DIALECTS[distribution]`; signs are the same in all.
+        steps: (index, word) pairs in ascending order: elements whose pattern is that word more, modulo 2^32. Of any
+            dialect, in the place of patches, which only the first has (generator 4 of the format, and 3).
 
     Raises:
         NetworkError: a value that is none of those.
@@ -44,7 +45,9 @@ class PytorchGenerator:
     offset: int
     scale: float
     low: float = 0.0
-    patches: tuple[tuple[int, int], ...] = ()
+    patches: Sequence[tuple[int, int]] = ()
+    dialect: str = FUSED
+    steps: Sequence[tuple[int, int]] = ()
 
     def __post_init__(self) -> None:
         if self.distribution not in DISTRIBUTIONS:
@@ -63,9 +66,19 @@ class PytorchGenerator:
             raise NetworkError(f"scale {self.scale} and low {self.low} are no float32 above 0, and no float32")
         object.__setattr__(self, "scale", float(scale))
         object.__setattr__(self, "low", float(low))
-        indices = [index for index, _ in self.patches]
-        if indices != sorted(set(indices)) or (indices and not 0 <= indices[0] <= indices[-1] < self.length):
-            raise NetworkError("patches must be in ascending order and inside the prototype")
+        if self.dialect not in DIALECTS.get(self.distribution, (FUSED,)):
+            raise NetworkError(f"{self.distribution} of PyTorch has no dialect {self.dialect!r}")
+        object.__setattr__(self, "patches", patching.checked(self.patches, self.length))
+        object.__setattr__(self, "steps", patching.checked(self.steps, self.length))
+        if self.patches and self.in_dialect:
+            raise NetworkError("patches are those of generator 3: say them as steps")
+        if self.steps and (self.distribution not in DIALECTS or not all(word for _, word in self.steps)):
+            raise NetworkError("steps are of normal and uniform elements, and none is 0")
+
+    @property
+    def in_dialect(self) -> bool:
+        """Whether it takes generator 4 of the format."""
+        return self.dialect != FUSED or len(self.steps) > 0
 
     @property
     def blocked(self) -> bool:
@@ -124,46 +137,15 @@ class PytorchGenerator:
 
     def _made(self, draws: NDArray[np.uint32]) -> NDArray[np.float32]:
         scale = np.float32(self.scale)
-        if self.distribution == "signs of uniform":
-            return np.sign((draws & _FRACTION).astype(np.int32) - (1 << 23)).astype(np.float32) * scale + np.float32(0)
         if self.distribution == "uniform":
-            return _uniform(draws, scale, np.float32(self.low))
-        numbers = normal(draws, scale if self.distribution == "normal" else np.float32(1))
-        return numbers if self.distribution == "normal" else np.sign(numbers) * scale + np.float32(0)
+            return pytorch_numbers.uniform(draws, scale, np.float32(self.low), self.dialect)
+        if self.distribution == "normal":
+            return pytorch_numbers.normal(draws, scale, self.dialect)
+        if self.distribution == "signs of uniform":
+            return pytorch_numbers.signs(pytorch_numbers.signs_of_uniform(draws), scale)
+        return pytorch_numbers.signs(pytorch_numbers.normal(draws, np.float32(1)), scale)
 
     def _patched(self, out: NDArray[np.float32], start: int) -> NDArray[np.float32]:
-        bits = out.view(np.uint32)
-        for index, pattern in self.patches:
-            if start <= index < start + len(out):
-                bits[index - start] = pattern
+        patching.put(out.view(np.uint32), self.patches, start)
+        patching.add(out.view(np.uint32), self.steps, start)
         return out
-
-
-def fractions(draws: NDArray[np.uint32]) -> NDArray[np.float32]:
-    """U of spec 8.8: 24 bits of each draw, in [0, 1)."""
-    return (draws & np.uint32(_FRACTION)).astype(np.float32) * np.float32(2.0**-24)
-
-
-def _uniform(draws: NDArray[np.uint32], scale: np.float32, low: np.float32) -> NDArray[np.float32]:
-    compiled = kernels.compiled
-    if compiled is not None and hasattr(compiled, "pytorch_normal"):
-        out = np.empty(len(draws), dtype=np.float32)
-        compiled.pytorch_uniform(out, np.ascontiguousarray(draws), float(scale), float(low))
-        return out
-    with np.errstate(over="ignore", under="ignore"):
-        return cephes.fma(fractions(draws), scale, low)
-
-
-def normal(draws: NDArray[np.uint32], scale: np.float32) -> NDArray[np.float32]:
-    """Normal numbers of whole blocks of sixteen draws, times the scale."""
-    compiled = kernels.compiled
-    if compiled is not None and hasattr(compiled, "pytorch_normal"):
-        out = np.empty(len(draws), dtype=np.float32)
-        compiled.pytorch_normal(out, np.ascontiguousarray(draws), float(scale))
-        return out
-    blocks = fractions(draws).reshape(-1, 2, BLOCK // 2)
-    with np.errstate(over="ignore", under="ignore"):
-        radius = np.sqrt(np.float32(-2) * cephes.log(np.float32(1) - blocks[:, 0]))
-        sine, cosine = cephes.sin_cos(cephes.constant(0x40C90FDB) * np.ascontiguousarray(blocks[:, 1]))
-        numbers = np.stack([radius * cosine, radius * sine], axis=1).reshape(-1)
-        return cephes.fma(numbers, scale, np.float32(0))

@@ -1,7 +1,8 @@
 """Elements that say nearly exactly which draw made them, and where in the stream there are such draws.
 
 The angle of two normal elements that were made together does not depend on the scale. A uniform element near 0
-depends on it little, and the largest of all elements says it well enough.
+depends on it little, and the largest of all elements says it well enough; the smallest and the largest of very many say where any
+interval is.
 """
 
 from __future__ import annotations
@@ -79,22 +80,71 @@ def normal_anchors(target: Target, prefix: int) -> Anchors | None:
     return Anchors("normal", draws, fractions - _ANGLE_ERROR, fractions + _ANGLE_ERROR)
 
 
-def uniform_anchors(target: Target, prefix: int) -> Anchors | None:
-    """The wanted elements nearest to 0, if these say enough."""
+def uniform_anchors(target: Target, prefix: int) -> list[Anchors]:
+    """Wanted elements of an interval around 0, from or to 0, and anywhere, of those that may be and say enough."""
     positions, values = magnitudes(_first(target, prefix))
-    size = np.abs(values.astype(np.float64))
-    outside = tolerated(len(size))
-    if len(size) < 8 or 2 * (2 * outside + _SHORT) > len(size):
-        return None
+    count = len(values)
+    outside = tolerated(count)
+    if count < 8 or 2 * (2 * outside + _SHORT) > count:
+        return []
+    exact = values.astype(np.float64)
+    ordered = np.sort(exact)
+    first, last = float(ordered[outside]), float(ordered[count - 1 - outside])
+    short = (2 * outside + _SHORT) / count
+    # By how much the ends of the interval lie beyond what was seen.
+    room = (last - first) * short / (1 - 2 * short) if short < 0.5 else np.inf
+    found: list[Anchors | None] = []
+    if -first - room <= last and last - room <= -first:
+        found.append(_around_zero(positions, exact, outside, short))
+    for sign in (1, -1) if first >= 0 or last <= 0 else ():
+        if min(sign * first, sign * last) >= 0 and min(sign * first, sign * last) <= room:
+            found.append(_from_zero(positions, sign * exact, sign, outside, short))
+    if room < np.inf:
+        found.append(_anywhere(positions, exact, (first - room, first), (last, last + room), outside))
+    return [each for each in found if each is not None]
+
+
+def _around_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside: int, short: float) -> Anchors | None:
+    """The elements nearest to 0, of an interval from −b to b."""
+    size = np.abs(exact)
     least = float(np.partition(size, len(size) - 1 - outside)[len(size) - 1 - outside])
-    most = least / (1 - (2 * outside + _SHORT) / len(size))
+    most = least / (1 - short)
     near = np.argsort(size, kind="stable")[_ranks(outside, len(size))]
-    exact = values[near].astype(np.float64)
-    ends = np.sort(np.stack([exact / least, exact / most]), axis=0)
-    lows, highs = np.clip((ends + 1) * (RANGE // 2) + [[-2], [2]], 0, RANGE - 1).astype(np.int64)
+    ends = np.sort(np.stack([exact[near] / least, exact[near] / most]), axis=0)
+    return _anchors(positions[near], (ends + 1) / 2)
+
+
+def _from_zero(
+    positions: NDArray[np.intp], exact: NDArray[np.float64], sign: int, outside: int, short: float
+) -> Anchors | None:
+    """The elements nearest to 0, of an interval from 0 to b, or from −b to 0."""
+    least = float(np.partition(exact, len(exact) - 1 - outside)[len(exact) - 1 - outside])
+    most = least / (1 - short)
+    near = np.argsort(exact, kind="stable")[_ranks(outside, len(exact))]
+    ends = np.stack([exact[near] / most, exact[near] / least])
+    return _anchors(positions[near], ends if sign > 0 else 1 - ends[::-1])
+
+
+def _anywhere(
+    positions: NDArray[np.intp],
+    exact: NDArray[np.float64],
+    lows: tuple[float, float],
+    highs: tuple[float, float],
+    outside: int,
+) -> Anchors | None:
+    """Elements of an interval of which only is known about where it begins and ends."""
+    order = np.argsort(exact, kind="stable")
+    near = order[outside + _spread(len(order) - 2 * outside, _MOST)]
+    least = [(exact[near] - low) / (high - low) for low in lows for high in highs]
+    return _anchors(positions[near], np.stack([np.min(least, axis=0), np.max(least, axis=0)]))
+
+
+def _anchors(positions: NDArray[np.intp], ends: NDArray[np.float64]) -> Anchors | None:
+    """Of the least and the greatest fraction of each, unless they say too little."""
+    lows, highs = np.clip(ends * RANGE + [[-2], [2]], 0, RANGE - 1).astype(np.int64)
     if (highs - lows)[:_PRIMARY].sum() > _WIDEST:
         return None
-    return Anchors("uniform", positions[near].astype(np.int64), lows, highs)
+    return Anchors("uniform", positions.astype(np.int64), lows, highs)
 
 
 def _spread(count: int, most: int) -> NDArray[np.intp]:

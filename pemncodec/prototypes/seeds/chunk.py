@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..mt19937 import Stream
-from .drawn import bits24
+from ..pytorch_numbers import bits24
 
 # What one pass over a part of a chunk looks at, so that it stays in the processor's cache.
 PART = 1 << 16
@@ -21,7 +21,12 @@ class Chunk:
     def __init__(self, stream: Stream, start: int, count: int, reach: int) -> None:
         self.start, self.count = start, count
         self._packed: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        self.fractions = bits24(stream, start, start + count + reach + 16)
+        self.fractions = bits24(stream.draws(start, start + count + reach + 16))
+
+    @cached_property
+    def unit(self) -> NDArray[np.float32]:
+        """U, exact."""
+        return self.fractions.view(np.int32).astype(np.float32) * np.float32(2.0**-24)
 
     @cached_property
     def centred(self) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Uniform elements of a target with few of them: their ratios do not depend on the scale."""
+"""Uniform elements of a target with few of them, from −b to b or from 0 to b: their ratios do not depend on b."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Ratios:
 
     positions: NDArray[np.intp]
     ratios: NDArray[np.float32]
+    centred: bool
 
     @property
     def reach(self) -> int:
@@ -29,7 +30,7 @@ class Ratios:
 
     def scan(self, chunk: Chunk) -> list[int]:
         """Offsets at which the draws are in these ratios."""
-        drawn = chunk.centred
+        drawn = chunk.centred if self.centred else chunk.unit
         first, second = (int(position) for position in self.positions[:2])
         ratio = self.ratios[1]
         found: list[int] = []
@@ -47,10 +48,13 @@ class Ratios:
         return found
 
 
-def ratios(target: Target, prefix: int) -> Ratios | None:
-    """Of the wanted elements, unless there are too few."""
+def ratios(target: Target, prefix: int) -> list[Ratios]:
+    """Of the wanted elements, unless there are too few; from 0 to b only where none is below."""
     positions, values = magnitudes(Target(target.name, target.values[:prefix], target.wanted[:prefix]))
     if len(values) < _LEAST:
-        return None
+        return []
     order = np.argsort(-np.abs(values), kind="stable")[:_MOST]
-    return Ratios(positions[order], values[order] / values[order[0]])
+    made = [Ratios(positions[order], values[order] / values[order[0]], True)]
+    if (values > 0).all():
+        made.append(Ratios(positions[order], values[order] / values[order[0]], False))
+    return made

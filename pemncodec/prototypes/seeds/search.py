@@ -8,6 +8,7 @@ from ...progress import Progress, silent
 from ..mt19937 import Stream
 from .anchors import Anchors, AnchorScan, normal_anchors, uniform_anchors
 from .chunk import Chunk
+from .drawn import Place
 from .ratios import Ratios, ratios
 from .signs import Signs, constant, signs
 from .target import Found, Target, default_window
@@ -68,12 +69,9 @@ class _Plan:
             if constant(target) is not None:
                 self._others += [(number, each) for each in signs(target, prefix, window)]
                 continue
-            uniform = uniform_anchors(target, prefix)
-            found = [each for each in (normal_anchors(target, prefix), uniform) if each is not None]
-            self._anchors += [(number, each) for each in found]
-            few = ratios(target, prefix) if uniform is None else None
-            if few is not None:
-                self._others.append((number, few))
+            normal, uniform = normal_anchors(target, prefix), uniform_anchors(target, prefix)
+            self._anchors += [(number, each) for each in ([normal] if normal is not None else []) + uniform]
+            self._others += [(number, each) for each in (ratios(target, prefix) if not uniform else [])]
         reaches = [each.reach for _, each in self._anchors] + [each.reach for _, each in self._others]
         self._reach = max(reaches, default=0)
 
@@ -89,7 +87,8 @@ class _Plan:
                 if number in open_:
                     target = self._targets[number]
                     progress(start, self._window, target.name)
-                    found[number] = verify(target, stream, distribution, offset, self._window)
+                    place = Place(stream, distribution, offset, len(target.values))
+                    found[number] = verify(target, place, self._window)
                     if found[number] is not None:
                         open_.discard(number)
             if first_only and any(found):

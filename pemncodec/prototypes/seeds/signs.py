@@ -89,11 +89,11 @@ def signs(target: Target, prefix: int, window: int) -> list[Signs]:
     if len(positions) < max(_GROUP, window.bit_length()):
         return []
     above = values > 0
-    made = [Signs("uniform-signs", positions, np.zeros_like(positions), above)]
+    made = [Signs("signs of uniform", positions, np.zeros_like(positions), above)]
     length = len(target.values)
     if length >= BLOCK:
         tail = length - BLOCK if length % BLOCK else length
         place = np.where(positions >= tail, positions - tail, positions) % BLOCK
         planes = np.where(place < 8, 1, 2)
-        made.append(Signs("normal-signs", draw_of_angle(positions, length), planes, ~above))
+        made.append(Signs("signs of normal", draw_of_angle(positions, length), planes, ~above))
     return made

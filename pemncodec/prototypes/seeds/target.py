@@ -9,12 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...container.patches import Patches
+
 BLOCK = 16
 MANTISSA = 24
 # Bits by which a find has to be better than the best of all places by chance.
 _MARGIN = 32
 # Bits that an element of equal float32 bits is worth: two draws give equal bits about once in 2^22.
 _VALUE_BITS = 20
+# That one is worth which is as near as `differing` says.
+_NEAR_BITS = 16
 
 
 @dataclass(frozen=True)
@@ -37,34 +41,50 @@ class Found:
     """Where and how a target was drawn.
 
     Attributes:
-        distribution: "uniform", "normal", "uniform-signs" or "normal-signs".
+        distribution: as `PytorchGenerator` names them.
+        dialect: the one in which the fewest elements differ.
         offset: number of the first draw.
         scale: float32 bits.
         low: float32 bits; of a uniform distribution.
-        patches: index and float32 bits of the wanted elements that differ, ascending.
+        differences: index of the wanted elements that differ, ascending, and by how much their bits do, modulo 2^32.
     """
 
     distribution: str
+    dialect: str
     offset: int
     scale: int
     low: int
-    patches: tuple[tuple[int, int], ...]
+    differences: Patches
 
 
 def tolerated(wanted: int) -> int:
-    """How many of the wanted elements may differ."""
+    """How many of the wanted elements may be other ones."""
     return wanted // 1000
 
 
-def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int) -> bool:
-    """Whether so many equal elements are evidence, among all places of the window, scales and sets of patches."""
-    if mismatches > tolerated(wanted):
+def tolerated_near(wanted: int) -> int:
+    """How many of the wanted elements may differ in their last places, as another machine rounds them."""
+    return wanted // 2
+
+
+def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, near: int = 0) -> bool:
+    """Whether so many equal elements are evidence, among all places of the window, scales and sets of patches.
+
+    Args:
+        distribution: of the find.
+        wanted: how many elements have to be reproduced.
+        mismatches: how many of them are others.
+        window: among how many places the find was made.
+        near: how many of them differ in their last places.
+    """
+    if mismatches > tolerated(wanted) or near > tolerated_near(wanted):
         return False
     choices = math.lgamma(wanted + 1) - math.lgamma(mismatches + 1) - math.lgamma(wanted - mismatches + 1)
     given = math.log2(max(window, 1)) + choices / math.log(2)
-    if distribution.endswith("signs"):
+    if distribution.startswith("signs"):
         return wanted - mismatches >= given + _MARGIN
-    return _VALUE_BITS * (wanted - mismatches) >= given + MANTISSA + _MARGIN
+    seen = _VALUE_BITS * (wanted - mismatches - near) + _NEAR_BITS * near
+    return seen >= given + MANTISSA + _MARGIN
 
 
 def default_window(targets: Sequence[Target]) -> int:

@@ -1,94 +1,79 @@
-"""The exact scale at an offset, and what differs there."""
+"""What was drawn at a place exactly, and which elements of a target differ from it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mt19937 import Stream
-from .drawn import Floats, numbers, scaled
-from .signs import constant
-from .target import BLOCK, Found, Target, beyond_chance, magnitudes, tolerated
+from ...container.patches import Patches
+from .drawn import Place, numbers, scaled
+from .parameters import Parameters, parameters
+from .target import Found, Target, beyond_chance, tolerated, tolerated_near
 
-_SAMPLE = 4096
-_PIECE = 1 << 18
-# Float32 numbers on either side of the estimate that are tried.
-_AROUND = 6
-_ROUGHLY = 1e-5
+_FIRST, _PIECE = 1 << 12, 1 << 18
+# An element differs in its last places only if it is so near, in units of the scale and of itself.
+_NEAR = 2.0**-20
 
 
-def verify(target: Target, stream: Stream, distribution: str, offset: int, window: int) -> Found | None:
-    """What was drawn at the offset, if that is the target."""
-    parameters = _parameters(target, stream, distribution, offset)
-    if parameters is None:
+@dataclass
+class _Differences:
+    """What was counted so far, and where."""
+
+    others: int
+    near: int
+    indices: list[NDArray[np.int64]]
+    words: list[NDArray[np.uint32]]
+
+    def patches(self) -> Patches:
+        """Index, and what the bits of the target are more."""
+        if not self.indices:
+            return Patches()
+        return Patches.of(np.concatenate(self.indices).tolist(), np.concatenate(self.words).tolist())
+
+
+def verify(target: Target, place: Place, window: int) -> Found | None:
+    """What was drawn at the place, if that is the target."""
+    drawn = parameters(target, place)
+    if drawn is None:
         return None
-    patches = _differences(target, stream, distribution, offset, *parameters)
+    differences = _differences(target, place, drawn)
     wanted = int(np.count_nonzero(target.wanted))
-    if patches is None or not beyond_chance(distribution, wanted, len(patches), window):
+    if differences is None or not beyond_chance(
+        place.distribution, wanted, differences.others, window, differences.near
+    ):
         return None
-    return Found(distribution, offset, *parameters, tuple(patches))
+    return Found(place.distribution, drawn.dialect, place.offset, drawn.scale, drawn.low, differences.patches())
 
 
-def _parameters(target: Target, stream: Stream, distribution: str, offset: int) -> tuple[int, int] | None:
-    """Scale and low that the first wanted elements agree with best."""
-    if distribution.endswith("signs"):
-        scale = constant(target)
-        return None if scale is None else (scale, 0)
-    positions, values = _sample(target)
-    if not len(positions):
-        return None
-    stop = min(len(target.values), -(-(int(positions[-1]) + 1) // BLOCK) * BLOCK)
-    raw = numbers(stream, distribution, offset, len(target.values), 0, stop)[positions]
-    size = np.abs(2 * raw.astype(np.float64) - 1 if distribution == "uniform" else raw.astype(np.float64))
-    clear = size > min(0.1, float(np.median(size)))
-    if not clear.any():
-        return None
-    quotients = np.abs(values[clear].astype(np.float64)) / size[clear]
-    middle = float(np.median(quotients))
-    off = np.abs(quotients / middle - 1) > _ROUGHLY
-    if not 2.0**-120 < middle < 2.0**120 or np.count_nonzero(off) > len(off) // 16:
-        return None
-    return _best(values.view(np.uint32), raw, distribution, middle)
-
-
-def _sample(target: Target) -> tuple[NDArray[np.intp], Floats]:
-    """The first wanted elements."""
-    length = len(target.values)
-    stop = min(length, 4 * _SAMPLE)
-    while True:
-        positions, values = magnitudes(Target(target.name, target.values[:stop], target.wanted[:stop]))
-        if len(positions) >= _SAMPLE or stop == length:
-            return positions[:_SAMPLE], values[:_SAMPLE]
-        stop = min(length, 4 * stop)
-
-
-def _best(bits: NDArray[np.uint32], raw: Floats, distribution: str, middle: float) -> tuple[int, int]:
-    near = int(np.float32(middle).view(np.uint32))
-    best, parameters = len(bits) + 1, (near, 0)
-    for bound in sorted(range(near - _AROUND, near + _AROUND + 1), key=lambda each: abs(each - near)):
-        # From -b to b: low is -b, and the scale is the difference, exactly 2 b.
-        candidate = (bound + (1 << 23), bound | 1 << 31) if distribution == "uniform" else (bound, 0)
-        differ = int(np.count_nonzero(scaled(distribution, raw, *candidate).view(np.uint32) != bits))
-        if differ < best:
-            best, parameters = differ, candidate
-    return parameters
-
-
-def _differences(
-    target: Target, stream: Stream, distribution: str, offset: int, scale: int, low: int
-) -> list[tuple[int, int]] | None:
+def _differences(target: Target, place: Place, drawn: Parameters) -> _Differences | None:
     """Wanted elements that differ, or None for too many."""
-    length = len(target.values)
-    most = tolerated(int(np.count_nonzero(target.wanted)))
-    patches: list[tuple[int, int]] = []
-    start, count = 0, 1 << 12
-    while start < length:
-        stop = min(length, start + count)
-        raw = numbers(stream, distribution, offset, length, start, stop)
-        made = scaled(distribution, raw, scale, low).view(np.uint32)
-        differ = np.flatnonzero((made != target.values[start:stop]) & target.wanted[start:stop])
-        if len(patches) + len(differ) > most:
+    wanted = int(np.count_nonzero(target.wanted))
+    found = _Differences(0, 0, [], [])
+    start, count = 0, _FIRST
+    while start < place.length:
+        stop = min(place.length, start + count)
+        raw = numbers(place, drawn.dialect, start, stop)
+        made = scaled(place.distribution, drawn.dialect, raw, drawn.scale, drawn.low)
+        values = target.values[start:stop]
+        differ = np.flatnonzero((made.view(np.uint32) != values) & target.wanted[start:stop])
+        if len(differ):
+            near = int(np.count_nonzero(_near(made[differ], values[differ], drawn)))
+            found.near += near
+            found.others += len(differ) - near
+            found.indices.append(start + differ)
+            found.words.append(values[differ] - made.view(np.uint32)[differ])
+        if found.others > tolerated(wanted) or found.near > tolerated_near(wanted):
             return None
-        patches += [(start + int(at), int(target.values[start + at])) for at in differ]
         start, count = stop, _PIECE
-    return patches
+    return found
+
+
+def _near(made: NDArray[np.float32], bits: NDArray[np.uint32], drawn: Parameters) -> NDArray[np.bool_]:
+    """Whether elements are what another machine may have rounded to; one of another sign is none."""
+    exact, values = made.astype(np.float64), bits.view(np.float32).astype(np.float64)
+    unit = float(np.uint32(drawn.scale).view(np.float32))
+    with np.errstate(invalid="ignore"):
+        near: NDArray[np.bool_] = np.abs(exact - values) <= _NEAR * (unit + np.abs(exact))
+    return near & (np.signbit(exact) == np.signbit(values))
