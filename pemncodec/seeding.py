@@ -1,6 +1,6 @@
-"""Vectors that PyTorch's CPU generator drew: found again from their values (spec section 8.8).
+"""Vectors that PyTorch's CPU generator drew: found again from their values (spec sections 8.8 and 8.9).
 
-What is claimed reproduces every value that a mask keeps; a few elements may be patched.
+What is claimed reproduces every value that a mask keeps; elements that differ are patched, where that is smaller.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from .container.generators import FUSED, PYTORCH_BLOCK
+from .container.patches import Patches
 from .dtypes import FLOAT32, float32_of
 from .options import Seeding
 from .progress import Progress, silent
 from .prototypes.find import folded
-from .prototypes.pytorch import BLOCK, PytorchGenerator
-from .prototypes.seeds import Found, Prober, Target, search
+from .prototypes.pytorch import PytorchGenerator
+from .prototypes.pytorch_numbers import DIALECTS
+from .prototypes.seeds import Found, Prober, Target, origin, search
 from .prototypes.vector import Vector, Weight
 
 # Seeds that people choose beyond the first ten thousand.
 USUAL = (12345, 31337, 123456, 1234567, 12345678, 123456789, 20190523, 20200101, 20210101, 20220101, 3735928559)
-# What a generator costs in the manifest, and a patch of it.
-_ROW_BYTES, _PATCH_BYTES = 32, 5
-_NAMES = {
-    "uniform": "uniform",
-    "normal": "normal",
-    "uniform-signs": "signs of uniform",
-    "normal-signs": "signs of normal",
-}
+# What a generator costs in the manifest, and at most what a float32 value does in a block, in bytes.
+_ROW_BYTES, _VALUE_BYTES = 32, 3
+# In a longer one sixteen elements that differ do not hide where it was drawn.
+_SHORT = 1 << 15
+# What patches may take of a manifest, which has at most 2^24 bytes.
+_MOST_PATCH_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def find_generators(
     if seeding.seed is None and not seeding.tried:
         return NOTHING
     numbers = [
-        number for number, vector in enumerate(vectors) if vector.dtype == FLOAT32 and len(vector.values) >= BLOCK
+        number for number, each in enumerate(vectors) if each.dtype == FLOAT32 and len(each.values) >= PYTORCH_BLOCK
     ]
     targets = [_target(vectors[number], weights, names) for number in numbers]
     if not targets:
@@ -71,12 +72,21 @@ def find_generators(
         return Seeded({}, [], [f"none of the seeds 0 … {seeding.tried - 1}, nor a usual one, made these weights"])
     given, seed = seed, seed & 0xFFFFFFFF  # what the CPU generator takes of it
     found = _with_prefixes(targets, search(targets, seed, progress), seed, progress)
-    generators = {
-        number: _generator(one, len(target.values), seed)
-        for number, target, one in zip(numbers, targets, found, strict=True)
-        if one is not None
-    }
-    return Seeded(generators, *_said(given, targets, found))
+    generators: list[PytorchGenerator | None] = []
+    room = _MOST_PATCH_BYTES
+    for target, one in zip(targets, found, strict=True):
+        made = None if one is None else _generator(one, target, seed, room)
+        room -= 0 if made is None else _patch_bytes(made)
+        generators.append(made)
+    called = [
+        origin.called(target.name, len(vectors[number].members))
+        for number, target in zip(numbers, targets, strict=True)
+    ]
+    return Seeded(
+        {number: made for number, made in zip(numbers, generators, strict=True) if made is not None},
+        origin.findings(given, called, generators),
+        origin.notes(given, called, generators, [one is not None for one in found]),
+    )
 
 
 def _with_prefixes(
@@ -88,28 +98,32 @@ def _with_prefixes(
     others; of a beginning they are not, so that they are patched.
     """
     complete = list(found)
-    numbers = [n for n, one in enumerate(found) if one is None and len(targets[n].values) % BLOCK]
-    whole = [_beginning(targets[n]) for n in numbers]
+    numbers = [n for n, one in enumerate(found) if one is None and _beginning(targets[n]) is not None]
+    whole = [beginning for n in numbers if (beginning := _beginning(targets[n])) is not None]
     for number, one in zip(numbers, search(whole, seed, progress) if whole else [], strict=True):
         target = targets[number]
         if one is None or one.distribution != "normal":
             continue
-        values = _generator(replace(one, patches=()), len(target.values), seed).values().view(np.uint32)
-        places = np.flatnonzero(target.wanted & (values != target.values)).tolist()
-        if _ROW_BYTES + _PATCH_BYTES * len(places) < 4 * int(np.count_nonzero(target.wanted)):
-            patches = tuple((place, int(target.values[place])) for place in places)
-            complete[number] = replace(one, patches=patches)
+        made = _plain(one, len(target.values), seed).values().view(np.uint32)
+        words = np.where(target.wanted, target.values - made, np.uint32(0))
+        places = np.flatnonzero(words)
+        complete[number] = replace(one, differences=Patches.of(places.tolist(), words[places].tolist()))
     return complete
 
 
-def _beginning(target: Target) -> Target:
-    count = len(target.values) // BLOCK * BLOCK
+def _beginning(target: Target) -> Target | None:
+    """The elements that were drawn once, if that are not all of them."""
+    count = len(target.values) // PYTORCH_BLOCK * PYTORCH_BLOCK
+    if count in (0, len(target.values)):
+        return None
     return Target(target.name, target.values[:count], target.wanted[:count])
 
 
 def _find_seed(targets: Sequence[Target], tried: int, progress: Progress) -> int | None:
     candidates = [*range(tried), *(seed for seed in USUAL if seed >= tried)]
-    comes_from = Prober(targets)
+    short = [target for target in targets if len(target.values) < _SHORT]
+    beginnings = [each for target in short if (each := _beginning(target)) is not None]
+    comes_from = Prober(targets, beginnings)
     for number, seed in enumerate(candidates):
         progress(number, len(candidates), f"seed {seed}")
         if comes_from(seed & 0xFFFFFFFF):
@@ -124,21 +138,38 @@ def _target(vector: Vector, weights: Sequence[Weight], names: Sequence[str]) -> 
     return Target(names[vector.members[0]], vector.values, wanted)
 
 
-def _generator(found: Found, length: int, seed: int) -> PytorchGenerator:
+def _plain(found: Found, length: int, seed: int) -> PytorchGenerator:
     scale, low = float32_of(found.scale), float32_of(found.low)
-    return PytorchGenerator(_NAMES[found.distribution], length, seed, found.offset, scale, low, found.patches)
+    return PytorchGenerator(found.distribution, length, seed, found.offset, scale, low, dialect=found.dialect)
 
 
-def _said(seed: int, targets: Sequence[Target], found: Sequence[Found | None]) -> tuple[list[str], list[str]]:
-    made = [one for one in found if one is not None]
-    patches = sum(len(one.patches) for one in made)
-    findings, notes = [], []
-    if made:
-        kinds = ", ".join(sorted({_NAMES[one.distribution] for one in made}))
-        line = f"torch.manual_seed({seed}) made {len(made)} of {len(targets)} vectors ({kinds})"
-        findings.append(line + (f", {patches} elements patched" if patches else ""))
-    missed = [target.name for target, one in zip(targets, found, strict=True) if one is None]
-    if missed:
-        which = f"{', '.join(map(repr, missed[:4]))}{', …' if len(missed) > 4 else ''}"
-        notes.append(f"torch.manual_seed({seed}) did not make {len(missed)} of {len(targets)} vectors: {which}")
-    return findings, notes
+def _generator(found: Found, target: Target, seed: int, room: int) -> PytorchGenerator | None:
+    """The generator with its patches, unless values are smaller or the patches do not fit."""
+    plain = _plain(found, len(target.values), seed)
+    made = replace(plain, steps=found.differences) if plain.distribution in DIALECTS else None
+    if plain.dialect == FUSED:
+        indices = found.differences.indices
+        as_bits = replace(plain, patches=Patches.of(indices, target.values[np.array(indices, np.int64)].tolist()))
+        # An older reader knows patches as bits: steps are for what they make much smaller.
+        if made is None or 2 * _patch_bytes(made) > _patch_bytes(as_bits):
+            made = as_bits
+    assert made is not None  # signs have one dialect
+    wanted = int(np.count_nonzero(target.wanted))
+    size = _patch_bytes(made)
+    return made if _ROW_BYTES + size < _VALUE_BYTES * wanted and size <= room else None
+
+
+def _patch_bytes(generator: PytorchGenerator) -> int:
+    """Bytes of patches in the manifest, before it is compressed."""
+    patches = Patches(generator.patches or generator.steps)
+    indices = np.array([-1, *patches.indices], np.int64)
+    gaps: NDArray[np.int64] = indices[1:] - indices[:-1] - 1
+    if generator.patches:
+        return _varint_bytes(gaps) + 4 * len(patches)
+    words: NDArray[np.int64] = np.array(patches.words, np.uint32).view(np.int32).astype(np.int64)
+    return _varint_bytes(gaps) + _varint_bytes(2 * np.abs(words))
+
+
+def _varint_bytes(values: NDArray[np.int64]) -> int:
+    """Bytes of a column of LEB128 integers."""
+    return sum(int(np.count_nonzero(values >= 1 << shift)) for shift in range(7, 63, 7)) + len(values)

@@ -11,36 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pemncodec.container.generators import FUSED
 from pemncodec.dtypes import float32_of
 from pemncodec.prototypes.mt19937 import STEP, Stream
 from pemncodec.prototypes.pytorch import PytorchGenerator
 from pemncodec.prototypes.seeds import Found, Prober, Target, probe, search
 from pemncodec.prototypes.seeds.target import beyond_chance
 
-from .test_pytorch_generator import same_dialect
 
 SEED = 11
 ONE = 0x3F800000
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-NAMES = {"uniform-signs": "signs of uniform", "normal-signs": "signs of normal"}
-
-
-def values(distribution: str, seed: int, offset: int, length: int, scale: int, low: int) -> NDArray[np.float32]:
+def values(
+    distribution: str, seed: int, offset: int, length: int, scale: int, low: int, dialect: str = FUSED
+) -> NDArray[np.float32]:
     """The elements of the decoder's generator."""
-    name = NAMES.get(distribution, distribution)
-    return PytorchGenerator(name, length, seed & 0xFFFFFFFF, offset, float32_of(scale), float32_of(low)).values()
-
-
-@pytest.fixture
-def as_torch() -> None:
-    if not same_dialect():
-        reason = (
-            f"torch {torch.__version__} on this machine ({torch.backends.cpu.get_cpu_capability()}) draws otherwise"
-        )
-        print(reason)
-        pytest.skip(reason)
+    seed &= 0xFFFFFFFF
+    return PytorchGenerator(
+        distribution, length, seed, offset, float32_of(scale), float32_of(low), dialect=dialect
+    ).values()
 
 
 @pytest.fixture(autouse=True)
@@ -71,11 +62,12 @@ def check(targets: list[Target], found: list[Found | None], seed: int = SEED) ->
     """That what was found gives the wanted elements."""
     for each, place in zip(targets, found, strict=True):
         assert place is not None, each.name
-        made = values(place.distribution, seed, place.offset, len(each.values), place.scale, place.low).view(np.uint32)
-        for position, bits in place.patches:
-            assert made[position] != bits
+        made = values(place.distribution, seed, place.offset, len(each.values), place.scale, place.low, place.dialect)
+        made = made.view(np.uint32)
+        for position, word in place.differences:
+            assert word
             assert each.wanted[position]
-            made[position] = bits
+            made[position] = (int(made[position]) + word) % 2**32
         np.testing.assert_array_equal(made[each.wanted], each.values[each.wanted], err_msg=each.name)
 
 
@@ -125,17 +117,15 @@ def fully_connected(density: float) -> tuple[list[Target], list[tuple[str, int]]
     return targets, expected
 
 
-@pytest.mark.usefixtures("as_torch")
 @pytest.mark.parametrize("density", DENSITIES)
 def test_hidden_networks(density: float) -> None:
     targets, expected = fully_connected(density)
     found = search(targets, SEED)
     check(targets, found)
     assert places(found) == expected
-    assert all(each is not None and not each.patches for each in found)
+    assert all(each is not None and not each.differences for each in found)
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_another_seed() -> None:
     targets, _ = fully_connected(0.5)
     assert search(targets, SEED + 1) == [None] * 3
@@ -165,15 +155,14 @@ def signed_normal() -> list[tuple[str, torch.Tensor]]:
     return [(f"{i}", nn.init.kaiming_normal_(torch.empty(71 + i, 33)).sign() * 0.03) for i in range(3)]
 
 
-@pytest.mark.usefixtures("as_torch")
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize(
     ("build", "kinds"),
     [
         (defaults, {"uniform"}),
         (xavier, {"uniform", "normal"}),
-        (signed_default, {"uniform-signs"}),
-        (signed_normal, {"normal-signs"}),
+        (signed_default, {"signs of uniform"}),
+        (signed_normal, {"signs of normal"}),
     ],
 )
 def test_inits(build: Callable[[], list[tuple[str, torch.Tensor]]], kinds: set[str], density: float) -> None:
@@ -186,7 +175,6 @@ def test_inits(build: Callable[[], list[tuple[str, torch.Tensor]]], kinds: set[s
     assert search(targets, SEED + 1) == [None] * len(targets)
 
 
-@pytest.mark.usefixtures("as_torch")
 @pytest.mark.parametrize("length", [16, 17, 24, 31, 32, 33, 100, 1000, 4095, 70_001])
 @pytest.mark.parametrize("signs", [False, True])
 def test_lengths_that_are_no_multiple_of_16(length: int, signs: bool) -> None:
@@ -199,10 +187,9 @@ def test_lengths_that_are_no_multiple_of_16(length: int, signs: bool) -> None:
         return
     found = search([whole], SEED)
     check([whole], found)
-    assert places(found) == [("normal-signs" if signs else "normal", 12_345)]
+    assert places(found) == [("signs of normal" if signs else "normal", 12_345)]
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_only_the_tail_is_wanted() -> None:
     torch.manual_seed(SEED)
     torch.rand(99)
@@ -213,7 +200,6 @@ def test_only_the_tail_is_wanted() -> None:
     assert places(found) == [("normal", 99)]
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_too_small_to_tell() -> None:
     torch.manual_seed(SEED)
     tiny = [torch.empty(15).normal_(), torch.empty(3).uniform_(-1, 1), torch.empty(1).uniform_(-1, 1), torch.empty(0)]
@@ -223,13 +209,12 @@ def test_too_small_to_tell() -> None:
     assert search([Target("t", large.values, np.zeros(1000, dtype=np.bool_))], SEED) == [None]
 
 
-@pytest.mark.usefixtures("as_torch")
-@pytest.mark.parametrize("kind", ["uniform", "normal", "uniform-signs", "normal-signs"])
+@pytest.mark.parametrize("kind", ["uniform", "normal", "signs of uniform", "signs of normal"])
 def test_changed_elements(kind: str) -> None:
     torch.manual_seed(SEED)
     drawn = torch.empty(40_000)
-    drawn = drawn.uniform_(-0.1, 0.1) if kind.startswith("uniform") else drawn.normal_(0, 0.1)
-    whole = target("t", drawn.sign() * 0.125 if kind.endswith("signs") else drawn)
+    drawn = drawn.uniform_(-0.1, 0.1) if kind.endswith("uniform") else drawn.normal_(0, 0.1)
+    whole = target("t", drawn.sign() * 0.125 if kind.startswith("signs") else drawn)
     wanted, unwanted = np.flatnonzero(whole.wanted), np.flatnonzero(~whole.wanted)
     few = np.sort(np.random.default_rng(5).choice(wanted, 20, replace=False))
     for value in (0.25, 0.0, math.nan, 1e30, 1e-5):
@@ -238,14 +223,13 @@ def test_changed_elements(kind: str) -> None:
         check([perturbed], found)
         assert found[0] is not None
         assert found[0].distribution == kind
-        assert [position for position, _ in found[0].patches] == few.tolist()
+        assert [position for position, _ in found[0].differences] == few.tolist()
     assert search([changed(whole, wanted[::500])], SEED) == [None]
     (place,) = search([changed(whole, unwanted)], SEED)
     assert place is not None
-    assert (place.distribution, place.offset, place.patches) == (kind, 0, ())
+    assert (place.distribution, place.offset, list(place.differences)) == (kind, 0, [])
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_one_large_tensor() -> None:
     torch.manual_seed(SEED)
     nn.Linear(500, 500)
@@ -256,7 +240,6 @@ def test_one_large_tensor() -> None:
     assert places(found) == [("normal", 250_500)]
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_only_the_largest_are_wanted() -> None:
     torch.manual_seed(SEED)
     tensors = [nn.Linear(100, 100).weight, nn.init.kaiming_normal_(torch.empty(100, 100))]
@@ -270,7 +253,6 @@ def test_only_the_largest_are_wanted() -> None:
     assert places(found) == [("uniform", 0), ("normal", 10_100)]
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_beside_what_is_not_from_the_seed() -> None:
     torch.manual_seed(SEED)
     drawn = target("drawn", torch.empty(5000).normal_(0, 0.02))
@@ -292,7 +274,6 @@ def test_beside_what_is_not_from_the_seed() -> None:
     check([drawn], found[-1:])
 
 
-@pytest.mark.usefixtures("as_torch")
 def test_seeds_as_torch_takes_them() -> None:
     for seed in (0, 2**32 - 1, 2**32 + 5, -1):
         torch.manual_seed(seed)
@@ -316,5 +297,5 @@ def test_chance() -> None:
     assert beyond_chance("uniform", 5, 0, 1 << 24)
     assert not beyond_chance("uniform", 3, 0, 1 << 24)
     assert not beyond_chance("uniform", 999, 1, 1 << 24)
-    assert beyond_chance("normal-signs", 1000, 1, 1 << 24)
-    assert not beyond_chance("normal-signs", 50, 0, 1 << 24)
+    assert beyond_chance("signs of normal", 1000, 1, 1 << 24)
+    assert not beyond_chance("signs of normal", 50, 0, 1 << 24)

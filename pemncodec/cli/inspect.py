@@ -12,7 +12,7 @@ import click
 
 from ..container import accounting
 from ..container.container import Container
-from ..container.generators import DISTRIBUTIONS, PYTORCH_DISTRIBUTIONS, GeneratorRow, PytorchRow
+from ..container.generators import DISTRIBUTIONS, GeneratorRow, PytorchRow
 from ..container.header import MAJOR
 from ..container.manifest import (
     BASE_KEY,
@@ -88,7 +88,8 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
     if isinstance(row, PytorchRow):
         return common | {
             "kind": "pytorch",
-            "distribution": PYTORCH_DISTRIBUTIONS[row.distribution],
+            "distribution": row.kind.distribution,
+            "dialect": row.kind.dialect,
             "seed": row.seed,
             "offset": row.offset,
             "scale": float32_of(row.scale_bits),

@@ -136,14 +136,13 @@ class PytorchGenerator:
                 yield first + begin, draws[begin : begin + _CHUNK]
 
     def _made(self, draws: NDArray[np.uint32]) -> NDArray[np.float32]:
-        scale = np.float32(self.scale)
         if self.distribution == "uniform":
-            return pytorch_numbers.uniform(draws, scale, np.float32(self.low), self.dialect)
+            return pytorch_numbers.uniform(draws, self.scale, self.low, self.dialect)
         if self.distribution == "normal":
-            return pytorch_numbers.normal(draws, scale, self.dialect)
+            return pytorch_numbers.normal(draws, self.scale, self.dialect)
         if self.distribution == "signs of uniform":
-            return pytorch_numbers.signs(pytorch_numbers.signs_of_uniform(draws), scale)
-        return pytorch_numbers.signs(pytorch_numbers.normal(draws, np.float32(1)), scale)
+            return pytorch_numbers.signs_of_uniform(draws, self.scale)
+        return pytorch_numbers.signs_of_normal(draws, self.scale)
 
     def _patched(self, out: NDArray[np.float32], start: int) -> NDArray[np.float32]:
         patching.put(out.view(np.uint32), self.patches, start)

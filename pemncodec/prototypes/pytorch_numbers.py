@@ -1,6 +1,6 @@
 """From the draws of PyTorch's CPU generator to float32 numbers, in its dialects (spec sections 8.8 and 8.9).
 
-The compiled loops, and the numpy ways beside them, give the same bits.
+The compiled loops give the same bits as the array operations beside them, which are those of numpy or of torch.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
-from ..container.generators import FUSED, LIBRARY, SEPARATE
-from ..container.generators import PYTORCH_BLOCK as BLOCK
+from ..container.generators import FUSED, LIBRARY, PYTORCH_BLOCK, SEPARATE
 from . import cephes, libm
+from .arrays import NUMPY, Array, Arrays
 
 # Those of each distribution, in the order of the compiled loops; the first is that of Linux on x86 with AVX2.
 DIALECTS = {"uniform": (FUSED, SEPARATE), "normal": (FUSED, SEPARATE, LIBRARY)}
@@ -31,48 +31,70 @@ def fractions(draws: Draws) -> Floats:
     return bits24(draws).astype(np.float32) * np.float32(2.0**-24)
 
 
-def interval(numbers: Floats, scale: np.float32, low: np.float32, dialect: str = FUSED) -> Floats:
-    """Fractions × scale + low, rounded once or twice."""
-    with np.errstate(over="ignore", under="ignore"):
-        return (cephes.fma if dialect == FUSED else cephes.separate)(numbers, scale, low)
+def interval(numbers: Array, scale: float, low: float, dialect: str, on: Arrays = NUMPY) -> Array:
+    """Fractions × scale + low, float32 numbers all, rounded once or twice."""
+    return (cephes.fused if dialect == FUSED else cephes.separate)(numbers, scale, low, on)
 
 
-def uniform(draws: Draws, scale: np.float32, low: np.float32, dialect: str = FUSED) -> Floats:
+def scaled(numbers: Array, scale: float, on: Arrays = NUMPY) -> Array:
+    """Numbers of a normal × scale, a float32 number."""
+    return cephes.fused(numbers, scale, 0.0, on)
+
+
+def signs(numbers: Array, scale: float) -> Array:
+    """The scale where a number is above 0, its negative below, and +0.0 where it is 0."""
+    return (numbers > 0) * scale - (numbers < 0) * scale + 0.0
+
+
+def pairs(first: Array, second: Array, dialect: str, on: Arrays = NUMPY) -> tuple[Array, Array]:
+    """The numbers of a normal that two arrays of fractions make (r × cos t and r × sin t of the specification)."""
+    if dialect == LIBRARY:
+        logarithm = libm.log(1.0 - first, on)
+        sine, cosine = libm.sin_cos(libm.angle(second, on), on)
+    else:
+        fma = cephes.fused if dialect == FUSED else cephes.separate
+        logarithm = cephes.log(1.0 - first, fma, on)
+        sine, cosine = cephes.sin_cos(cephes.angle(second), fma, on)
+    radius = on.sqrt(logarithm * -2.0)
+    return radius * cosine, radius * sine
+
+
+def uniform(draws: Draws, scale: float, low: float, dialect: str = FUSED) -> Floats:
     """Numbers from `low` on, `scale` wide."""
     compiled = kernels.compiled
+    out = np.empty(len(draws), dtype=np.float32)
     if compiled is not None and hasattr(compiled, "pytorch_uniform"):
-        out = np.empty(len(draws), dtype=np.float32)
-        compiled.pytorch_uniform(out, np.ascontiguousarray(draws), float(scale), float(low), dialect == FUSED)
-        return out
-    return interval(fractions(draws), scale, low, dialect)
+        compiled.pytorch_uniform(out, np.ascontiguousarray(draws), scale, low, dialect == FUSED)
+    else:
+        with np.errstate(over="ignore", under="ignore"):
+            out[:] = interval(fractions(draws), scale, low, dialect)
+    return out
 
 
-def normal(draws: Draws, scale: np.float32, dialect: str = FUSED) -> Floats:
+def normal(draws: Draws, scale: float, dialect: str = FUSED) -> Floats:
     """Normal numbers of whole blocks of sixteen draws, times the scale."""
     compiled = kernels.compiled
+    out = np.empty(len(draws), dtype=np.float32)
     if compiled is not None and hasattr(compiled, "pytorch_normal"):
-        out = np.empty(len(draws), dtype=np.float32)
-        compiled.pytorch_normal(out, np.ascontiguousarray(draws), float(scale), DIALECTS["normal"].index(dialect))
+        compiled.pytorch_normal(out, np.ascontiguousarray(draws), scale, DIALECTS["normal"].index(dialect))
         return out
-    blocks = fractions(draws).reshape(-1, 2, BLOCK // 2)
-    turns = np.ascontiguousarray(blocks[:, 1])
+    turns = np.ascontiguousarray(fractions(draws).reshape(-1, 2, PYTORCH_BLOCK // 2).swapaxes(0, 1))
+    blocks = out.reshape(-1, 2, PYTORCH_BLOCK // 2)
     with np.errstate(over="ignore", under="ignore"):
-        if dialect == LIBRARY:
-            radius = np.sqrt(np.float32(-2) * libm.log(np.float32(1) - blocks[:, 0]))
-            sine, cosine = libm.sin_cos(libm.angle(turns))
-        else:
-            fma = cephes.fma if dialect == FUSED else cephes.separate
-            radius = np.sqrt(np.float32(-2) * cephes.log(np.float32(1) - blocks[:, 0], fma))
-            sine, cosine = cephes.sin_cos(cephes.constant(0x40C90FDB) * turns, fma)
-        numbers = np.stack([radius * cosine, radius * sine], axis=1).reshape(-1)
-        return cephes.fma(numbers, scale, np.float32(0))
+        for half, numbers in enumerate(pairs(turns[0], turns[1], dialect)):
+            blocks[:, half] = scaled(numbers, scale)
+    return out
 
 
-def signs(numbers: Floats, scale: np.float32) -> Floats:
-    """±scale, and +0.0 where a number is 0."""
-    return np.sign(numbers) * scale + np.float32(0)
+def signs_of_uniform(draws: Draws, scale: float) -> Floats:
+    """±scale, and +0.0 where the draw is in the middle."""
+    return _float32(signs(bits24(draws).astype(np.int32) - (1 << 23), scale))
 
 
-def signs_of_uniform(draws: Draws) -> Floats:
-    """±1, and +0.0 where the draw is in the middle."""
-    return np.sign(bits24(draws).astype(np.int32) - (1 << 23)).astype(np.float32)
+def signs_of_normal(draws: Draws, scale: float) -> Floats:
+    """±scale, and +0.0 where a normal number is 0."""
+    return _float32(signs(normal(draws, 1.0), scale))
+
+
+def _float32(numbers: NDArray[np.floating]) -> Floats:
+    return numbers.astype(np.float32)

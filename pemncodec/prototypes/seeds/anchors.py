@@ -1,8 +1,8 @@
 """Elements that say nearly exactly which draw made them, and where in the stream there are such draws.
 
 The angle of two normal elements that were made together does not depend on the scale. A uniform element near 0
-depends on it little, and the largest of all elements says it well enough; the smallest and the largest of very many say where any
-interval is.
+depends on it little, and the largest of all elements says it well enough; the smallest and the
+largest of very many say where any interval is.
 """
 
 from __future__ import annotations

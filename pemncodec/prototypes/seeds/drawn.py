@@ -1,4 +1,4 @@
-"""What a seed makes, for the search: 24 bits of draws, and elements before and after their scale (spec sections 8.8, 8.9)."""
+"""What a seed makes, for the search: elements before and after their scale (spec sections 8.8 and 8.9)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import cephes, pytorch_numbers
+from ...dtypes import float32_of
+from .. import pytorch_numbers
 from ..mt19937 import Stream
 from .target import BLOCK
 
@@ -30,23 +31,30 @@ def numbers(place: Place, dialect: str, start: int, stop: int) -> Floats:
     if place.distribution == "uniform":
         return pytorch_numbers.fractions(stream.draws(offset + start, offset + stop))
     if place.distribution == "signs of uniform":
-        return pytorch_numbers.signs_of_uniform(stream.draws(offset + start, offset + stop))
+        return pytorch_numbers.signs_of_uniform(stream.draws(offset + start, offset + stop), 1.0)
     tail = length - BLOCK if length % BLOCK else length
     end = min(length // BLOCK * BLOCK, -(-stop // BLOCK) * BLOCK)
     out = np.empty(stop - start, dtype=np.float32)
-    one = np.float32(1)
-    made = pytorch_numbers.normal(stream.draws(offset + start, offset + end), one, dialect)[: stop - start]
+    signs = place.distribution == "signs of normal"
+    made = _normal(stream.draws(offset + start, offset + end), dialect, signs)[: stop - start]
     out[: len(made)] = made
     if stop > tail:
-        last = pytorch_numbers.normal(stream.draws(offset + length, offset + length + BLOCK), one, dialect)
+        last = _normal(stream.draws(offset + length, offset + length + BLOCK), dialect, signs)
         first = max(start, tail)
         out[first - start :] = last[first - tail : stop - tail]
-    return pytorch_numbers.signs(out, one) if place.distribution == "signs of normal" else out
+    return out
+
+
+def _normal(draws: NDArray[np.uint32], dialect: str, signs: bool) -> Floats:
+    return pytorch_numbers.signs_of_normal(draws, 1.0) if signs else pytorch_numbers.normal(draws, 1.0, dialect)
 
 
 def scaled(distribution: str, dialect: str, raw: Floats, scale: int, low: int) -> Floats:
     """The elements of the numbers; scale and low are float32 bits."""
-    factor, addend = cephes.constant(scale), cephes.constant(low)
-    if distribution == "uniform":
-        return pytorch_numbers.interval(raw, factor, addend, dialect)
-    return cephes.fma(raw, factor, np.float32(0))
+    with np.errstate(over="ignore", under="ignore"):
+        elements: Floats = (
+            pytorch_numbers.interval(raw, float32_of(scale), float32_of(low), dialect)
+            if distribution == "uniform"
+            else pytorch_numbers.scaled(raw, float32_of(scale))
+        )
+    return elements

@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..pytorch_numbers import DIALECTS, FUSED
+from ...container.generators import FUSED
+from ..pytorch_numbers import DIALECTS
 from .drawn import Floats, Place, numbers, scaled
 from .signs import constant
 from .target import BLOCK, Target, magnitudes

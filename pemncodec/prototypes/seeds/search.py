@@ -41,12 +41,22 @@ def search(
 
 
 class Prober:
-    """Tells of many seeds whether any of the targets comes from them."""
+    """Tells of many seeds whether any of the targets comes from them.
 
-    def __init__(self, targets: Sequence[Target], window: int | None = None) -> None:
+    Args:
+        targets: to be found.
+        beginnings: of targets whose end may have been drawn otherwise.
+        window: how many draws are looked through.
+    """
+
+    def __init__(self, targets: Sequence[Target], beginnings: Sequence[Target] = (), window: int | None = None) -> None:
         shortest = min(default_window(targets), _PROBE_WINDOW)
-        chosen = [target for target in targets if len(target.values) >= 256] or list(targets)
-        self._plan = _Plan(chosen[:_PROBE_TARGETS], window or shortest, _PROBE_PREFIX)
+        chosen = [
+            target
+            for some in (targets, beginnings)
+            for target in ([each for each in some if len(each.values) >= 256] or list(some))[:_PROBE_TARGETS]
+        ]
+        self._plan = _Plan(chosen, window or shortest, _PROBE_PREFIX)
 
     def __call__(self, seed: int) -> bool:
         """Whether any of the targets comes from this seed."""

@@ -76,4 +76,5 @@ def _near(made: NDArray[np.float32], bits: NDArray[np.uint32], drawn: Parameters
     unit = float(np.uint32(drawn.scale).view(np.float32))
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(exact - values) <= _NEAR * (unit + np.abs(exact))
-    return near & (np.signbit(exact) == np.signbit(values))
+    near &= np.signbit(exact) == np.signbit(values)
+    return near
