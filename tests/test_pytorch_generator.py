@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -15,8 +16,9 @@ import pemncodec
 from pemncodec.errors import LimitError, NetworkError
 from pemncodec.mask import Mask
 from pemncodec.network import GeneratedPrototype, Layer, MaskedNetwork, TileFill
-from pemncodec.prototypes import cephes, mt19937
+from pemncodec.prototypes import cephes, mt19937, torch_drawn
 from pemncodec.prototypes.pytorch import PytorchGenerator
+from pemncodec.prototypes.pytorch_numbers import DIALECTS
 
 from .networks import SPEC, assert_same
 
@@ -25,12 +27,20 @@ pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, an
 SEEDS = (0, 1, 11, 5489, 2**32 - 1)
 
 
-def same_dialect() -> bool:
-    """Whether this machine's torch draws normal numbers as the specification has them (x86 with AVX2)."""
+def dialect_here(distribution: str) -> str:
+    """In which of the specification's dialects this machine's torch draws; skips the test if in none."""
+    low = np.float32(-1 / 28) if distribution == "uniform" else np.float32(0)
+    scale = 1.0 if distribution == "normal" else float(np.float32(1 / 28) - low)
     torch.manual_seed(3)
-    return bool(
-        np.array_equal(torch.empty(4096).normal_().numpy(), PytorchGenerator("normal", 4096, 3, 0, 1.0).values())
-    )
+    drawn = torch.empty(4096)
+    theirs = (drawn.normal_() if distribution == "normal" else drawn.uniform_(-1 / 28, 1 / 28)).numpy()
+    for dialect in DIALECTS[distribution]:
+        ours = PytorchGenerator(distribution, 4096, 3, 0, scale, float(low), dialect=dialect)
+        if np.array_equal(ours.values(), theirs):
+            return dialect
+    reason = f"torch {torch.__version__} draws {distribution} numbers in no known dialect on this machine"
+    print(reason)
+    pytest.skip(reason)
 
 
 def bits(values: np.ndarray) -> list[int]:
@@ -49,13 +59,13 @@ BOUNDS = (1.0, 0.0577350269, 1 / 28, 3.7)
 
 @PLACES
 def test_uniforms_are_torchs(seed: int, offset: int) -> None:
-    if not same_dialect():
-        pytest.skip("torch rounds uniform numbers twice on this machine: no AVX2")
+    dialect = dialect_here("uniform")
     for bound in BOUNDS:
         after(seed, offset)
         theirs = torch.empty(5001).uniform_(-bound, bound).numpy()
         low = np.float32(-bound)
-        ours = PytorchGenerator("uniform", 5001, seed, offset, float(np.float32(bound) - low), float(low))
+        width = float(np.float32(bound) - low)
+        ours = PytorchGenerator("uniform", 5001, seed, offset, width, float(low), dialect=dialect)
         assert bits(ours.values()) == bits(theirs)
         assert bits(ours.range(4000, 4013)) == bits(theirs[4000:4013])
 
@@ -72,13 +82,12 @@ def test_signs_of_uniforms_are_torchs(seed: int, offset: int) -> None:
 
 @pytest.mark.parametrize("length", [16, 17, 23, 31, 32, 33, 4096, 100_007])
 def test_normals_are_torchs(length: int) -> None:
-    if not same_dialect():
-        pytest.skip("torch draws normal numbers in another way on this machine: no AVX2")
+    dialect = dialect_here("normal")
     for seed, offset in ((0, 0), (11, 7), (2**32 - 1, 70_001)):
         for std in (1.0, 0.0505):
             after(seed, offset)
             theirs = torch.empty(length).normal_(0, std).numpy()
-            ours = PytorchGenerator("normal", length, seed, offset, std)
+            ours = PytorchGenerator("normal", length, seed, offset, std, dialect=dialect)
             assert bits(ours.values()) == bits(theirs)
             assert bits(ours.range(3, 14)) == bits(theirs[3:14])
         signs = PytorchGenerator("signs of normal", length, seed, offset, 0.5).values()
@@ -171,15 +180,45 @@ GENERATORS = (
     PytorchGenerator("signs of uniform", 3, 0, 99, 0.125),
     PytorchGenerator("signs of normal", 40, 7, 50_000, 2.0),
 )
+LATER = (
+    PytorchGenerator("normal", 1000, 11, 12_345, 0.05, dialect="library"),
+    PytorchGenerator("normal", 77, 11, 3, 0.05, dialect="separate", steps=((0, 1), (1, 2**32 - 1), (76, 2**31))),
+    PytorchGenerator("normal", 16, 11, 3, 0.05, steps=((5, 70_000),)),
+    PytorchGenerator("uniform", 33, 2**32 - 1, 0, 0.7, -0.25, dialect="separate", steps=((32, 3),)),
+    PytorchGenerator("uniform", 33, 2**32 - 1, 0, 0.7, -0.25, steps=((0, 2**31 - 1),)),
+)
 
 
-def test_files_in_both_decoders() -> None:
-    data = pemncodec.save(network(*GENERATORS))
-    assert data[9] == 4
+@pytest.mark.parametrize(("generators", "minor"), [(GENERATORS, 4), (LATER, 5), (GENERATORS + LATER, 5)])
+def test_files_in_both_decoders(generators: tuple[PytorchGenerator, ...], minor: int) -> None:
+    data = pemncodec.save(network(*generators))
+    assert data[9] == minor
     assert_same(data)
     again = pemncodec.load_network(data)
-    assert [p.generator for p in again.prototypes if isinstance(p, GeneratedPrototype)] == list(GENERATORS)
+    assert [p.generator for p in again.prototypes if isinstance(p, GeneratedPrototype)] == list(generators)
     assert pemncodec.save(again) == data
+
+
+@pytest.mark.parametrize("generator", [*GENERATORS, *LATER], ids=lambda g: f"{g.distribution}, {g.dialect}")
+def test_torch_operations_make_the_same_bits(generator: PytorchGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = replace(generator, length=generator.length + 40_000)
+    monkeypatch.setattr(torch_drawn, "_CHUNK", 4096)
+    for each in (generator, longer):
+        assert bits(torch_drawn.generate(each).numpy()) == bits(each.values())
+    with pytest.raises(NetworkError, match="not finite"):
+        torch_drawn.generate(PytorchGenerator("normal", 100, 1, 0, 3e38, dialect="library"))
+
+
+def test_steps_are_added_to_the_bits() -> None:
+    plain = PytorchGenerator("normal", 50, 1, 0, 1.0, dialect="library")
+    stepped = replace(plain, steps=((0, 1), (49, 2**32 - 3)))
+    expected = bits(plain.values())
+    expected[0], expected[49] = expected[0] + 1, expected[49] - 3
+    assert bits(stepped.values()) == expected
+    assert (
+        bits(replace(plain, length=64, steps=((49, 1),)).range(48, 51))[1]
+        == bits(replace(plain, length=64).values())[49] + 1
+    )
 
 
 def test_the_limit_counts_the_draws() -> None:
@@ -205,6 +244,16 @@ def test_the_limit_counts_the_draws() -> None:
         (("uniform", 20, 1, 0, 1.0, float("inf")), "no float32"),
         (("uniform", 20, 1, 0, 1.0, 0.0, ((20, 0),)), "patches must be"),
         (("uniform", 20.0, 1, 0, 1.0), "are integers"),
+        (("uniform", 20, 1, 0, 1.0, 0.0, ((2, 1), (2, 1))), "patches must be"),
+        (("uniform", 20, 1, 0, 1.0, 0.0, ((2, 1 << 32),)), "a word of 32 bits"),
+        (("uniform", 20, 1, 0, 1.0, 0.0, ((-1, 1),)), "a word of 32 bits"),
+        (("uniform", 20, 1, 0, 1.0, 0.0, (), "library"), "uniform of PyTorch has no dialect 'library'"),
+        (("signs of normal", 20, 1, 0, 1.0, 0.0, (), "separate"), "has no dialect 'separate'"),
+        (("normal", 20, 1, 0, 1.0, 0.0, ((1, 1),), "library"), "say them as steps"),
+        (("normal", 20, 1, 0, 1.0, 0.0, ((1, 1),), "fused", ((2, 1),)), "say them as steps"),
+        (("normal", 20, 1, 0, 1.0, 0.0, (), "fused", ((2, 0),)), "none is 0"),
+        (("signs of uniform", 20, 1, 0, 1.0, 0.0, (), "fused", ((2, 1),)), "steps are of normal and uniform"),
+        (("normal", 20, 1, 0, 1.0, 0.0, (), "fused", ((20, 1),)), "patches must be"),
     ],
 )
 def test_what_no_generator_is(arguments: tuple, message: str) -> None:  # type: ignore[type-arg]

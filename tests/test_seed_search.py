@@ -18,7 +18,6 @@ from pemncodec.prototypes.pytorch import PytorchGenerator
 from pemncodec.prototypes.seeds import Found, Prober, Target, probe, search
 from pemncodec.prototypes.seeds.target import beyond_chance
 
-
 SEED = 11
 ONE = 0x3F800000
 DENSITIES = (0.1, 0.3, 0.5, 0.7, 0.9)

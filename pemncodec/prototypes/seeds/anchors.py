@@ -85,22 +85,25 @@ def uniform_anchors(target: Target, prefix: int) -> list[Anchors]:
     positions, values = magnitudes(_first(target, prefix))
     count = len(values)
     outside = tolerated(count)
-    if count < 8 or 2 * (2 * outside + _SHORT) > count:
+    short = (2 * outside + _SHORT) / max(count, 1)
+    if count < 8 or short > 0.5:
         return []
     exact = values.astype(np.float64)
     ordered = np.sort(exact)
     first, last = float(ordered[outside]), float(ordered[count - 1 - outside])
-    short = (2 * outside + _SHORT) / count
-    # By how much the ends of the interval lie beyond what was seen.
-    room = (last - first) * short / (1 - 2 * short) if short < 0.5 else np.inf
+    # By how much the ends of the interval lie beyond what was seen, at most.
+    room = (last - first) * short / (1 - short)
     found: list[Anchors | None] = []
-    if -first - room <= last and last - room <= -first:
+    if first < 0 < last and abs(last + first) <= room:
         found.append(_around_zero(positions, exact, outside, short))
-    for sign in (1, -1) if first >= 0 or last <= 0 else ():
-        if min(sign * first, sign * last) >= 0 and min(sign * first, sign * last) <= room:
-            found.append(_from_zero(positions, sign * exact, sign, outside, short))
-    if room < np.inf:
-        found.append(_anywhere(positions, exact, (first - room, first), (last, last + room), outside))
+    if 0 <= first <= room:
+        found.append(_from_zero(positions, exact, outside, short))
+    if -room <= last <= 0:
+        downwards = _from_zero(positions, -exact, outside, short)
+        if downwards is not None:
+            lows, highs = RANGE - downwards.highs, np.minimum(RANGE - downwards.lows, RANGE - 1)
+            found.append(Anchors("uniform", downwards.positions, lows, highs))
+    found.append(_anywhere(positions, exact))
     return [each for each in found if each is not None]
 
 
@@ -114,29 +117,27 @@ def _around_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outsid
     return _anchors(positions[near], (ends + 1) / 2)
 
 
-def _from_zero(
-    positions: NDArray[np.intp], exact: NDArray[np.float64], sign: int, outside: int, short: float
-) -> Anchors | None:
-    """The elements nearest to 0, of an interval from 0 to b, or from −b to 0."""
+def _from_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside: int, short: float) -> Anchors | None:
+    """The elements nearest to 0, of an interval from 0 to b."""
     least = float(np.partition(exact, len(exact) - 1 - outside)[len(exact) - 1 - outside])
     most = least / (1 - short)
     near = np.argsort(exact, kind="stable")[_ranks(outside, len(exact))]
-    ends = np.stack([exact[near] / most, exact[near] / least])
-    return _anchors(positions[near], ends if sign > 0 else 1 - ends[::-1])
+    return _anchors(positions[near], np.stack([exact[near] / most, exact[near] / least]))
 
 
-def _anywhere(
-    positions: NDArray[np.intp],
-    exact: NDArray[np.float64],
-    lows: tuple[float, float],
-    highs: tuple[float, float],
-    outside: int,
-) -> Anchors | None:
-    """Elements of an interval of which only is known about where it begins and ends."""
+def _anywhere(positions: NDArray[np.intp], exact: NDArray[np.float64]) -> Anchors | None:
+    """Elements of an interval of which only is known about where it begins and ends; none may lie outside."""
     order = np.argsort(exact, kind="stable")
-    near = order[outside + _spread(len(order) - 2 * outside, _MOST)]
-    least = [(exact[near] - low) / (high - low) for low in lows for high in highs]
-    return _anchors(positions[near], np.stack([np.min(least, axis=0), np.max(least, axis=0)]))
+    near = order[_spread(len(order), _MOST)]
+    first, last = float(exact[order[0]]), float(exact[order[-1]])
+    short = _SHORT / len(exact)
+    room = (last - first) * short / (1 - short)
+    if not last > first:
+        return None
+    fractions = [(exact[near] - low) / (high - low) for low in (first - room, first) for high in (last, last + room)]
+    # What the elements themselves were rounded by.
+    step = 2.0**-23 * max(abs(first), abs(last)) / (last - first)
+    return _anchors(positions[near], np.stack([np.min(fractions, axis=0) - step, np.max(fractions, axis=0) + step]))
 
 
 def _anchors(positions: NDArray[np.intp], ends: NDArray[np.float64]) -> Anchors | None:

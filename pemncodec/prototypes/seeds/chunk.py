@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from ..pytorch_numbers import bits24
 # What one pass over a part of a chunk looks at, so that it stays in the processor's cache.
 PART = 1 << 16
 _HALF = np.uint32(1 << 23)
+# What elements of an interval around 0, from 0 on and up to 0 are proportional to.
+Form = Literal["centred", "unit", "rest"]
 
 
 class Chunk:
@@ -23,10 +26,19 @@ class Chunk:
         self._packed: dict[tuple[int, int], NDArray[np.uint8]] = {}
         self.fractions = bits24(stream.draws(start, start + count + reach + 16))
 
+    def form(self, name: Form) -> NDArray[np.float32]:
+        """The draws as numbers, in one of the forms."""
+        return self.centred if name == "centred" else self.unit if name == "unit" else self.rest
+
     @cached_property
     def unit(self) -> NDArray[np.float32]:
         """U, exact."""
         return self.fractions.view(np.int32).astype(np.float32) * np.float32(2.0**-24)
+
+    @cached_property
+    def rest(self) -> NDArray[np.float32]:
+        """1 − U, exact."""
+        return np.float32(1) - self.unit
 
     @cached_property
     def centred(self) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Uniform elements of a target with few of them, from −b to b or from 0 to b: their ratios do not depend on b."""
+"""Uniform elements of a target with few of them, from −b, to or from 0: their ratios do not depend on b."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .chunk import PART, Chunk
+from .chunk import PART, Chunk, Form
 from .target import Target, magnitudes
 
 _MOST = 16
@@ -17,11 +17,11 @@ _ERROR = np.float32(6e-7)
 
 @dataclass(frozen=True)
 class Ratios:
-    """The largest wanted elements, the largest first."""
+    """The largest wanted elements, the largest first, and what of the draws they are: as `Chunk` has it."""
 
     positions: NDArray[np.intp]
     ratios: NDArray[np.float32]
-    centred: bool
+    form: Form
 
     @property
     def reach(self) -> int:
@@ -30,7 +30,7 @@ class Ratios:
 
     def scan(self, chunk: Chunk) -> list[int]:
         """Offsets at which the draws are in these ratios."""
-        drawn = chunk.centred if self.centred else chunk.unit
+        drawn = chunk.form(self.form)
         first, second = (int(position) for position in self.positions[:2])
         ratio = self.ratios[1]
         found: list[int] = []
@@ -49,12 +49,12 @@ class Ratios:
 
 
 def ratios(target: Target, prefix: int) -> list[Ratios]:
-    """Of the wanted elements, unless there are too few; from 0 to b only where none is below."""
+    """Of the wanted elements, unless there are too few; those of one sign from or to 0, too."""
     positions, values = magnitudes(Target(target.name, target.values[:prefix], target.wanted[:prefix]))
     if len(values) < _LEAST:
         return []
     order = np.argsort(-np.abs(values), kind="stable")[:_MOST]
-    made = [Ratios(positions[order], values[order] / values[order[0]], True)]
-    if (values > 0).all():
-        made.append(Ratios(positions[order], values[order] / values[order[0]], False))
-    return made
+    forms: list[Form] = ["centred"]
+    if (values > 0).all() or (values < 0).all():
+        forms.append("unit" if values[0] > 0 else "rest")
+    return [Ratios(positions[order], values[order] / values[order[0]], form) for form in forms]
