@@ -20,6 +20,7 @@ import vector_cases_delta_blocks
 import vector_cases_delta_chains
 import vector_cases_delta_masks
 import vector_cases_delta_prototypes
+import vector_cases_dialects
 import vector_cases_drawn
 import vector_cases_generators
 import vector_cases_grouped
@@ -28,6 +29,7 @@ import vector_cases_grouped_users
 import vector_cases_layers
 import vector_cases_rans
 import vector_cases_rotated
+import vector_cases_steps
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
@@ -40,6 +42,7 @@ from vector_cases_rans_damaged import rans_rows
 from vector_cases_rotated import rotated_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
+from vector_dialects import check_known_dialects
 from vector_drawn import check_known_draws
 from vector_numbers import check_known_answers
 from vector_rans import check_frequencies
@@ -60,6 +63,8 @@ REGISTERED = (
     vector_cases_delta_prototypes,
     vector_cases_delta_chains,
     vector_cases_drawn,
+    vector_cases_dialects,
+    vector_cases_steps,
 )
 
 
@@ -124,6 +129,7 @@ def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
     check_known_answers()
     check_known_draws()
+    check_known_dialects()
     check_frequencies()
     write_valid(fresh(root / "valid"))
     write_invalid(fresh(root / "invalid"))
