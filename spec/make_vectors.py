@@ -34,12 +34,14 @@ from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
 from vector_cases_delta_damaged_blocks import delta_block_rows
+from vector_cases_dialects_damaged import dialect_rows
 from vector_cases_drawn_damaged import drawn_rows
 from vector_cases_grouped_damaged import grouped_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
 from vector_cases_rans_damaged import rans_rows
 from vector_cases_rotated import rotated_rows
+from vector_cases_steps_damaged import step_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
 from vector_dialects import check_known_dialects
@@ -65,6 +67,21 @@ REGISTERED = (
     vector_cases_drawn,
     vector_cases_dialects,
     vector_cases_steps,
+)
+
+INVALID = (
+    file_rows,
+    manifest_rows,
+    payload_rows,
+    arranged_rows,
+    rans_rows,
+    rotated_rows,
+    grouped_rows,
+    delta_rows,
+    delta_block_rows,
+    drawn_rows,
+    dialect_rows,
+    step_rows,
 )
 
 
@@ -111,8 +128,7 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows, grouped_rows)
-    for row in itertools.chain.from_iterable(group() for group in (*groups, delta_rows, delta_block_rows, drawn_rows)):
+    for row in itertools.chain.from_iterable(group() for group in INVALID):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}
