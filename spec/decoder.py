@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.4.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.5.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -117,6 +117,25 @@ class Reader:
                 return value
         raise self.error("LEB128 integer runs past the end, or has more than 9 bytes")
 
+    def numbers(self, count: int) -> npt.NDArray[np.int64]:
+        """`count` × `u`: the same, many at once."""
+        self.check(count <= self.left(), f"{count} LEB128 integers wanted, {self.left()} bytes left")
+        values = np.zeros(count, np.int64)
+        for first in range(0, count, CHUNK):
+            part = values[first : first + CHUNK]
+            data = np.frombuffer(self.data, np.uint8)[self.pos : self.pos + 9 * len(part)]
+            ends = np.flatnonzero(data < 128)[: len(part)]
+            self.check(len(ends) == len(part), "LEB128 integers run past the end, or have more than 9 bytes")
+            starts = np.concatenate(([0], ends + 1))
+            sizes = np.diff(starts)
+            self.check(bool(sizes.max() <= 9), "LEB128 integer has more than 9 bytes")
+            self.check(bool(np.all((data[ends] > 0) | (sizes == 1))), "LEB128 integer is not minimal")
+            for k in range(sizes.max()):
+                longer = np.flatnonzero(sizes > k)
+                part[longer] |= (data[starts[longer] + k] & 127).astype(np.int64) << 7 * k
+            self.pos += int(starts[-1])
+        return values
+
     def string(self) -> str:
         """`str`."""
         return self.text(self.take(self.u()))
@@ -177,6 +196,7 @@ def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False
 # 2. The file, 3. Header -------------------------------------------------------------------------------------
 
 MAGIC = b"\x89PEMN\r\n\x1a"
+MINOR = 5  # the greatest minor version that is known
 PAGE = 65536
 
 
@@ -185,7 +205,8 @@ def read_file(data: bytes) -> tuple[Manifest, bytes, memoryview]:
     check(len(data) >= 8 or not MAGIC.startswith(data), "truncated", "the file ends in the magic")
     check(data[:8] == MAGIC, "magic", f"the file begins with {data[:8]!r}")
     check(len(data) >= 10, "truncated", "the file ends before its version")
-    check(data[8] == 1 and data[9] <= 4, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.4")
+    known = data[8] == 1 and data[9] <= MINOR
+    check(known, "version", f"{data[8]}.{data[9]}; this decoder knows 1.0 to 1.{MINOR}")
     check(len(data) >= 36, "truncated", "the file ends in the header")
     header = Reader(data[10:36], "manifest", "header")
     flags, size, length = header.fixed(2), header.fixed(4), header.fixed(4)
@@ -225,9 +246,15 @@ DTYPES = {
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
 TENSOR, KEPT, TILED, ALIAS = range(4)
 MOST_ROWS, MOST_ELEMENTS, MOST_DRAWS = 1 << 18, 1 << 48, 1 << 40
-GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3))  # of minor 0, of minor 1, and so on
-MASK_CODERS = (range(5), range(8), range(8), range(9), range(9))  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7))
+GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), (1, 2, 3, 4))  # of minor 0, of minor 1, and so on
+MASK_CODERS = (range(5), range(8), range(8), range(9), range(9), range(9))  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7), range(7))
+DRAWN = {  # the distributions of each generator that draws, from 1 on
+    3: ("uniform", "normal", "signs of uniform", "signs of normal"),
+    4: ("uniform", "uniform rounded twice", "normal", "normal of the C library"),
+}
+LOW = ("uniform", "uniform rounded twice")  # those that have a low
+SIXTEENS = ("normal", "signs of normal", "normal of the C library")  # those made of 16 draws each
 FLIPS, XOR = 8, 6  # the coders that need a base
 MOST_BASES = 32
 
@@ -259,8 +286,9 @@ class Block:
 class Prototype:
     """A row of 4.5; `start` is its first element in the block, `mask` says which are stored (None: all).
 
-    `place` is its number among the users of the block. Generators 1 and 3 have a period of `length` and no zeros, as
-    if they were arranged; `offset` and `low` are of generator 3, which has no stream.
+    `place` is its number among the users of the block. Generators but 2 have a period of `length` and no zeros, as
+    if they were arranged; `offset` and `low` are of generators 3 and 4, which have no stream. `patches` are indices,
+    `bits` what stands there instead, and `steps`, of generator 4, what is added there.
     """
 
     length: int
@@ -278,8 +306,9 @@ class Prototype:
     low: int = 0
     period: int = 0
     zeros: int = 0
-    patches: list[int] = field(default_factory=list)
-    bits: bytes = b""
+    patches: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
+    bits: bytes = field(default=b"", repr=False)
+    steps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     digest: int = 0
     used: bool = False
 
@@ -289,9 +318,14 @@ class Prototype:
         return self.length
 
     @property
+    def drawn(self) -> str:
+        """The distribution by its name, of generators 3 and 4."""
+        return DRAWN[self.generator][self.distribution - 1]
+
+    @property
     def draws(self) -> int:
-        """Section 4.7: as many draws of generator 3 are counted."""
-        return self.offset + self.length + 16 if self.generator == 3 else 0
+        """Section 4.7: as many draws of generators 3 and 4 are counted."""
+        return self.offset + self.length + 16 if self.generator in DRAWN else 0
 
 
 @dataclass
@@ -454,12 +488,14 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
     row.generator, row.distribution, row.period = r.u8(), r.u8(), row.length
     known = row.generator in GENERATORS[manifest.minor]
     r.check(known, f"unknown generator {row.generator} in version 1.{manifest.minor}")
-    r.check(1 <= row.distribution <= (4 if row.generator == 3 else 3), f"unknown distribution {row.distribution}")
-    if row.generator == 3:
-        r.check(row.distribution % 2 == 1 or row.length >= 16, f"only {row.length} elements by the normal distribution")
+    known = 1 <= row.distribution <= (4 if row.generator in DRAWN else 3)
+    r.check(known, f"unknown distribution {row.distribution} of generator {row.generator}")
+    if row.generator in DRAWN:
+        enough = row.length >= 16 or row.drawn not in SIXTEENS
+        r.check(enough, f"only {row.length} elements of the distribution {row.drawn}")
         row.seed, row.offset, row.scale = r.fixed(4), r.u(), read_scale(r)
         r.check(row.draws <= MOST_DRAWS, f"{row.length} elements from draw {row.offset} on")
-        if row.distribution == 1:
+        if row.drawn in LOW:
             row.low = r.fixed(4)
             r.check(row.low & 0x7FFFFFFF < 0x7F800000, f"low {row.low:08x} is not finite")
     else:
@@ -469,13 +505,23 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
         r.check(1 <= row.period <= row.length, f"{row.length} elements with a period of {row.period}")
         r.check(row.zeros < row.period, f"{row.zeros} zeros in a period of {row.period}")
         r.check(row.zeros > 0 or row.period < row.length, "generator 2 without anything to arrange")
-    index = -1
-    for _ in range(r.u()):
-        index += r.u() + 1
-        row.patches.append(index)
-    r.check(index < row.period, f"patch of element {index} of {row.period}")
-    row.bits, row.digest = r.take(4 * len(row.patches)), r.fixed(4)
+    read_patches(r, row)
+    row.digest = r.fixed(4)
     return row
+
+
+def read_patches(r: Reader, row: Prototype) -> None:
+    """Section 4.5: which elements are patched, and how."""
+    count, width = r.u(), 2 if row.generator == 4 else 5  # as many bytes each, or more
+    r.check(count <= r.left() // width, f"{count} patches")
+    row.patches = np.cumsum(r.numbers(count) + 1) - 1  # of which the first sum above 2^63, if any, is below 0
+    good = np.all((row.patches >= 0) & (row.patches < row.period))
+    r.check(bool(good), f"patch of an element that is not one of {row.period}")
+    if row.generator == 4:
+        row.steps = r.numbers(count)
+        r.check(bool(np.all((row.steps > 0) & (row.steps < 1 << 32))), "a step is not in 1 ... 2^32 - 1")
+    else:
+        row.bits = r.take(4 * count)
 
 
 def read_entries(r: Reader, manifest: Manifest) -> None:
@@ -1018,48 +1064,112 @@ def fractions(draws: Draws) -> Singles:
     return (draws & 0xFFFFFF).astype(np.float32) * np.float32(2**-24)
 
 
-def normal_numbers(draws: Draws) -> Singles:
-    """Section 8.8: each 16 draws make 16 numbers."""
+def double(bits: int) -> np.float64:
+    """The binary64 of this pattern."""
+    return np.uint64(bits).view(np.float64)
+
+
+LN = (0xBFD00EA348B88334, 0x3FD5575B0BE00B6A, 0xBFDFFFFEF20A4123)
+LN_TABLE = (
+    (0x3FF661EC79F8F3BE, 0xBFD57BF7808CAADE), (0x3FF571ED4AAF883D, 0xBFD2BEF0A7C06DDB),
+    (0x3FF49539F0F010B0, 0xBFD01EAE7F513A67), (0x3FF3C995B0B80385, 0xBFCB31D8A68224E9),
+    (0x3FF30D190C8864A5, 0xBFC6574F0AC07758), (0x3FF25E227B0B8EA0, 0xBFC1AA2BC79C8100),
+    (0x3FF1BB4A4A1A343F, 0xBFBA4E76CE8C0E5E), (0x3FF12358F08AE5BA, 0xBFB1973C5A611CCC),
+    (0x3FF0953F419900A7, 0xBFA252F438E10C1E), (0x3FF0000000000000, 0x0000000000000000),
+    (0x3FEE608CFD9A47AC, 0x3FAAA5AA5DF25984), (0x3FECA4B31F026AA0, 0x3FBC5E53AA362EB4),
+    (0x3FEB2036576AFCE6, 0x3FC526E57720DB08), (0x3FE9C2D163A1AA2D, 0x3FCBC2860D224770),
+    (0x3FE886E6037841ED, 0x3FD1058BC8A07EE1), (0x3FE767DCF5534862, 0x3FD4043057B6EE09),
+)  # fmt: skip
+
+
+def ln(x: Singles) -> Singles:
+    """Section 8.9: ln(x), in binary64."""
+    w: Array = x.view(np.uint32).astype(np.int64)
+    h = w - 0x3F330000
+    k, i = h >> 23, (h >> 19) % 16  # a shift rounds down, as floor does
+    z = (w - (k << 23)).astype(np.uint32).view(np.float32).astype(np.float64)
+    a, b = (column[i] for column in np.array(LN_TABLE, np.uint64).T.view(np.float64))
+    q = z * a - 1
+    y = (double(LN[1]) * q) + double(LN[2])
+    y = (double(LN[0]) * (q * q)) + y
+    y = y * (q * q) + ((b + k * double(0x3FE62E42FEFA39EF)) + q)
+    return np.asarray(y, np.float32)
+
+
+S = (0xBFC555545995A603, 0x3F81107605230BC4, 0xBF2994EB3774CF24)
+C = (0xBFDFFFFFFD0C621C, 0x3FA55553E1068F19, 0xBF56C087E89A359D, 0x3EF99343027BF8C3)
+
+
+def sine_and_cosine_of_c(t: Singles) -> tuple[Singles, Singles]:
+    """Section 8.9: sine(t), cosine(t), in binary64."""
+    s0, s1, s2, c0, c1, c2, c3 = map(double, S + C)
+    x = t.astype(np.float64)
+    n = (np.floor(x * double(0x41645F306DC9C883)).astype(np.int64) + (1 << 23)) >> 24
+    x = x - n * double(0x3FF921FB54442D18)
+    z = x * x
+    s = (x + (x * z) * s0) + ((x * z) * z) * (s1 + z * s2)
+    c = ((1 + z * c0) + (z * z) * c1) + ((z * z) * z) * (c2 + z * c3)
+    s, c = s.astype(np.float32), c.astype(np.float32)
+    return np.choose(n % 4, (s, c, -s, -c)), np.choose(n % 4, (c, -s, -c, s))
+
+
+def normal_numbers(draws: Draws, of_c: bool) -> Singles:
+    """Sections 8.8 and 8.9: each 16 draws make 16 numbers."""
     v = fractions(draws).reshape(-1, 16)
-    r = np.sqrt(np.float32(-2) * logarithm(np.float32(1) - v[:, :8]))
-    sine, cosine = sine_and_cosine(single(0x40C90FDB) * v[:, 8:])
+    x, turns = np.float32(1) - v[:, :8], v[:, 8:]
+    if of_c:
+        logarithms, t = ln(x), (double(0x401921FB54442D18) * turns).astype(np.float32)
+        sine, cosine = sine_and_cosine_of_c(t)
+    else:
+        logarithms, t = logarithm(x), single(0x40C90FDB) * turns
+        sine, cosine = sine_and_cosine(t)
+    r = np.sqrt(np.float32(-2) * logarithms)
     return np.concatenate((r * cosine, r * sine), axis=1).reshape(-1)
 
 
 def drawn_elements(row: Prototype, draws: Draws) -> npt.NDArray[np.uint32]:
-    """Section 8.8: all elements as binary32 bits, from all draws of the seed."""
-    x, n, scale = draws[row.offset :], row.length, single(row.scale)
+    """Sections 8.8 and 8.9: all elements before patches as binary32 bits, from all draws of the seed."""
+    x, n, scale, low = draws[row.offset :], row.length, single(row.scale), single(row.low)
 
     def signs(above: Array, below: Array) -> Singles:
         return np.where(above, scale, np.where(below, -scale, np.float32(0)))
 
-    def by_normal(numbers: Singles) -> npt.NDArray[np.uint32]:
-        made = fma(numbers, scale, np.float32(0)) if row.distribution == 2 else signs(numbers > 0, numbers < 0)
-        return made.view(np.uint32)
+    def by_sixteens(drawn: Draws) -> npt.NDArray[np.uint32]:
+        numbers = normal_numbers(drawn, row.drawn == "normal of the C library")
+        if row.drawn == "signs of normal":
+            return signs(numbers > 0, numbers < 0).view(np.uint32)
+        return fma(numbers, scale, np.float32(0)).view(np.uint32)
 
-    def by_uniform(i: Array) -> npt.NDArray[np.uint32]:
-        if row.distribution == 1:
-            return fma(fractions(x[i]), scale, single(row.low)).view(np.uint32)
-        k = x[i] & 0xFFFFFF
-        return signs(k > 1 << 23, k < 1 << 23).view(np.uint32)
+    def one_by_one(i: Array) -> npt.NDArray[np.uint32]:
+        if row.drawn == "signs of uniform":
+            k = x[i] & 0xFFFFFF
+            return signs(k > 1 << 23, k < 1 << 23).view(np.uint32)
+        if row.drawn == "uniform":
+            return fma(fractions(x[i]), scale, low).view(np.uint32)
+        with np.errstate(over="ignore"):
+            return (fractions(x[i]) * scale + low).view(np.uint32)
 
-    if row.distribution in (1, 3):
-        return in_chunks(n, by_uniform)
+    if row.drawn not in SIXTEENS:
+        return in_chunks(n, one_by_one)
     made = np.empty(n, "<u4")
-    made[: n - n % 16] = in_chunks(n - n % 16, lambda i: by_normal(normal_numbers(x[i])))
+    made[: n - n % 16] = in_chunks(n - n % 16, lambda i: by_sixteens(x[i]))
     if n % 16:
-        made[-16:] = by_normal(normal_numbers(x[n : n + 16]))
+        made[-16:] = by_sixteens(x[n : n + 16])
     return made
 
 
 def generate(row: Prototype, draws: Callable[[int], Draws], where: str) -> Array:
-    """Sections 4.5, 8.6, 8.7 and 8.8: all elements, patched, arranged, and checked against the digest."""
-    if row.generator == 3:
+    """Sections 4.5, 8.6 to 8.9: all elements, patched, arranged, and checked against the digest."""
+    if row.generator in DRAWN:
         content = drawn_elements(row, draws(row.seed))
         check(np.all(content & 0x7FFFFFFF < 0x7F800000), "payload", f"{where}: an element is not finite")
     else:
         content = in_chunks(row.period, lambda i: elements(row.distribution, row.seed, row.stream, row.scale, i))
-    content[row.patches] = np.frombuffer(row.bits, "<u4")
+    if row.generator == 4:
+        differences = np.where(row.steps % 2 == 0, row.steps // 2, -(row.steps + 1) // 2)
+        content[row.patches] += differences.astype(np.uint32)  # modulo 2^32, as the sum is
+    else:
+        content[row.patches] = np.frombuffer(row.bits, "<u4")
     if row.zeros:
         content[order(row.seed, row.stream ^ 1 << 63, row.period)[: row.zeros]] = 0
     if row.length > row.period:

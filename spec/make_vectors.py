@@ -20,6 +20,7 @@ import vector_cases_delta_blocks
 import vector_cases_delta_chains
 import vector_cases_delta_masks
 import vector_cases_delta_prototypes
+import vector_cases_dialects
 import vector_cases_drawn
 import vector_cases_generators
 import vector_cases_grouped
@@ -28,18 +29,22 @@ import vector_cases_grouped_users
 import vector_cases_layers
 import vector_cases_rans
 import vector_cases_rotated
+import vector_cases_steps
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
 from vector_cases_delta_damaged_blocks import delta_block_rows
+from vector_cases_dialects_damaged import dialect_rows
 from vector_cases_drawn_damaged import drawn_rows
 from vector_cases_grouped_damaged import grouped_rows
 from vector_cases_invalid import file_rows
 from vector_cases_manifest import manifest_rows
 from vector_cases_rans_damaged import rans_rows
 from vector_cases_rotated import rotated_rows
+from vector_cases_steps_damaged import step_rows
 from vector_cases_valid import VALID, Expected
 from vector_coders import utf8
+from vector_dialects import check_known_dialects
 from vector_drawn import check_known_draws
 from vector_numbers import check_known_answers
 from vector_rans import check_frequencies
@@ -60,6 +65,23 @@ REGISTERED = (
     vector_cases_delta_prototypes,
     vector_cases_delta_chains,
     vector_cases_drawn,
+    vector_cases_dialects,
+    vector_cases_steps,
+)
+
+INVALID = (
+    file_rows,
+    manifest_rows,
+    payload_rows,
+    arranged_rows,
+    rans_rows,
+    rotated_rows,
+    grouped_rows,
+    delta_rows,
+    delta_block_rows,
+    drawn_rows,
+    dialect_rows,
+    step_rows,
 )
 
 
@@ -106,8 +128,7 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    groups = (file_rows, manifest_rows, payload_rows, arranged_rows, rans_rows, rotated_rows, grouped_rows)
-    for row in itertools.chain.from_iterable(group() for group in (*groups, delta_rows, delta_block_rows, drawn_rows)):
+    for row in itertools.chain.from_iterable(group() for group in INVALID):
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
         expected[row.name] = {"class": row.error, "reason": row.reason}
@@ -124,6 +145,7 @@ def main() -> None:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent / "vectors"
     check_known_answers()
     check_known_draws()
+    check_known_dialects()
     check_frequencies()
     write_valid(fresh(root / "valid"))
     write_invalid(fresh(root / "invalid"))

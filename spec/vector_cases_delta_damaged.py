@@ -61,8 +61,8 @@ def ids() -> Iterator[Row]:
             file = of(case, whole(header={"minor": minor}))
             reason = f"3: coder 8 or 6 in a file of minor {minor}"
             yield Row(f"delta_minor_{minor}_{name}", MANIFEST, reason, file, base=beside(BASES[case]))
-        file = of(case, whole(header={"minor": 5}))
-        yield Row(f"delta_minor_5_{name}", VERSION, "3: minor 5", file, base=beside(BASES[case]))
+        file = of(case, whole(header={"minor": 6}))
+        yield Row(f"delta_minor_6_{name}", VERSION, "3: minor 6", file, base=beside(BASES[case]))
     base = beside(BASES[BY_FLIPS])
     for coder in (9, 255):
         file = of(BY_FLIPS, put("masks", 0, coder=coder))

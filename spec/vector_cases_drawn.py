@@ -5,6 +5,8 @@ Seeds and offsets of rare draws were searched for; every case demands that they 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import vector_drawn as drawing
 import vector_numbers as numbers
@@ -364,11 +366,11 @@ def drawn_delta_base() -> Valid:
     return show_drawn(*HELD)
 
 
-def xor_of_held() -> Valid:
+def xor_of(held: Sequence[tuple[Drawn, Array]]) -> Valid:
     """Prototypes of values that are xored with those that are made of the base, and layers that show them."""
     file, expected = File(), []
-    new = [np.frombuffer(noise(made.nbytes, f"drawn {i}"), "<u4") for i, (_, made) in enumerate(HELD)]
-    differences = b"".join(differ(old.tobytes(), values.tobytes()) for (_, old), values in zip(HELD, new, strict=True))
+    new = [np.frombuffer(noise(made.nbytes, f"drawn {i}"), "<u4") for i, (_, made) in enumerate(held)]
+    differences = b"".join(differ(old.tobytes(), values.tobytes()) for (_, old), values in zip(held, new, strict=True))
     file.blocks = [Block(D.FLOAT32, XOR, xor_payload((1, 2), RAW, differences))]
     for i, values in enumerate(new):
         active = int(np.count_nonzero(values))
@@ -382,13 +384,13 @@ def xor_of_held() -> Valid:
 @valid
 def delta_drawn() -> Valid:
     """A delta of minor 3 upon a base of minor 4: xor with prototypes that generator 3 makes."""
-    return upon("drawn_delta_base", xor_of_held())
+    return upon("drawn_delta_base", xor_of(HELD))
 
 
 @valid
 def delta_drawn_too() -> Valid:
     """A delta of minor 4, which also has a prototype of generator 3 of its own, of the seed of the base."""
-    case = xor_of_held()
+    case = xor_of(HELD)
     prototype, made = drawn(NORMAL, 88, 6, HALF, 17)
     case.file.prototypes.append(prototype)
     case.file.masks.append(Mask(CONSTANT, 17, 17))

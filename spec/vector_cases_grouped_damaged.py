@@ -33,8 +33,8 @@ def ids() -> Iterator[Row]:
             file = of(f"grouped_{base}", whole(header={"minor": minor}))
             reason = f"3: block coder 5 in a file of minor {minor}"
             yield Row(f"grouped_minor_{minor}_{base}", MANIFEST, reason, file)
-        file = of(f"grouped_{base}", whole(header={"minor": 5}))
-        yield Row(f"grouped_minor_5_{base}", VERSION, "3: minor 5", file)
+        file = of(f"grouped_{base}", whole(header={"minor": 6}))
+        yield Row(f"grouped_minor_6_{base}", VERSION, "3: minor 6", file)
     payload = b"\0\x54"
     mixed = of("rotated_block_of_many_users", put("blocks", 1, coder=GROUPED_PLANES, payload=payload))
     yield Row("grouped_minor_1_one", MANIFEST, "3: one block of two by coder 5 in a file of minor 1", mixed)

@@ -141,7 +141,7 @@ def section_3() -> Iterator[Row]:
     yield Row("truncated_huge_payload", TRUNCATED, "3: a payload of 2^48 bytes, 2^32 pages, is announced", huge)
     for major in (0, 2, 255):
         yield Row(f"version_major_{major}", VERSION, f"3: major {major}", header("one_tensor", major=major))
-    for minor in (5, 255):
+    for minor in (6, 255):
         yield Row(f"version_minor_{minor}", VERSION, f"3: minor {minor}", header("one_tensor", minor=minor))
     places = {"flags": 10, "manifest_size": 12, "payload_size": 20, "manifest_crc": 28, "header_crc": 32}
     for name, position in places.items():

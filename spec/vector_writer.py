@@ -71,13 +71,27 @@ class Values:
     kind: Number = 0
 
 
-def patched(patches: Mapping[int, int], gaps: Sequence[Number] | None, digest: int) -> bytes:
-    """The end of the row of every generator (4.5); the gaps are those of the patches unless others are given."""
+def u32(value: Number) -> bytes:
+    """Four bytes, or the bytes given instead of them."""
+    return value if isinstance(value, bytes) else struct.pack("<I", value)
+
+
+def patched(
+    patches: Mapping[int, Number],
+    gaps: Sequence[Number] | None,
+    digest: int,
+    write: Callable[[Number], bytes] = u32,
+    count: Number | None = None,
+) -> bytes:
+    """The end of the row of every generator (4.5); `write` makes what stands for a patch of its number.
+
+    Number and gaps are those of the patches unless others are given.
+    """
     if gaps is None:
         order = [-1, *sorted(patches)]
         gaps = [b - a - 1 for a, b in itertools.pairwise(order)]
-    out = u(len(patches)) + b"".join(u(gap) for gap in gaps)
-    out += b"".join(struct.pack("<I", patches[i]) for i in sorted(patches))
+    out = u(len(patches) if count is None else count) + b"".join(u(gap) for gap in gaps)
+    out += b"".join(write(patches[i]) for i in sorted(patches))
     return out + struct.pack("<I", digest)
 
 
@@ -121,17 +135,32 @@ class Drawn:
     offset: Number
     scale: int
     low: int | None = None
-    patches: dict[int, int] = field(default_factory=dict)
+    patches: Mapping[int, Number] = field(default_factory=dict)
     digest: int = 0
     gaps: Sequence[Number] | None = None
     generator: Number = 3
 
-    def row(self) -> bytes:
-        """The row in the table of prototypes."""
+    def head(self) -> bytes:
+        """The row up to its patches."""
         out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
         out += struct.pack("<I", self.seed) + u(self.offset) + struct.pack("<I", self.scale)
-        out += b"" if self.low is None else struct.pack("<I", self.low)
-        return out + patched(self.patches, self.gaps, self.digest)
+        return out + (b"" if self.low is None else struct.pack("<I", self.low))
+
+    def row(self) -> bytes:
+        """The row in the table of prototypes."""
+        return self.head() + patched(self.patches, self.gaps, self.digest)
+
+
+@dataclass
+class Dialect(Drawn):
+    """A prototype made by generator 4 (4.5): the same, but that patches are steps, and their number may be replaced."""
+
+    generator: Number = 4
+    count: Number | None = None
+
+    def row(self) -> bytes:
+        """The row in the table of prototypes."""
+        return self.head() + patched(self.patches, self.gaps, self.digest, u, self.count)
 
 
 @dataclass

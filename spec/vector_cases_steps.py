@@ -1,0 +1,244 @@
+"""The valid vectors for generator 4, dialects: patches, which are steps, and what is made of such prototypes.
+
+Sections 4.2, 4.5, 6.2, 7 and 8.9 of the specification. The numbers themselves: `vector_cases_dialects`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import vector_drawn as drawing
+import vector_numbers as numbers
+from vector_cases_arranged import arranged, demand
+from vector_cases_delta_masks import upon
+from vector_cases_dialects import ALL, dialect, show_dialects, since_5
+from vector_cases_drawn import INFINITY, NAN, drawn, pattern, xor_of
+from vector_cases_generators import generated
+from vector_cases_layers import HALF, MINUS, ONE, TWO, Builder, negated, tile, times, u4
+from vector_cases_valid import Array, Valid, expect, valid
+from vector_coders import CONSTANT, D
+from vector_dialects import LOW, NORMAL, NORMAL_OF_C, SCALE, UNIFORM, UNIFORM_TWICE, elements, step_to
+from vector_numbers import WORD
+from vector_writer import Dialect, Drawn, File, Generator, Mask, mask, tiled
+
+UP, DOWN, MOST_DOWN, MOST_UP = 2, 1, WORD, WORD - 1
+
+
+def towards(old: Array, new: Array) -> dict[int, int]:
+    """The steps that make elements others."""
+    return {int(i): step_to(int(old[i]), int(new[i])) for i in np.flatnonzero(old != new)}
+
+
+def reaching(distribution: int, offset: int, length: int, wanted: dict[int, int]) -> tuple[Dialect, Array]:
+    """A prototype of seed 171 and scale 1/2 whose steps make these elements."""
+    values = elements(distribution, 171, offset, HALF, length, low=HALF | MINUS)
+    steps = {i: step_to(int(values[i]), bits) for i, bits in wanted.items()}
+    row, made = dialect(distribution, 171, offset, HALF, length, steps)
+    demand(all(made[i] == bits for i, bits in wanted.items()), "the steps lead elsewhere")
+    return row, made
+
+
+# --- steps --------------------------------------------------------------------------------------------------
+
+
+@valid
+def step_by_one() -> Valid:
+    """A last place more and less: of the first and the last element, of one, of two neighbours, and of all."""
+    rows = []
+    for distribution in ALL:
+        for steps in ({0: UP, 19: DOWN}, {3: DOWN, 4: UP}, {7: UP}, {i: UP - i % 2 for i in range(20)}):
+            row, made = dialect(distribution, 172, 1, ONE, 20, steps)
+            old = elements(distribution, 172, 1, ONE, 20, low=HALF | MINUS)
+            differences = [int(a) - int(b) for a, b in zip(made, old, strict=True) if a != b]
+            demand(set(differences) <= {1, -1} and len(differences) == len(steps), "not by one")
+            rows.append((row, made))
+    return show_dialects(*rows)
+
+
+@valid
+def step_ends() -> Valid:
+    """The least and the greatest steps, 2^32 - 1 of them half of all patterns away; beyond 2^32 and below 0."""
+    rows = []
+    for distribution in ALL:
+        steps = {0: MOST_DOWN, 1: MOST_UP, 2: MOST_DOWN - 2, 3: MOST_UP - 2, 18: 3, 19: 4}
+        old = elements(distribution, 173, 2, ONE, 20, low=HALF | MINUS)
+        demand((old & MINUS).any() and not (old & MINUS).all(), "elements of one sign only")
+        row, made = dialect(distribution, 173, 2, ONE, 20, steps)
+        demand(made[0] == old[0] ^ np.uint32(MINUS), "not half of all away")
+        rows.append((row, made))
+        for step in (MOST_DOWN, MOST_UP):  # the first is another sign, whatever the element
+            rows.append(dialect(distribution, 173, 2, ONE, 20, dict.fromkeys(range(20), step)))
+    return show_dialects(*rows)
+
+
+@valid
+def step_around_zero() -> Valid:
+    """Steps of +0.0: one less is the NaN of all bits, one more the least number; and to +0.0, from both sides."""
+    seed, position = 28587, 190
+    rows = []
+    for steps in ({5: DOWN}, {5: UP, 13: DOWN}, {5: MOST_DOWN}, {13: MOST_UP}):
+        row, made = dialect(NORMAL_OF_C, seed, position - 5, ONE, 16, steps)
+        rows.append((row, made))
+    demand(rows[0][1][5] == WORD and rows[1][1][5] == 1 and rows[2][1][5] == MINUS, "no +0.0 was there")
+    rows.append(reaching(NORMAL, 0, 20, dict.fromkeys(range(20), 0)))
+    demand({i % 2 for i in rows[-1][0].patches.values() if isinstance(i, int)} == {0, 1}, "from one side only")
+    return show_dialects(*rows)
+
+
+@valid
+def step_to_special() -> Valid:
+    """Steps to NaN, -0.0, +0.0, infinity and the NaN of all bits; of what is made again, and of all elements."""
+    some = {0: 0, 1: NAN, 15: MINUS, 16: INFINITY, 17: ONE, 18: WORD, 19: MINUS}
+    rows = [reaching(d, 3, 20, some) for d in ALL]
+    rows += [reaching(d, 1, 500, {499: WORD, 200: 1, 128: MINUS, 129: 0x7F800001}) for d in ALL]
+    return show_dialects(*rows, reaching(NORMAL_OF_C, 2, 16, {i: i for i in range(16)}))
+
+
+@valid
+def step_sizes() -> Valid:
+    """Steps of one to five bytes, the least and the greatest of each; gaps of one, two and three."""
+    sizes = [1, 127, 128, (1 << 14) - 1, 1 << 14, (1 << 21) - 1, 1 << 21, (1 << 28) - 1, 1 << 28, WORD]
+    rows = [dialect(d, 174, 0, ONE, 300, {127 + 2 * i: step for i, step in enumerate(sizes)}) for d in ALL]
+    places = (0, 128, 257, 257 + 16384, 257 + 16384 + 16385)
+    rows.append(dialect(UNIFORM_TWICE, 174, 0, SCALE, places[-1] + 1, dict(zip(places, sizes, strict=False)), LOW))
+    return show_dialects(*rows)
+
+
+@valid
+def step_thousands() -> Valid:
+    """6,000 steps in 10,000 elements: of a last place, of more, and of anything."""
+    draws = drawing.draws(175, 0, 10000)
+    sizes = (1, 2, 1, 2, 3, 4, 200, 40000, WORD)
+    steps = {i: min(sizes[x % 9], x | 1) for i, x in enumerate(draws) if x >> 16 & 255 < 154}
+    demand(5900 < len(steps) < 6300, "more or less")
+    return show_dialects(dialect(UNIFORM, 175, 700, SCALE, 10000, steps, LOW))
+
+
+@valid
+def step_from_dialect_to_dialect() -> Valid:
+    """What one dialect makes as steps of another, and the other way round; for which a step of one byte is enough."""
+    rows = []
+    for one, other in ((UNIFORM, UNIFORM_TWICE), (NORMAL, NORMAL_OF_C)):
+        ours, theirs = (elements(d, 176, 9, SCALE, 1001, low=LOW) for d in (one, other))
+        for distribution, old, new in ((one, ours, theirs), (other, theirs, ours)):
+            steps = towards(old, new)
+            demand(len(steps) > 100 and UP in steps.values() and DOWN in steps.values(), "hardly any steps")
+            row, patched = dialect(distribution, 176, 9, SCALE, len(old), steps, LOW)
+            demand((patched == new).all(), "not what the other makes")
+            rows.append((row, patched))
+    return show_dialects(*rows)
+
+
+# --- section 7: layers --------------------------------------------------------------------------------------
+
+
+@valid
+def dialect_layers() -> Valid:
+    """Layers with zero = zero and negated, phase not 0, scaled; what steps make +0.0 is idle, -0.0 is not."""
+    build = Builder()
+    rows = [reaching(d, 7, 20, {3: 0, 4: MINUS, 19: 0}) for d in ALL]
+    rows += [dialect(UNIFORM, 169, 0, 1, 24, low=MINUS | 1), dialect(UNIFORM_TWICE, 171, 8, ONE, 5, {4: UP})]
+    for i, (prototype, made) in enumerate(rows):
+        build.file.prototypes.append(prototype)
+        for phase, scale in ((0, None), (len(made) - 1, None), (3, 0x3E99999A)):
+            a = tile(made, 30, phase) if scale is None else times(tile(made, 30, phase), scale)
+            for zero in (0, 1):
+                b = negated(a) if zero else None
+                build.layer((5, 6), pattern(30), a, b, prototype=i, phase=phase, zero=zero, scale=scale)
+    return since_5(build.done())
+
+
+@valid
+def dialect_prefixes() -> Valid:
+    """One long prototype, of which each layer shows only as many elements from the beginning as it has, or none."""
+    build = Builder()
+    for i, distribution in enumerate((UNIFORM_TWICE, NORMAL_OF_C)):
+        prototype, made = dialect(distribution, 177, 0, 0x3D4CCCCD, 100, {2: UP, 16: DOWN, 99: WORD})
+        build.file.prototypes.append(prototype)
+        for shape in ((3, 2), (17,), (1,), (0,), (99,)):
+            n = int(np.prod(shape))
+            build.layer(shape, pattern(n), made[:n], prototype=i)
+    return since_5(build.done())
+
+
+@valid
+def dialect_of_one_seed() -> Valid:
+    """Generators 3 and 4 of one seed, one after the other, overlapping and the same; second prototypes of each other.
+
+    The greatest offset is one of generator 4.
+    """
+    build = Builder()
+    rows: list[tuple[Drawn, Array]] = [drawn(drawing.NORMAL, 178, 40, ONE, 20)]
+    rows += [dialect(NORMAL_OF_C, 178, 40, ONE, 20), dialect(NORMAL, 178, 40, ONE, 20, {7: UP})]
+    rows += [dialect(UNIFORM_TWICE, 178, 0, ONE, 40), drawn(drawing.UNIFORM_SIGNS, 178, 690, ONE, 9)]
+    rows += [dialect(NORMAL_OF_C, 178, 700, ONE, 17), drawn(drawing.UNIFORM, 178, 30, ONE, 40)]
+    for i, (prototype, made) in enumerate(rows):
+        build.file.prototypes.append(prototype)
+        j = (i + 2) % len(rows)
+        a, b = tile(made, 30, 1), tile(rows[j][1], 30, 4)
+        build.layer((30,), pattern(30), a, b, prototype=i, phase=1, zero=2, second=j, second_phase=4)
+    return since_5(build.done())
+
+
+@valid
+def dialect_of_one_seed_before() -> Valid:
+    """A prototype of generator 4 and one of generator 3 of the same seed, whose draws are more."""
+    return show_dialects(dialect(NORMAL_OF_C, 179, 0, ONE, 20), drawn(drawing.UNIFORM, 179, 1300, ONE, 5))
+
+
+@valid
+def dialect_beside_others() -> Valid:
+    """Generators 1 to 4 of the same seed, and values, in one file; each is another's second prototype."""
+    build = Builder()
+    rows: list[tuple[Drawn | Generator, Array]] = [generated(numbers.NORMAL, 180, 3, ONE, 16)]
+    rows += [dialect(NORMAL_OF_C, 180, 3, ONE, 16), arranged(numbers.NORMAL, 180, 3, ONE, 31, 16, 5)]
+    rows += [drawn(drawing.UNIFORM, 180, 3, ONE, 16, {4: TWO}), dialect(UNIFORM_TWICE, 180, 5, ONE, 16, {4: TWO})]
+    build.file.prototypes += [prototype for prototype, _ in rows]
+    held = [made for _, made in rows] + [u4(ONE, 0, MINUS)]
+    build.prototype(held[-1])
+    for i, made in enumerate(held):
+        j = (i + 1) % len(held)
+        build.layer((33,), pattern(33), tile(made, 33), tile(held[j], 33), prototype=i, zero=2, second=j)
+    return since_5(build.done())
+
+
+@valid
+def dialect_tasks() -> Valid:
+    """Two tasks of different prototypes, and what both have in common."""
+    rows = [dialect(NORMAL_OF_C, 181, 0, ONE, 16, {0: UP}), dialect(NORMAL_OF_C, 181, 500, ONE, 16)]
+    rows.append(dialect(UNIFORM_TWICE, 182, 9, ONE, 4))
+    file = File(tasks=["a", "b"], prototypes=[prototype for prototype, _ in rows])
+    file.masks = [mask(np.ones(len(made), np.bool_)) for _, made in rows]
+    file.entries = [tiled("w", (len(made),), i, i, task=(i + 1) % 3) for i, (_, made) in enumerate(rows)]
+    w = [expect("w", D.FLOAT32, (len(made),), made) for _, made in rows]
+    file.entries[2].name = "common"
+    common = expect("common", D.FLOAT32, (4,), rows[2][1])
+    return since_5(Valid(file, {"a": [w[0], common], "b": [w[1], common]}))
+
+
+# --- section 6.2: deltas ------------------------------------------------------------------------------------
+
+HELD = [dialect(NORMAL_OF_C, 183, 5, HALF, 20, {2: UP, 3: WORD}), dialect(UNIFORM_TWICE, 183, 30, ONE, 9)]
+
+
+@valid
+def dialect_delta_base() -> Valid:
+    """A base of two prototypes that are made by generator 4."""
+    return show_dialects(*HELD)
+
+
+@valid
+def delta_dialect() -> Valid:
+    """A delta of minor 3 upon a base of minor 5: xor with prototypes that generator 4 makes."""
+    return upon("dialect_delta_base", xor_of(HELD))
+
+
+@valid
+def delta_dialect_too() -> Valid:
+    """A delta of minor 5, which also has a prototype of generator 4 of its own, of the seed of the base."""
+    case = xor_of(HELD)
+    prototype, made = dialect(NORMAL_OF_C, 183, 6, HALF, 17, {16: DOWN})
+    case.file.prototypes.append(prototype)
+    case.file.masks.append(Mask(CONSTANT, 17, 17))
+    case.file.entries.append(tiled("own", (17,), 2, 2))
+    case.networks[""].append(expect("own", D.FLOAT32, (17,), made))
+    return since_5(upon("dialect_delta_base", case))
