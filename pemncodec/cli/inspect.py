@@ -90,6 +90,7 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "kind": "pytorch",
             "distribution": row.kind.distribution,
             "dialect": row.kind.dialect,
+            "machine": row.kind.machine,
             "seed": row.seed,
             "offset": row.offset,
             "scale": float32_of(row.scale_bits),
@@ -157,6 +158,7 @@ def _prototype_text(prototype: dict[str, Any]) -> str:
     if prototype["kind"] == "pytorch":
         text = f"{prototype['length']:,} values, {prototype['distribution']}, of torch.manual_seed({prototype['seed']})"
         text += f" from draw {prototype['offset']:,} on, scale {prototype['scale']:g}"
+        text += f", as on {prototype['machine']}" if prototype["machine"] else ""
         return text + (f", {prototype['patches']:,} patched" if prototype["patches"] else "")
     if prototype["kind"] == "generator":
         text = f"{prototype['length']:,} {prototype['distribution']} values from seed {prototype['seed']}"

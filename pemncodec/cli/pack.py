@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from ..draft import Draft
 
 
-@click.command()
+class _Pack(click.Command):
+    """`--find-seed` takes a number if one follows; a file name that follows is none."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        plain = args.index("--") if "--" in args else len(args)
+        for place in range(plain):
+            following = args[place + 1 : place + 2]
+            if args[place] == "--find-seed" and not (following and following[0].removeprefix("-").isdigit()):
+                args[place] = f"--find-seed={DEFAULT_TRIED}"
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Pack)
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
 @click.argument("output", type=click.Path(path_type=Path), required=False)
 @click.option(
@@ -47,8 +59,6 @@ if TYPE_CHECKING:
 @click.option(
     "--find-seed",
     type=click.IntRange(min=1),
-    is_flag=False,
-    flag_value=DEFAULT_TRIED,
     metavar="[N]",
     help=f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
 )

@@ -38,8 +38,15 @@ class GeneratorRow:
         return GENERATOR_ARRANGED if self.period < self.length or self.zeros else GENERATOR_PHILOX
 
 
-# How a machine rounds what it draws (spec sections 8.8 and 8.9).
+# How a machine rounds what it draws (spec sections 8.8 and 8.9), and where PyTorch does.
 FUSED, SEPARATE, LIBRARY = "fused", "separate", "library"
+_MACHINES = {
+    ("normal", FUSED): "Linux, x86 with AVX2",
+    ("normal", SEPARATE): "Windows, x86 with AVX2",
+    ("normal", LIBRARY): "Linux, Arm or x86 without AVX2",
+    ("uniform", FUSED): "Linux, x86 with AVX2 or Arm",
+    ("uniform", SEPARATE): "Windows, or x86 without AVX2",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,11 @@ class Drawn:
 
     distribution: str
     dialect: str = FUSED
+
+    @property
+    def machine(self) -> str:
+        """Where PyTorch draws so, or nothing for signs, which are the same everywhere."""
+        return _MACHINES.get((self.distribution, self.dialect), "")
 
     @property
     def has_low(self) -> bool:

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...container.generators import FUSED, LIBRARY, SEPARATE
+from ...container.generators import Drawn
 from ..pytorch import PytorchGenerator
-
-# Where PyTorch rounds like that (spec sections 8.8 and 8.9).
-MACHINES = {
-    ("normal", FUSED): "Linux, x86 with AVX2",
-    ("normal", SEPARATE): "Windows, x86 with AVX2",
-    ("normal", LIBRARY): "Linux, Arm or x86 without AVX2",
-    ("uniform", FUSED): "Linux, x86 with AVX2 or Arm",
-    ("uniform", SEPARATE): "Windows, or x86 without AVX2",
-}
 
 
 def called(name: str, members: int) -> str:
@@ -39,8 +30,8 @@ def _line(name: str, one: PytorchGenerator) -> str:
         line += f"{one.low:.9g} … {one.low + one.scale:.9g}"
     else:
         line += f"scale {one.scale:.9g}"
-    machine = MACHINES.get((one.distribution, one.dialect))
-    line += f", as {machine}" if machine else ""
+    machine = Drawn(one.distribution, one.dialect).machine
+    line += f", as on {machine}" if machine else ""
     return line + (f", {_patched(one):,} patched" if _patched(one) else "")
 
 
