@@ -21,9 +21,9 @@ Floats = NDArray[np.float32]
 _FRACTION = (1 << 24) - 1
 
 
-def bits24(draws: Draws) -> Draws:
-    """The bits of draws that make a number."""
-    return draws & np.uint32(_FRACTION)
+def bits24(draws: Draws, out: Draws | None = None) -> Draws:
+    """The bits of draws that make a number; `out` may be the draws."""
+    return np.bitwise_and(draws, np.uint32(_FRACTION), out=out)
 
 
 def fractions(draws: Draws) -> Floats:

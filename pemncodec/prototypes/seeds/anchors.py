@@ -80,14 +80,18 @@ def normal_anchors(target: Target, prefix: int) -> Anchors | None:
     return Anchors("normal", draws, fractions - _ANGLE_ERROR, fractions + _ANGLE_ERROR)
 
 
-def uniform_anchors(target: Target, prefix: int) -> list[Anchors]:
-    """Wanted elements of an interval around 0, from or to 0, and anywhere, of those that may be and say enough."""
+def uniform_anchors(target: Target, prefix: int) -> list[Anchors] | None:
+    """Wanted elements of an interval around 0, from or to 0, and anywhere, of those that may be and say enough.
+
+    Returns:
+        None if the elements are too few to say; nothing if they are in no such interval.
+    """
     positions, values = magnitudes(_first(target, prefix))
     count = len(values)
     outside = tolerated(count)
     short = (2 * outside + _SHORT) / max(count, 1)
     if count < 8 or short > 0.5:
-        return []
+        return None
     exact = values.astype(np.float64)
     ordered = np.sort(exact)
     first, last = float(ordered[outside]), float(ordered[count - 1 - outside])
@@ -99,12 +103,9 @@ def uniform_anchors(target: Target, prefix: int) -> list[Anchors]:
     if 0 <= first <= room:
         found.append(_from_zero(positions, exact, outside, short))
     if -room <= last <= 0:
-        downwards = _from_zero(positions, -exact, outside, short)
-        if downwards is not None:
-            lows, highs = RANGE - downwards.highs, np.minimum(RANGE - downwards.lows, RANGE - 1)
-            found.append(Anchors("uniform", downwards.positions, lows, highs))
-    found.append(_anywhere(positions, exact))
-    return [each for each in found if each is not None]
+        found.append(_turned(_from_zero(positions, -exact, outside, short)))
+    made = [each for each in (*found, _anywhere(positions, exact)) if each is not None]
+    return made if made or not found else None
 
 
 def _around_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside: int, short: float) -> Anchors | None:
@@ -123,6 +124,14 @@ def _from_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside:
     most = least / (1 - short)
     near = np.argsort(exact, kind="stable")[_ranks(outside, len(exact))]
     return _anchors(positions[near], np.stack([exact[near] / most, exact[near] / least]))
+
+
+def _turned(anchors: Anchors | None) -> Anchors | None:
+    """Of an interval that ends where theirs begins."""
+    if anchors is None:
+        return None
+    lows, highs = RANGE - anchors.highs, np.minimum(RANGE - anchors.lows, RANGE - 1)
+    return Anchors("uniform", anchors.positions, lows, highs)
 
 
 def _anywhere(positions: NDArray[np.intp], exact: NDArray[np.float64]) -> Anchors | None:

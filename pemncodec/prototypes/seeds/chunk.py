@@ -24,7 +24,8 @@ class Chunk:
     def __init__(self, stream: Stream, start: int, count: int, reach: int) -> None:
         self.start, self.count = start, count
         self._packed: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        self.fractions = bits24(stream.draws(start, start + count + reach + 16))
+        draws = stream.draws(start, start + count + reach + 16)
+        self.fractions = bits24(draws, out=draws)
 
     def form(self, name: Form) -> NDArray[np.float32]:
         """The draws as numbers, in one of the forms."""

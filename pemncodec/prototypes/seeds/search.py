@@ -80,8 +80,8 @@ class _Plan:
                 self._others += [(number, each) for each in signs(target, prefix, window)]
                 continue
             normal, uniform = normal_anchors(target, prefix), uniform_anchors(target, prefix)
-            self._anchors += [(number, each) for each in ([normal] if normal is not None else []) + uniform]
-            self._others += [(number, each) for each in (ratios(target, prefix) if not uniform else [])]
+            self._anchors += [(number, each) for each in (normal, *(uniform or ())) if each is not None]
+            self._others += [(number, each) for each in (ratios(target, prefix) if uniform is None else ())]
         reaches = [each.reach for _, each in self._anchors] + [each.reach for _, each in self._others]
         self._reach = max(reaches, default=0)
 
