@@ -109,6 +109,34 @@ def test_known_answers_of_the_specification() -> None:
         assert bits(values)[int(first) : int(first) + len(expected)] == expected
 
 
+def test_known_answers_of_the_dialects() -> None:
+    """Which torch 2.13 gave without AVX2, and 2.8 on Windows."""
+    text = (SPEC / "pemn-v1.md").read_text()
+    text = text[text.index("### 8.9") : text.index("## 9.")]
+    known = {
+        "uniform rounded twice": "separate",
+        "normal of the C library": "library",
+        "normal with nothing fused": "separate",
+    }
+    rows = re.findall(r"^\| ([a-zC][a-zC ]*)?\s*\| (\d*) ?\| (\d*) ?\| (\d+) … \d+ \| ([0-9A-F ]+) \|$", text, re.M)
+    assert len(rows) == 13
+    name, seed, offset = "", 0, 0
+    for kind, given_seed, given_offset, first, words in rows:
+        if kind:
+            name, seed, offset = kind.strip(), int(given_seed), int(given_offset)
+        length = 112 if name == "normal with nothing fused" else 20
+        uniform = name.startswith("uniform")
+        scale, low = (float_of(0x3D924925), float_of(0xBD124925)) if uniform else (1.0, 0.0)
+        distribution = name.split()[0]
+        values = PytorchGenerator(distribution, length, seed, offset, scale, low, dialect=known[name]).values()
+        expected = [int(word, 16) for word in words.split()]
+        assert bits(values)[int(first) : int(first) + len(expected)] == expected
+
+
+def float_of(pattern: int) -> float:
+    return float(np.uint32(pattern).view(np.float32))
+
+
 def test_draws_are_those_of_the_published_generator() -> None:
     draws = mt19937.stream(5489).draws(0, 10_000)
     assert draws[:4].tolist() == [3499211612, 581869302, 3890346734, 3586334585]

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import pemncodec
-from pemncodec import errors
+from pemncodec import errors, seeding
 from pemncodec.container.generators import PytorchRow
 from pemncodec.reader import PemnFile
 
@@ -106,6 +106,88 @@ def test_some_other_values_are_patches() -> None:
     assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
 
 
+def nudged(state: State, share: float) -> State:
+    """Weights as another library might have rounded them: some a last place more."""
+    torch.manual_seed(0)
+    return {
+        name: (tensor.view(torch.int32) + (torch.rand(tensor.shape) < share).int()).view(torch.float32)
+        if name.endswith("weight")
+        else tensor
+        for name, tensor in state.items()
+    }
+
+
+@pytest.mark.parametrize(("share", "most"), [(0.015, 37_000), (0.3, 90_000)])
+def test_another_librarys_last_places_are_steps(share: float, most: int) -> None:
+    state = nudged(hidden_networks_fc(11), share)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
+    assert data[9] == 5
+    assert len(data) < most
+    assert any("made 3 of 3 vectors (normal)" in line and "elements patched" in line for line in report.findings)
+    rows = generated(data)
+    assert 0.9 * share < sum(len(row.patches) for row in rows) / (266_200 * 0.5) < 1.1 * share
+    assert {word for row in rows for word in row.patches.words} == {1}
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+    assert_same(data)
+    assert pemncodec.save(pemncodec.load_network(data)) == data
+
+
+def test_patches_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest has at most 2^24 bytes: what does not fit is stored as values."""
+    state = nudged(hidden_networks_fc(11), 0.015)
+    monkeypatch.setattr(seeding, "_MOST_PATCH_BYTES", 4_500)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
+    assert len(generated(data)) == 2
+    assert any("values are smaller" in note and "'fc2.weight'" in note for note in report.notes)
+    assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+
+
+def test_where_values_are_smaller_they_are_stored() -> None:
+    torch.manual_seed(4)
+    state = {"a.weight": torch.randn(4, 8), "a.scores": torch.rand(4, 8)}
+    data, report = pemncodec.pack(state, keep=0.3, ties="stable", torch_seed=4)
+    assert generated(data) == []
+    assert any("values are smaller than torch.manual_seed(4)" in note for note in report.notes)
+
+
+def test_every_layer_is_named_with_its_place() -> None:
+    state = hidden_networks_fc(11)
+    _, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
+    lines = [line for line in report.findings if ": normal from draw " in line]
+    for name, offset, scale in (("fc1", 470_400, 784), ("fc2", 765_600, 300), ("fc3", 797_600, 100)):
+        start = f"{name}.weight: normal from draw {offset:,} on, scale {torch.tensor(math.sqrt(2 / scale)).item():.9g}"
+        assert any(line.startswith(start) and ", as on " in line for line in lines)
+    _, report = pemncodec.pack(hidden_networks_fc(11, "default"), keep=0.5, ties="stable", torch_seed=11)
+    assert any(
+        line.startswith("fc1.weight: uniform from draw 0 on, -0.0357142873 … 0.0357142873") for line in report.findings
+    )
+
+
+def test_every_layer_that_was_not_made_is_named() -> None:
+    torch.manual_seed(0)
+    state = {}
+    for number in range(9):
+        state[f"{number}.weight"], state[f"{number}.scores"] = torch.randn(40 + number, 30), torch.rand(40 + number, 30)
+    _, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=1)
+    (note,) = [note for note in report.notes if "did not make 9 of 9 vectors" in note]
+    assert all(f"'{number}.weight'" in note for number in range(9))
+
+
+def test_the_beginning_of_a_longer_tensor_is_found_by_its_seed() -> None:
+    """Random-vector padding: the end of a tensor of d elements would have been drawn again."""
+    torch.manual_seed(17)
+    vector = torch.empty(64, 64).normal_(0, 0.05).flatten()[:419]
+    state = {}
+    for number, size in enumerate((300, 1000, 4096)):
+        state[f"{number}.weight"] = vector.repeat(10)[:size].clone()
+        state[f"{number}.scores"] = torch.rand(size)
+    data, _ = pemncodec.pack(state, keep=0.9, ties="stable", find_seed=30)
+    (row,) = generated(data)
+    assert row.seed == 17
+    assert len(row.patches) <= 16
+    assert_equal(pemncodec.load(data), effective(state, 0.9))
+
+
 def test_a_wrong_seed_is_told_and_the_file_stays_exact() -> None:
     state = hidden_networks_fc(11)
     plain = pemncodec.save(state, keep=0.5, ties="stable")
@@ -170,6 +252,10 @@ def test_the_command(tmp_path: Path) -> None:
     assert pemn("verify", "fc.pemn", "--against", "fc.pt", cwd=tmp_path).returncode == 0
     out = pemn(*common, "--find-seed", "15", cwd=tmp_path)
     assert "torch.manual_seed(11) made 3 of 3" in out.stdout, out.stderr
+    for order in (["pack", "--find-seed", "fc.pt"], ["pack", "fc.pt", "--find-seed"]):
+        out = pemn(*order, "--keep", "0.5", "--ties", "stable", "--force", cwd=tmp_path)
+        assert "torch.manual_seed(11) made 3 of 3" in out.stdout, out.stderr
+    assert "as on " in pemn("inspect", "fc.pemn", cwd=tmp_path).stdout
     fails(pemn(*common, "--torch-seed", "1", "--find-seed", cwd=tmp_path), "the seed is given: there is none to find")
     fails(pemn(*common, "--torch-seed", str(1 << 65), cwd=tmp_path), "is none that torch.manual_seed takes")
 
