@@ -310,7 +310,7 @@ def dialect_infinite_remade() -> Valid:
     """Numbers whose product with the scale is infinite, all of which are made again, and are no elements then."""
     seed, scale, length = 6, 0x7EFFFFFF, 20
     row, values = dialect(NORMAL_OF_C, seed, 0, scale, length)
-    first = dialects.normal_numbers(seed, 0, length, remade=False)
+    first = drawing.normal_numbers(seed, 0, length, dialects.sixteen_of_c, remade=False)
     products = [drawing.signed(value * drawing.number(scale)) & ~MINUS for value in first]
     demand(INFINITY in products and INFINITY not in (values & ~np.uint32(MINUS)), "nothing infinite is made again")
     return show_dialects((row, values))
