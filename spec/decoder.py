@@ -251,10 +251,10 @@ MASK_CODERS = (range(5), range(8), range(8), range(9), range(9), range(9))  # li
 BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7), range(7))
 DRAWN = {  # the distributions of each generator that draws, from 1 on
     3: ("uniform", "normal", "signs of uniform", "signs of normal"),
-    4: ("uniform", "uniform rounded twice", "normal", "normal of the C library"),
+    4: ("uniform", "uniform rounded twice", "normal", "normal of the C library", "normal with nothing fused"),
 }
 LOW = ("uniform", "uniform rounded twice")  # those that have a low
-SIXTEENS = ("normal", "signs of normal", "normal of the C library")  # those made of 16 draws each
+SIXTEENS = ("normal", "signs of normal", "normal of the C library", "normal with nothing fused")  # 16 draws make 16
 FLIPS, XOR = 8, 6  # the coders that need a base
 MOST_BASES = 32
 
@@ -488,7 +488,7 @@ def read_prototype(r: Reader, manifest: Manifest) -> Prototype:
     row.generator, row.distribution, row.period = r.u8(), r.u8(), row.length
     known = row.generator in GENERATORS[manifest.minor]
     r.check(known, f"unknown generator {row.generator} in version 1.{manifest.minor}")
-    known = 1 <= row.distribution <= (4 if row.generator in DRAWN else 3)
+    known = 1 <= row.distribution <= len(DRAWN.get(row.generator, "123"))
     r.check(known, f"unknown distribution {row.distribution} of generator {row.generator}")
     if row.generator in DRAWN:
         enough = row.length >= 16 or row.drawn not in SIXTEENS
@@ -980,6 +980,8 @@ def order(seed: int, stream: int, count: int) -> npt.NDArray[np.int64]:
 
 Draws = npt.NDArray[np.uint32]
 Singles = npt.NDArray[np.float32]
+Operand = Singles | np.float32
+MultiplyAdd = Callable[[Operand, Operand, Operand], Singles]
 
 
 def mersenne_twister(seed: int, count: int) -> Draws:
@@ -1007,7 +1009,7 @@ def single(bits: int) -> np.float32:
     return np.uint32(bits).view(np.float32)
 
 
-def fma(a: Singles | np.float32, b: Singles | np.float32, c: Singles | np.float32) -> Singles:
+def fma(a: Operand, b: Operand, c: Operand) -> Singles:
     """Section 8.8: a * b + c of binary32, rounded once.
 
     The product is exact in binary64; the sum is `high` + `low` exactly. Where `low` is not 0 the sum is rounded to
@@ -1023,11 +1025,16 @@ def fma(a: Singles | np.float32, b: Singles | np.float32, c: Singles | np.float3
         return np.where((low != 0) & even, odd, high).astype(np.float32)
 
 
+def multiply_then_add(a: Operand, b: Operand, c: Operand) -> Singles:
+    """Section 8.9: a * b + c of binary32, two operations, each of which is rounded."""
+    return np.asarray(a * b + c, np.float32)
+
+
 LOG = (0x3D9021BB, 0xBDEBD1B8, 0x3DEF251A, 0xBDFE5D4F, 0x3E11E9BF, 0xBE2AAE50, 0x3E4CCEAC, 0xBE7FFFFC, 0x3EAAAAAA)
 
 
-def logarithm(x: Singles) -> Singles:
-    """Section 8.8: log(x)."""
+def logarithm(x: Singles, add: MultiplyAdd) -> Singles:
+    """Section 8.8: log(x), where `add` is fma (8.9: or what it is instead)."""
     m, exponent = np.frexp(x)
     small = m < single(0x3F3504F3)
     e = (exponent - small).astype(np.float32)
@@ -1035,26 +1042,26 @@ def logarithm(x: Singles) -> Singles:
     z = f * f
     p = np.full_like(f, single(LOG[0]))
     for bits in LOG[1:]:
-        p = fma(p, f, single(bits))
+        p = add(p, f, single(bits))
     p = p * f
-    p = fma(p, z, e * single(0xB95E8083))
+    p = add(p, z, e * single(0xB95E8083))
     p = p - z * single(0x3F000000)
-    return fma(e, single(0x3F318000), f + p)
+    return add(e, single(0x3F318000), f + p)
 
 
-def sine_and_cosine(t: Singles) -> tuple[Singles, Singles]:
-    """Section 8.8: sin(t), cos(t)."""
+def sine_and_cosine(t: Singles, add: MultiplyAdd) -> tuple[Singles, Singles]:
+    """Section 8.8: sin(t), cos(t), where `add` is likewise."""
     q = (t * single(0x3FA2F983)).astype(np.int64)
     n = q + q % 2
     y = n.astype(np.float32)
-    a = fma(y, single(0xBF490000), t)
-    a = fma(y, single(0xB97DA000), a)
-    a = fma(y, single(0xB3222169), a)
+    a = add(y, single(0xBF490000), t)
+    a = add(y, single(0xB97DA000), a)
+    a = add(y, single(0xB3222169), a)
     z = a * a
-    c = fma(fma(single(0x37CCF5CE), z, single(0xBAB6061A)), z, single(0x3D2AAAA5)) * z
-    c = fma(c, z, -(z * single(0x3F000000))) + np.float32(1)
-    s = fma(fma(single(0xB94CA1F9), z, single(0x3C08839E)), z, single(0xBE2AAAA3)) * z
-    s = fma(s, a, a)
+    c = add(add(single(0x37CCF5CE), z, single(0xBAB6061A)), z, single(0x3D2AAAA5)) * z
+    c = add(c, z, -(z * single(0x3F000000))) + np.float32(1)
+    s = add(add(single(0xB94CA1F9), z, single(0x3C08839E)), z, single(0xBE2AAAA3)) * z
+    s = add(s, a, a)
     sine, cosine = np.where(n % 4 == 0, s, c), np.where(n % 4 == 0, c, s)
     return np.where(n & 4 == 4, -sine, sine), np.where(np.isin(n % 8, (2, 4)), -cosine, cosine)
 
@@ -1113,16 +1120,17 @@ def sine_and_cosine_of_c(t: Singles) -> tuple[Singles, Singles]:
     return np.choose(n % 4, (s, c, -s, -c)), np.choose(n % 4, (c, -s, -c, s))
 
 
-def normal_numbers(draws: Draws, of_c: bool) -> Singles:
-    """Sections 8.8 and 8.9: each 16 draws make 16 numbers."""
+def normal_numbers(draws: Draws, drawn: str) -> Singles:
+    """Sections 8.8 and 8.9: each 16 draws make 16 numbers, by the distribution of this name."""
     v = fractions(draws).reshape(-1, 16)
     x, turns = np.float32(1) - v[:, :8], v[:, 8:]
-    if of_c:
+    if drawn == "normal of the C library":
         logarithms, t = ln(x), (double(0x401921FB54442D18) * turns).astype(np.float32)
         sine, cosine = sine_and_cosine_of_c(t)
     else:
-        logarithms, t = logarithm(x), single(0x40C90FDB) * turns
-        sine, cosine = sine_and_cosine(t)
+        add = multiply_then_add if drawn == "normal with nothing fused" else fma
+        logarithms, t = logarithm(x, add), single(0x40C90FDB) * turns
+        sine, cosine = sine_and_cosine(t, add)
     r = np.sqrt(np.float32(-2) * logarithms)
     return np.concatenate((r * cosine, r * sine), axis=1).reshape(-1)
 
@@ -1135,7 +1143,7 @@ def drawn_elements(row: Prototype, draws: Draws) -> npt.NDArray[np.uint32]:
         return np.where(above, scale, np.where(below, -scale, np.float32(0)))
 
     def by_sixteens(drawn: Draws) -> npt.NDArray[np.uint32]:
-        numbers = normal_numbers(drawn, row.drawn == "normal of the C library")
+        numbers = normal_numbers(drawn, row.drawn)
         if row.drawn == "signs of normal":
             return signs(numbers > 0, numbers < 0).view(np.uint32)
         return fma(numbers, scale, np.float32(0)).view(np.uint32)

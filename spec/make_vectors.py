@@ -30,6 +30,7 @@ import vector_cases_layers
 import vector_cases_rans
 import vector_cases_rotated
 import vector_cases_steps
+import vector_cases_unfused
 from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
@@ -67,6 +68,7 @@ REGISTERED = (
     vector_cases_drawn,
     vector_cases_dialects,
     vector_cases_steps,
+    vector_cases_unfused,
 )
 
 INVALID = (

@@ -1,7 +1,8 @@
 """The valid vectors for generator 4, dialects: the numbers. Section 8.9 of the specification, with 3, 4.5 and 8.4.
 
-Seeds and offsets of rare draws were searched for; every case demands that they are what it is there for. Patches, which
-are steps, and what is made of such prototypes: `vector_cases_steps`.
+Distributions 1 to 4; the fifth is in `vector_cases_unfused`. Seeds and offsets of rare draws were searched for; every
+case demands that they are what it is there for. Patches, which are steps, and what is made of such prototypes:
+`vector_cases_steps`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from vector_dialects import LOW, NORMAL, NORMAL_OF_C, SCALE, UNIFORM, UNIFORM_TW
 from vector_numbers import WORD
 from vector_writer import Dialect, Drawn, Generator
 
-ALL = (UNIFORM, UNIFORM_TWICE, NORMAL, NORMAL_OF_C)
-BY_SIXTEENS = (NORMAL, NORMAL_OF_C)
+FOUR = (UNIFORM, UNIFORM_TWICE, NORMAL, NORMAL_OF_C)
+NORMALS = (NORMAL, NORMAL_OF_C)
 MINOR_5 = {"minor": 5}
 AS_DRAWN = {UNIFORM: drawing.UNIFORM, NORMAL: drawing.NORMAL}  # the same of generator 3
 
@@ -38,7 +39,7 @@ def dialect(
 ) -> tuple[Dialect, Array]:
     """Generator 4 and its elements as bits; low goes to the uniform distributions only."""
     values = dialects.elements(distribution, seed, offset, scale, length, steps, low=low)
-    told = None if distribution in BY_SIXTEENS else low
+    told = low if distribution in (UNIFORM, UNIFORM_TWICE) else None
     return Dialect(length, distribution, seed, offset, scale, told, steps or {}, numbers.digest(values)), values
 
 
@@ -108,7 +109,7 @@ def dialect_uniform() -> Valid:
 def dialect_normal() -> Valid:
     """Both normals: multiples of 16, and lengths after which the last 16 are made again."""
     lengths = (16, 17, 20, 31, 32, 33, 47, 48, 100)
-    return show_dialects(*(dialect(d, 162, i, ONE, n) for d in BY_SIXTEENS for i, n in enumerate(lengths)))
+    return show_dialects(*(dialect(d, 162, i, ONE, n) for d in NORMALS for i, n in enumerate(lengths)))
 
 
 @valid
@@ -124,13 +125,13 @@ def dialect_normal_long() -> Valid:
 def dialect_offsets() -> Valid:
     """Offsets around those at which MT19937 makes its next 624 numbers, and 250,000; every distribution."""
     offsets = (0, 1, 226, 227, 228, 396, 397, 608, 623, 624, 625, 1247, 1248, 250000)
-    return show_dialects(*(dialect(d, 164, offset, ONE, 20) for offset in offsets for d in ALL))
+    return show_dialects(*(dialect(d, 164, offset, ONE, 20) for offset in offsets for d in FOUR))
 
 
 @valid
 def dialect_seeds() -> Valid:
     """Seeds 0, 1, 5489, 2^31 and 2^32 - 1; every distribution."""
-    return show_dialects(*(dialect(d, seed, 0, ONE, 20) for seed in (0, 1, 5489, 1 << 31, WORD) for d in ALL))
+    return show_dialects(*(dialect(d, seed, 0, ONE, 20) for seed in (0, 1, 5489, 1 << 31, WORD) for d in FOUR))
 
 
 # --- rare draws ---------------------------------------------------------------------------------------------
@@ -217,7 +218,7 @@ def dialect_quarters() -> Valid:
 def dialect_ends() -> Valid:
     """Every rare draw as a logarithm and as an angle of either normal: the least, the greatest, and others."""
     places = [(place, j) for k, place in RARE_TOO.items() for j in (1, 9) if found(k, *place) >= 0]
-    rows = [dialect(d, seed, position - j, ONE, 16) for (seed, position), j in places for d in BY_SIXTEENS]
+    rows = [dialect(d, seed, position - j, ONE, 16) for (seed, position), j in places for d in NORMALS]
     demand(RARE_TOO.keys() >= {0, (1 << 24) - 1}, "not the ends")
     return show_dialects(*rows)
 
@@ -227,7 +228,7 @@ def dialect_zero() -> Valid:
     """A draw of 24 zero bits: as the logarithm's 0, whose numbers are +0.0, as an angle, and for uniform."""
     seed, position = RARE[0]
     rows = []
-    for distribution in BY_SIXTEENS:
+    for distribution in NORMALS:
         for j in (0, 5):
             row, values = dialect(distribution, seed, position - j, ONE, 16)
             demand(values[j] == 0 and values[j + 8] == 0, "numbers that are not +0.0")
@@ -290,7 +291,7 @@ def dialect_cancelled() -> Valid:
 def dialect_minus_zero() -> Valid:
     """Numbers below 0 that round to -0.0, beside ones above it that round to +0.0: of either normal, and of uniform."""
     rows = [dialect(UNIFORM, 169, 0, 1, 24, low=MINUS | 1)]
-    rows += [dialect(distribution, 169, 3, 1, 40) for distribution in BY_SIXTEENS]
+    rows += [dialect(distribution, 169, 3, 1, 40) for distribution in NORMALS]
     demand(all(MINUS in values.tolist() for _, values in rows), "no -0.0")
     demand(all(0 in values.tolist() for _, values in rows[1:]), "no +0.0")
     return show_dialects(*rows)
@@ -300,9 +301,9 @@ def dialect_minus_zero() -> Valid:
 def dialect_scales() -> Valid:
     """Scales 1/3, the least, subnormal and normal ones; the largest of which no element is infinite."""
     scales = (0x3EAAAAAB, 1, 3, 0x007FFFFF, SMALLEST_NORMAL, 0x00812345)
-    rows = [dialect(d, 170, i, scale, 24, low=0) for d in ALL for i, scale in enumerate(scales)]
+    rows = [dialect(d, 170, i, scale, 24, low=0) for d in FOUR for i, scale in enumerate(scales)]
     rows += [dialect(d, 170, 9, LARGEST, 24, low=0) for d in (UNIFORM, UNIFORM_TWICE)]
-    return show_dialects(*rows, *(dialect(d, 170, 9, 0x7E000000, 24) for d in BY_SIXTEENS))
+    return show_dialects(*rows, *(dialect(d, 170, 9, 0x7E000000, 24) for d in NORMALS))
 
 
 @valid
@@ -310,7 +311,7 @@ def dialect_infinite_remade() -> Valid:
     """Numbers whose product with the scale is infinite, all of which are made again, and are no elements then."""
     seed, scale, length = 6, 0x7EFFFFFF, 20
     row, values = dialect(NORMAL_OF_C, seed, 0, scale, length)
-    first = dialects.normal_numbers(seed, 0, length, remade=False)
+    first = drawing.normal_numbers(seed, 0, length, dialects.sixteen_of_c, remade=False)
     products = [drawing.signed(value * drawing.number(scale)) & ~MINUS for value in first]
     demand(INFINITY in products and INFINITY not in (values & ~np.uint32(MINUS)), "nothing infinite is made again")
     return show_dialects((row, values))

@@ -16,17 +16,34 @@ import vector_drawn as drawing
 import vector_numbers as numbers
 from vector_cases_arranged import demand
 from vector_cases_delta_damaged import one_xor, upon_invalid
-from vector_cases_dialects import ALL, BY_SIXTEENS, MINOR_5, dialect
+from vector_cases_dialects import MINOR_5, dialect
 from vector_cases_drawn import INFINITY, LARGEST, NAN, RARE, drawn
 from vector_cases_drawn_damaged import MOST_DRAWS, layers
 from vector_cases_invalid import BAD_SCALES, LIMIT, MANIFEST, PAYLOAD, Row, of, put, whole
 from vector_cases_layers import HALF, MINUS, ONE
 from vector_cases_valid import Array
 from vector_coders import CONSTANT, D
-from vector_dialects import LOW, NORMAL, NORMAL_OF_C, SCALE, UNIFORM, UNIFORM_TWICE, elements
+from vector_dialects import (
+    LOW,
+    NORMAL,
+    NORMAL_OF_C,
+    NORMAL_UNFUSED,
+    SCALE,
+    UNIFORM,
+    UNIFORM_TWICE,
+    elements,
+    multiply_then_add,
+)
 from vector_writer import Drawn, File, Mask
 
-NAMES = {UNIFORM: "uniform", UNIFORM_TWICE: "uniform_twice", NORMAL: "normal", NORMAL_OF_C: "normal_of_c"}
+NAMES = {
+    UNIFORM: "uniform",
+    UNIFORM_TWICE: "uniform_twice",
+    NORMAL: "normal",
+    NORMAL_OF_C: "normal_of_c",
+    NORMAL_UNFUSED: "normal_unfused",
+}
+BY_SIXTEENS = (NORMAL, NORMAL_OF_C, NORMAL_UNFUSED)
 SEED = 90  # of the prototype that the rows are defects of
 
 
@@ -72,7 +89,7 @@ def ids() -> Iterator[Row]:
             known = "unknown generator" if generator not in (1, 2) else "in the row of generator 4 stands"
             file = edited(distribution, generator=generator)
             yield Row(f"dialect_generator_{generator}_{name}", MANIFEST, f"4.5: {known} {generator}", file)
-        for other in (0, 9, 255):
+        for other in (0, 6, 9, 255):
             file = edited(distribution, distribution=other)
             yield Row(f"dialect_distribution_{other}_{name}", MANIFEST, f"4.5: unknown distribution {other}", file)
     for generator in (0, 5, 255):
@@ -84,10 +101,12 @@ def ids() -> Iterator[Row]:
         yield Row(f"coder_{coder}_of_{table}_minor_5", MANIFEST, reason, file)
     for generator in (1, 2, 3):
         base = ("generator_layers", "arranged_layers", "drawn_known_answers")[generator - 1]
-        for distribution in (0, 9):
+        for distribution in (0, 5, 9):
             file = of(base, put("prototypes", 0, distribution=distribution), whole(header=MINOR_5))
             reason = f"4.5: unknown distribution {distribution} of generator {generator} in minor 5"
             yield Row(f"generator_{generator}_distribution_{distribution}_minor_5", MANIFEST, reason, file)
+    file = edited(NORMAL_UNFUSED, generator=3)
+    yield Row("dialect_generator_3_normal_unfused", MANIFEST, "4.5: unknown distribution 5 of generator 3", file)
     for base in ("generator_patches", "arranged_patches"):
         file = of(base, put("prototypes", 0, generator=4), whole(header=MINOR_5))
         reason = "4.5: generator 4 in a row of another, which goes on otherwise"
@@ -136,11 +155,15 @@ def fields() -> Iterator[Row]:
         (UNIFORM_TWICE, (("seed", 4), ("offset", 5), ("half_of_scale", 7), ("scale", 9), ("half_of_low", 11))),
         (UNIFORM_TWICE, (("low", 13), ("patches", 14), ("half_of_digest", 16))),
         (NORMAL_OF_C, (("offset", 5), ("scale", 9), ("patches", 10), ("half_of_digest", 12), ("digest", 14))),
+        (NORMAL_UNFUSED, (("offset", 5), ("scale", 9), ("patches", 10), ("half_of_digest", 12), ("digest", 14))),
     ):
         for name, size in parts:
             reason = f"the manifest ends after {name.replace('_', ' ')}"
             yield row(f"ends_after_{name}_{NAMES[distribution]}", reason, cut(plain(distribution), size))
     yield row("low_cut", "a low of three bytes", cut(plain(UNIFORM_TWICE), 9, 1))
+    unused = plain(NORMAL_UNFUSED)
+    unused.prototypes.append(dialect(NORMAL_UNFUSED, SEED, 40, ONE, 20)[0])
+    yield row("unused_unfused", "a prototype with nothing fused that no layer uses", unused)
     unused = plain(NORMAL_OF_C)
     unused.prototypes.append(dialect(NORMAL_OF_C, SEED, 40, ONE, 20)[0])
     yield row("unused", "a prototype that no layer uses", unused)
@@ -206,14 +229,30 @@ def digests() -> Iterator[Row]:
         wrong = made(distribution, seed=93)
         yield row(f"seed_{name}", "8.8: the digest of what is drawn by another seed", right(distribution), wrong)
     others = {UNIFORM: UNIFORM_TWICE, UNIFORM_TWICE: UNIFORM, NORMAL: NORMAL_OF_C, NORMAL_OF_C: NORMAL}
-    for distribution, other in others.items():
+    for distribution, other in (others | {NORMAL_UNFUSED: NORMAL}).items():
         reason = "8.9: the digest of what the other dialect makes"
         wrong = made(other, length=200)
         yield row(f"other_dialect_{NAMES[distribution]}", reason, right(distribution, 200), wrong)
+    for one, other in ((NORMAL, NORMAL_UNFUSED), (NORMAL_OF_C, NORMAL_UNFUSED), (NORMAL_UNFUSED, NORMAL_OF_C)):
+        wrong = made(other, length=200)
+        name = f"{NAMES[one]}_as_{NAMES[other]}"
+        yield row(name, "8.9: the digest of what another dialect makes", right(one, 200), wrong)
     size = drawing.number(SCALE)
-    first = [drawing.signed(x * size) for x in dialects.normal_numbers(92, 5, 20, remade=False)]
-    reason = "8.8: the digest of elements of which the last 16 are not made again"
-    yield row("not_remade", reason, right(NORMAL_OF_C), np.array(first, "<u4"))
+    for distribution, name in ((NORMAL_OF_C, ""), (NORMAL_UNFUSED, "_unfused")):
+        numbers_once = drawing.normal_numbers(92, 5, 20, dialects.SIXTEENS[distribution], remade=False)
+        first = np.array([drawing.signed(x * size) for x in numbers_once], "<u4")
+        reason = "8.8: the digest of elements of which the last 16 are not made again"
+        yield row(f"not_remade{name}", reason, right(distribution), first)
+    halves = {"log": (drawing.fma, multiply_then_add), "turns": (multiply_then_add, drawing.fma)}
+    for name, (of_log, of_turns) in halves.items():
+        offset = {"log": 4669, "turns": 555}[name]  # of seed 187, where draws are that show it
+        prototype = dialect(NORMAL_UNFUSED, 187, offset, ONE, 16)
+        mixed = drawing.sixteen(drawing.draws(187, offset, 16), of_log, of_turns)
+        wrong = np.array([drawing.signed(x) for x in mixed], "<u4")
+        yield row(f"fused_{name}", f"8.9: the digest where {name} is fused and the rest is not", prototype, wrong)
+    prototype = dialect(NORMAL_UNFUSED, 191, 3, 1, 40)
+    wrong = np.where(prototype[1] == MINUS, np.uint32(0), prototype[1])
+    yield row("last_unfused", "8.9: the digest where +0.0 is added to rounded products", prototype, wrong)
     x = drawing.draws(92, 5, 160)
     wrong = np.concatenate([by_binary32(x[i : i + 16]) for i in range(0, 160, 16)])
     yield row("product_in_binary32", "8.9: the digest where t is a product in binary32", right(NORMAL_OF_C, 160), wrong)
@@ -252,6 +291,7 @@ def infinite() -> Iterator[Row]:
         "uniform_twice_rounded": (UNIFORM_TWICE, 0x73800000, LARGEST),
         "normal": (NORMAL, LARGEST, 0),
         "normal_of_c": (NORMAL_OF_C, LARGEST, 0),
+        "normal_unfused": (NORMAL_UNFUSED, LARGEST, 0),
     }
     for name, (distribution, size, low) in kinds.items():
         prototype, made = dialect(distribution, 94, 7, size, 20, low=low)
@@ -265,12 +305,14 @@ def infinite() -> Iterator[Row]:
         yield Row(f"dialect_infinite_patched_{name}", PAYLOAD, reason, file)
     scale = 0x7EFFFFFF
     for last, seed in ((False, 89), (True, 1)):
-        prototype, made = dialect(NORMAL_OF_C, seed, 0, scale, 17)
-        reached = made & ~np.uint32(MINUS) == INFINITY
-        demand(reached[0] != last and reached[1:].any() == last, "others are infinite")
-        where = "is made again" if last else "is made once"
-        reason = f"8.4: only an element that {where} is infinite"
-        yield Row(f"dialect_infinite_{'last' if last else 'first'}", PAYLOAD, reason, since_5((prototype, made)))
+        for distribution, name in ((NORMAL_OF_C, ""), (NORMAL_UNFUSED, "_unfused")):
+            prototype, made = dialect(distribution, seed, 0, scale, 17)
+            reached = made & ~np.uint32(MINUS) == INFINITY
+            demand(reached[0] != last and reached[1:].any() == last, "others are infinite")
+            where = "is made again" if last else "is made once"
+            reason = f"8.4: only an element that {where} is infinite"
+            file = since_5((prototype, made))
+            yield Row(f"dialect_infinite_{'last' if last else 'first'}{name}", PAYLOAD, reason, file)
 
 
 def layered() -> Iterator[Row]:
@@ -283,7 +325,7 @@ def layered() -> Iterator[Row]:
         file = since_5((prototype, made))
         file.masks, file.entries[0].zero = [Mask(CONSTANT, 20, 20)], zero
         yield Row(f"dialect_mask_not_idle_{zero}", PAYLOAD, "7: a bit for an element that a step made +0.0", file)
-    for distribution in ALL:
+    for distribution in NAMES:
         values = elements(distribution, 92, 5, ONE, 20, low=HALF | MINUS)
         steps = {18: dialects.step_to(int(values[18]), NAN)}
         file = since_5(dialect(distribution, 92, 5, ONE, 20, steps), n=17, scale=b"\0\0\0\x40")

@@ -10,7 +10,7 @@ import vector_drawn as drawing
 import vector_numbers as numbers
 from vector_cases_arranged import arranged, demand
 from vector_cases_delta_masks import upon
-from vector_cases_dialects import ALL, dialect, show_dialects, since_5
+from vector_cases_dialects import FOUR, dialect, show_dialects, since_5
 from vector_cases_drawn import INFINITY, NAN, drawn, pattern, xor_of
 from vector_cases_generators import generated
 from vector_cases_layers import HALF, MINUS, ONE, TWO, Builder, negated, tile, times, u4
@@ -44,7 +44,7 @@ def reaching(distribution: int, offset: int, length: int, wanted: dict[int, int]
 def step_by_one() -> Valid:
     """A last place more and less: of the first and the last element, of one, of two neighbours, and of all."""
     rows = []
-    for distribution in ALL:
+    for distribution in FOUR:
         for steps in ({0: UP, 19: DOWN}, {3: DOWN, 4: UP}, {7: UP}, {i: UP - i % 2 for i in range(20)}):
             row, made = dialect(distribution, 172, 1, ONE, 20, steps)
             old = elements(distribution, 172, 1, ONE, 20, low=HALF | MINUS)
@@ -58,7 +58,7 @@ def step_by_one() -> Valid:
 def step_ends() -> Valid:
     """The least and the greatest steps, 2^32 - 1 of them half of all patterns away; beyond 2^32 and below 0."""
     rows = []
-    for distribution in ALL:
+    for distribution in FOUR:
         steps = {0: MOST_DOWN, 1: MOST_UP, 2: MOST_DOWN - 2, 3: MOST_UP - 2, 18: 3, 19: 4}
         old = elements(distribution, 173, 2, ONE, 20, low=HALF | MINUS)
         demand((old & MINUS).any() and not (old & MINUS).all(), "elements of one sign only")
@@ -88,8 +88,8 @@ def step_around_zero() -> Valid:
 def step_to_special() -> Valid:
     """Steps to NaN, -0.0, +0.0, infinity and the NaN of all bits; of what is made again, and of all elements."""
     some = {0: 0, 1: NAN, 15: MINUS, 16: INFINITY, 17: ONE, 18: WORD, 19: MINUS}
-    rows = [reaching(d, 3, 20, some) for d in ALL]
-    rows += [reaching(d, 1, 500, {499: WORD, 200: 1, 128: MINUS, 129: 0x7F800001}) for d in ALL]
+    rows = [reaching(d, 3, 20, some) for d in FOUR]
+    rows += [reaching(d, 1, 500, {499: WORD, 200: 1, 128: MINUS, 129: 0x7F800001}) for d in FOUR]
     return show_dialects(*rows, reaching(NORMAL_OF_C, 2, 16, {i: i for i in range(16)}))
 
 
@@ -97,7 +97,7 @@ def step_to_special() -> Valid:
 def step_sizes() -> Valid:
     """Steps of one to five bytes, the least and the greatest of each; gaps of one, two and three."""
     sizes = [1, 127, 128, (1 << 14) - 1, 1 << 14, (1 << 21) - 1, 1 << 21, (1 << 28) - 1, 1 << 28, WORD]
-    rows = [dialect(d, 174, 0, ONE, 300, {127 + 2 * i: step for i, step in enumerate(sizes)}) for d in ALL]
+    rows = [dialect(d, 174, 0, ONE, 300, {127 + 2 * i: step for i, step in enumerate(sizes)}) for d in FOUR]
     places = (0, 128, 257, 257 + 16384, 257 + 16384 + 16385)
     rows.append(dialect(UNIFORM_TWICE, 174, 0, SCALE, places[-1] + 1, dict(zip(places, sizes, strict=False)), LOW))
     return show_dialects(*rows)
@@ -135,7 +135,7 @@ def step_from_dialect_to_dialect() -> Valid:
 def dialect_layers() -> Valid:
     """Layers with zero = zero and negated, phase not 0, scaled; what steps make +0.0 is idle, -0.0 is not."""
     build = Builder()
-    rows = [reaching(d, 7, 20, {3: 0, 4: MINUS, 19: 0}) for d in ALL]
+    rows = [reaching(d, 7, 20, {3: 0, 4: MINUS, 19: 0}) for d in FOUR]
     rows += [dialect(UNIFORM, 169, 0, 1, 24, low=MINUS | 1), dialect(UNIFORM_TWICE, 171, 8, ONE, 5, {4: UP})]
     for i, (prototype, made) in enumerate(rows):
         build.file.prototypes.append(prototype)

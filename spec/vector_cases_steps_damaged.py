@@ -14,7 +14,7 @@ from vector_cases_dialects_damaged import NAMES, SEED, cut, since_5, with_digest
 from vector_cases_invalid import MANIFEST, PAYLOAD, Row
 from vector_cases_layers import HALF, MINUS, ONE
 from vector_coders import D, Number, frame, zstd_block
-from vector_dialects import NORMAL_OF_C, UNIFORM, UNIFORM_TWICE, elements
+from vector_dialects import NORMAL_OF_C, NORMAL_UNFUSED, UNIFORM, UNIFORM_TWICE, elements
 from vector_numbers import WORD
 from vector_writer import File
 
@@ -75,7 +75,7 @@ def manifests() -> Iterator[Row]:
     yield row("gap_missing", "one gap for two patches", file)
     yield row("none_of_many", "some 2^24 gaps in a long manifest, and no steps", hostile(ZEROS))
     yield row("zero_many", "some 2^23 gaps and as many steps of 0 in a long manifest", hostile(ZEROS // 2))
-    for distribution, begin in ((UNIFORM, 13), (NORMAL_OF_C, 9)):
+    for distribution, begin in ((UNIFORM, 13), (NORMAL_OF_C, 9), (NORMAL_UNFUSED, 9)):
         for name, size in (("count", 1), ("first_gap", 2), ("gaps", 3), ("first_step", 4), ("half_of_step", 6)):
             file = with_steps(distribution, {3: 2, 4: WORD})
             reason = f"the manifest ends after {name.replace('_', ' ')}"

@@ -7,7 +7,7 @@ which this goes on from, the sign of a zero matters nowhere but in an element.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from vector_drawn import MINUS, ONE, draws, fraction, number, root, rounded, signed
 from vector_numbers import WORD
 
-UNIFORM, UNIFORM_TWICE, NORMAL, NORMAL_OF_C = 1, 2, 3, 4
+UNIFORM, UNIFORM_TWICE, NORMAL, NORMAL_OF_C, NORMAL_UNFUSED = 1, 2, 3, 4, 5
 SCALE, LOW = 0x3D924925, 0xBD124925  # of the known answers for the uniform
 
 # Distribution, seed, offset; the first element told; elements. All of length 20, the normal ones of scale 1.0.
@@ -33,6 +33,16 @@ KNOWN = (
     (UNIFORM_TWICE, WORD, 1000, 0, "BD0DAEA4 3CD031A6 BD0F3963 3B99B7B8"),
     (NORMAL_OF_C, WORD, 1000, 0, "3D701F32 BFF6A4EA 3B7BF923 3FA06EC4 3FB34312 3F2DB3A9"),
     (NORMAL_OF_C, WORD, 1000, 16, "3F2258E5 3D550E99 BFC26FA8 BFA7F97F"),
+)
+UNFUSED_LENGTH = 112  # of the known answer with nothing fused
+KNOWN_UNFUSED = ((NORMAL_UNFUSED, 3, 0, 96, "BEFE219E BF1A00EB BEF47D9A BE98F7B3 3EC94BA1 3F6B1605 BE854D54 3D50DD96"),)
+# The pattern of an element, a step, and what becomes of the pattern: the examples of the text.
+STEPS = (
+    (ONE, 1, 0x3F7FFFFF),
+    (ONE, 2, 0x3F800001),
+    (ONE, 4294967294, 0xBF7FFFFF),
+    (ONE, 4294967295, 0xBF800000),
+    (0, 1, 0xFFFFFFFF),
 )
 
 # --- binary64 -----------------------------------------------------------------------------------------------
@@ -149,7 +159,12 @@ def angle(v: Fraction) -> Fraction:
 # --- elements -----------------------------------------------------------------------------------------------
 
 
-def sixteen(drawn: list[int]) -> list[Fraction]:
+def multiply_then_add(a: Fraction, b: Fraction, c: Fraction) -> Fraction:
+    """a × b + c in binary32, two operations."""
+    return rounded(rounded(a * b) + c)
+
+
+def sixteen_of_c(drawn: Sequence[int]) -> list[Fraction]:
     """The sixteen numbers that sixteen draws make, by the C library."""
     v = [fraction(draw) for draw in drawn]
     radii = [root(rounded(-2 * ln(1 - x))) for x in v[:8]]
@@ -158,14 +173,16 @@ def sixteen(drawn: list[int]) -> list[Fraction]:
     return by_cosine + [rounded(r * sine) for r, (sine, _) in zip(radii, turned, strict=True)]
 
 
-def normal_numbers(seed: int, offset: int, length: int, *, remade: bool = True) -> list[Fraction]:
-    """The numbers by the C library; unless `remade` the last full sixteen stay as they are made at first."""
-    x = draws(seed, offset, length + 16)
-    made = [value for i in range(0, length - 15, 16) for value in sixteen(x[i : i + 16])]
-    if length % 16:
-        last = sixteen(x[length:])
-        made = made[: length - 16] + last if remade else made + last[16 - length % 16 :]
-    return made
+def sixteen_unfused(drawn: Sequence[int]) -> list[Fraction]:
+    """The same with nothing fused."""
+    return drawing.sixteen(drawn, multiply_then_add, multiply_then_add)
+
+
+SIXTEENS: dict[int, Callable[[Sequence[int]], list[Fraction]]] = {
+    NORMAL: drawing.sixteen,
+    NORMAL_OF_C: sixteen_of_c,
+    NORMAL_UNFUSED: sixteen_unfused,
+}
 
 
 def step_to(old: int, new: int) -> int:
@@ -191,13 +208,13 @@ def elements(
 ) -> NDArray[np.uint32]:
     """All elements as bits, patches applied (4.5, 8.9); scale and low as bits."""
     size = number(scale)
-    if distribution in (UNIFORM, NORMAL):
-        same = drawing.UNIFORM if distribution == UNIFORM else drawing.NORMAL
-        made = drawing.elements(same, seed, offset, scale, length, low=low).tolist()
+    if distribution == UNIFORM:
+        made = drawing.elements(drawing.UNIFORM, seed, offset, scale, length, low=low).tolist()
     elif distribution == UNIFORM_TWICE:
         made = [signed(rounded(fraction(x) * size) + number(low)) for x in draws(seed, offset, length)]
     else:
-        made = [signed(value * size) for value in normal_numbers(seed, offset, length)]
+        numbers = drawing.normal_numbers(seed, offset, length, SIXTEENS[distribution])
+        made = [signed(value * size) for value in numbers]
     for index, step in (steps or {}).items():
         made[index] = stepped(made[index], step)
     return np.array(made, dtype="<u4")
@@ -205,12 +222,14 @@ def elements(
 
 def check_known_dialects() -> None:
     """Compare with the known answers in section 8.9."""
-    for distribution, seed, offset, first, text in KNOWN:
+    for distribution, seed, offset, first, text in KNOWN + KNOWN_UNFUSED:
         told = [int(part, 16) for part in text.split()]
         scale = SCALE if distribution == UNIFORM_TWICE else ONE
-        made = elements(distribution, seed, offset, scale, 20, low=LOW)
+        length = UNFUSED_LENGTH if distribution == NORMAL_UNFUSED else 20
+        made = elements(distribution, seed, offset, scale, length, low=LOW)
         if made[first : first + len(told)].tolist() != told:
             raise AssertionError("generator 4 differs from its known answers")
     ends = {1: MINUS - 1, 2: MINUS + 1, (1 << 32) - 1: 0, (1 << 32) - 2: WORD}
-    if any(stepped(MINUS, step) != new or step_to(MINUS, new) != step for step, new in ends.items()):
+    told_of = STEPS + tuple((MINUS, step, new) for step, new in ends.items())
+    if any(stepped(old, step) != new or step_to(old, new) != step for old, step, new in told_of):
         raise AssertionError("steps differ from what they say")

@@ -6,7 +6,7 @@ nowhere but in an element, where what is exactly 0 becomes +0.0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from math import isqrt
@@ -119,8 +119,11 @@ def fma(a: Fraction, b: Fraction, c: Fraction) -> Fraction:
     return rounded(a * b + c)
 
 
-def logarithm(x: Fraction) -> Fraction:
-    """log(x)."""
+MultiplyAdd = Callable[[Fraction, Fraction, Fraction], Fraction]
+
+
+def logarithm(x: Fraction, add: MultiplyAdd = fma) -> Fraction:
+    """log(x), where `add` is fma, or what section 8.9 has instead."""
     e = x.numerator.bit_length() - x.denominator.bit_length() + 1
     m = x / Fraction(2) ** e
     if m >= 1 or m < HALF:  # the denominator is a power of two, the numerator of any size
@@ -132,25 +135,25 @@ def logarithm(x: Fraction) -> Fraction:
     z = rounded(f * f)
     p = P[0]
     for c in P[1:]:
-        p = fma(p, f, c)
+        p = add(p, f, c)
     p = rounded(p * f)
-    p = fma(p, z, rounded(e * LOG_LOW))
+    p = add(p, z, rounded(e * LOG_LOW))
     p = rounded(p - rounded(z * HALF))
-    return fma(Fraction(e), LOG_HIGH, rounded(f + p))
+    return add(Fraction(e), LOG_HIGH, rounded(f + p))
 
 
-def sine_and_cosine(t: Fraction) -> tuple[Fraction, Fraction]:
-    """sin(t), cos(t)."""
+def sine_and_cosine(t: Fraction, add: MultiplyAdd = fma) -> tuple[Fraction, Fraction]:
+    """sin(t), cos(t), where `add` is likewise."""
     q = int(rounded(t * FOUR_BY_PI))
     n = q + 1 if q % 2 else q
     a = t
     for part in PARTS:
-        a = fma(Fraction(n), part, a)
+        a = add(Fraction(n), part, a)
     z = rounded(a * a)
-    c = rounded(fma(fma(COSINE[0], z, COSINE[1]), z, COSINE[2]) * z)
-    c = rounded(fma(c, z, -rounded(z * HALF)) + 1)
-    s = rounded(fma(fma(SINE[0], z, SINE[1]), z, SINE[2]) * z)
-    s = fma(s, a, a)
+    c = rounded(add(add(COSINE[0], z, COSINE[1]), z, COSINE[2]) * z)
+    c = rounded(add(c, z, -rounded(z * HALF)) + 1)
+    s = rounded(add(add(SINE[0], z, SINE[1]), z, SINE[2]) * z)
+    s = add(s, a, a)
     sine, cosine = (s, c) if n % 4 == 0 else (c, s)
     return -sine if n % 8 in (4, 6) else sine, -cosine if n % 8 in (2, 4) else cosine
 
@@ -163,24 +166,34 @@ def fraction(draw: int) -> Fraction:
     return Fraction(draw % (1 << 24), 1 << 24)
 
 
-def sixteen(drawn: Sequence[int]) -> list[Fraction]:
-    """The sixteen numbers that sixteen draws make."""
+def sixteen(drawn: Sequence[int], of_log: MultiplyAdd = fma, of_turns: MultiplyAdd = fma) -> list[Fraction]:
+    """The sixteen numbers that sixteen draws make; what stands for fma in log, and in sin and cos."""
     v = [fraction(draw) for draw in drawn]
     by_cosine, by_sine = [], []
     for j in range(8):
-        r = root(rounded(-2 * logarithm(1 - v[j])))
-        sine, cosine = sine_and_cosine(rounded(TWO_PI * v[j + 8]))
+        r = root(rounded(-2 * logarithm(1 - v[j], of_log)))
+        sine, cosine = sine_and_cosine(rounded(TWO_PI * v[j + 8]), of_turns)
         by_cosine.append(rounded(r * cosine))
         by_sine.append(rounded(r * sine))
     return by_cosine + by_sine
 
 
-def normal_numbers(seed: int, offset: int, length: int, *, remade: bool = True) -> list[Fraction]:
-    """The numbers of a normal distribution; unless `remade` the last full sixteen stay as they are made at first."""
+def normal_numbers(
+    seed: int,
+    offset: int,
+    length: int,
+    make: Callable[[Sequence[int]], list[Fraction]] = sixteen,
+    *,
+    remade: bool = True,
+) -> list[Fraction]:
+    """The numbers of a normal distribution, of which `make` makes sixteen.
+
+    Unless `remade` the last full sixteen stay as they are made at first.
+    """
     x = draws(seed, offset, length + 16)
-    made = [value for i in range(0, length - 15, 16) for value in sixteen(x[i : i + 16])]
+    made = [value for i in range(0, length - 15, 16) for value in make(x[i : i + 16])]
     if length % 16:
-        last = sixteen(x[length:])
+        last = make(x[length:])
         made = made[: length - 16] + last if remade else made + last[16 - length % 16 :]
     return made
 
