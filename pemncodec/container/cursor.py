@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..errors import FormatError, ManifestError
 
 MAX_VARINT_BYTES = 9
+_LONGER = re.compile(rb"[\x80-\xff]")  # the first byte of an integer of several
+_SINGLE = [bytes([value]) for value in range(0x80)]
 
 Payload = bytes | memoryview
 
@@ -66,10 +69,16 @@ class Cursor:
         """A column of `count` integers."""
         if count > self.remaining:  # each takes a byte at least: refuse before making a list
             raise self.fail(f"{what}: {count} values announced, and {self.remaining} bytes are left")
-        column = list(self._data[self.position : self.position + count])
-        if max(column, default=0) > (0x7F if most is None else min(0x7F, most)):
-            return [self.varint(what, most) for _ in range(count)]
-        self.position += count  # of a byte each
+        column: list[int] = []
+        while len(column) < count:
+            if most is None or most > 0x7F:  # most columns are runs of single bytes
+                end = self.position + count - len(column)
+                longer = _LONGER.search(self._data, self.position, end)
+                stop = end if longer is None else longer.start()
+                column += self._data[self.position : min(stop, len(self._data))]
+                self.position = min(stop, len(self._data))
+            if len(column) < count:
+                column.append(self.varint(what, most))
         return column
 
     def text(self, what: str, most: int | None = None) -> str:
@@ -102,7 +111,7 @@ def varint(value: int) -> bytes:
 
 def varints(values: Sequence[int]) -> bytes:
     """A column of integers."""
-    return b"".join(map(varint, values))
+    return b"".join([_SINGLE[value] if value < 0x80 else varint(value) for value in values])
 
 
 def text(value: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import overload
 
 from .cursor import Cursor, varint, varints
@@ -70,27 +70,19 @@ class Patches(Sequence[Pair]):
         return ascending and (not indices or indices[-1] < length)
 
 
-NONE = Patches()
-
-
 def read_patches(cursor: Cursor, length: int, steps: bool, what: str) -> Patches:
     """Patches of elements below `length`: bits, or steps (spec section 8.9)."""
     gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
-    made = Patches()
-    index = -1
-    for gap in gaps:
-        index += gap + 1
-        if index >= length:
-            raise cursor.fail(f"{what} patches element {index} of {length}")
-        made.indices.append(index)
+    indices = list(accumulate((gap + 1 for gap in gaps), initial=-1))[1:]
+    if indices and indices[-1] >= length:
+        beyond = next(index for index in indices if index >= length)
+        raise cursor.fail(f"{what} patches element {beyond} of {length}")
     if not steps:
-        made.words.extend(cursor.fixed(4, f"patch of {what}") for _ in gaps)
-        return made
-    for step in cursor.varints(len(gaps), f"step of {what}", 0xFFFFFFFF):
-        if step == 0:
-            raise cursor.fail(f"{what} has a patch that changes nothing")
-        made.words.append(_word(step))
-    return made
+        return Patches.of(indices, [cursor.fixed(4, f"patch of {what}") for _ in gaps])
+    taken = cursor.varints(len(gaps), f"step of {what}", 0xFFFFFFFF)
+    if 0 in taken:
+        raise cursor.fail(f"{what} has a patch that changes nothing")
+    return Patches.of(indices, map(_word, taken))
 
 
 def write_patches(patches: Patches, steps: bool) -> bytes:

@@ -68,11 +68,12 @@ class PytorchGenerator:
         object.__setattr__(self, "low", float(low))
         if self.dialect not in DIALECTS.get(self.distribution, (FUSED,)):
             raise NetworkError(f"{self.distribution} of PyTorch has no dialect {self.dialect!r}")
-        object.__setattr__(self, "patches", patching.checked(self.patches, self.length))
-        object.__setattr__(self, "steps", patching.checked(self.steps, self.length))
-        if self.patches and self.in_dialect:
+        patches, steps = patching.checked(self.patches, self.length), patching.checked(self.steps, self.length)
+        object.__setattr__(self, "patches", patches)
+        object.__setattr__(self, "steps", steps)
+        if patches and self.in_dialect:
             raise NetworkError("patches are those of generator 3: say them as steps")
-        if self.steps and (self.distribution not in DIALECTS or not all(word for _, word in self.steps)):
+        if steps and (self.distribution not in DIALECTS or 0 in steps.words):
             raise NetworkError("steps are of normal and uniform elements, and none is 0")
 
     @property

@@ -21,6 +21,8 @@ _AROUND, _BESIDE = 6, 3
 _ROUGHLY = 1e-5
 _SIGN, _DOUBLED = 1 << 31, 1 << 23
 
+Doubles = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -67,31 +69,27 @@ def _sample(target: Target) -> tuple[NDArray[np.intp], Floats]:
 
 def _guesses(distribution: str, raw: Floats, values: Floats) -> Iterator[tuple[int, int]]:
     """Scale and low, the likeliest first."""
+    drawn, exact = raw.astype(np.float64), values.astype(np.float64)
     if distribution == "normal":
-        factor = _factor(raw.astype(np.float64), values)
-        yield from () if factor is None else ((bits, 0) for bits in _around(factor, _AROUND))
-        return
+        yield from ((bits, 0) for bits in _near(_factor(drawn, exact), _AROUND))
     # From -b to b: low is -b, and the scale is the difference, exactly 2 b.
-    bound = _factor(2 * raw.astype(np.float64) - 1, values)
-    if bound is not None:
-        yield from ((bits + _DOUBLED, bits | _SIGN) for bits in _around(bound, _AROUND))
-        return
-    # From 0 to b, or from -b to 0.
-    for sign, numbers_ in ((0, raw.astype(np.float64)), (_SIGN, 1 - raw.astype(np.float64))):
-        bound = _factor(numbers_, values if not sign else -values)
-        if bound is not None:
-            yield from ((bits, bits | sign if sign else 0) for bits in _around(bound, _AROUND))
-            return
-    yield from _interval(raw, values)
+    elif (bound := _factor(2 * drawn - 1, exact)) is not None:
+        yield from ((bits + _DOUBLED, bits | _SIGN) for bits in _near(bound, _AROUND))
+    elif (bound := _factor(drawn, exact)) is not None:
+        yield from ((bits, 0) for bits in _near(bound, _AROUND))
+    elif (bound := _factor(1 - drawn, -exact)) is not None:
+        yield from ((bits, bits | _SIGN) for bits in _near(bound, _AROUND))
+    elif (line := _line(drawn, exact)) is not None:
+        yield from product(_near(line[0], _BESIDE), _near(line[1], _BESIDE))
 
 
-def _factor(numbers_: NDArray[np.float64], values: Floats) -> float | None:
+def _factor(drawn: Doubles, exact: Doubles) -> float | None:
     """What most of the numbers times it make the values, if there is such a number."""
-    size = np.abs(numbers_)
+    size = np.abs(drawn)
     clear = size > min(0.1, float(np.median(size)))
     if not clear.any():
         return None
-    quotients = values[clear].astype(np.float64) / numbers_[clear]
+    quotients = exact[clear] / drawn[clear]
     middle = float(np.median(quotients))
     if not 2.0**-120 < middle < 2.0**120:
         return None
@@ -99,37 +97,34 @@ def _factor(numbers_: NDArray[np.float64], values: Floats) -> float | None:
     return middle if np.count_nonzero(off) <= len(off) // 16 else None
 
 
-def _interval(raw: Floats, values: Floats) -> Iterator[tuple[int, int]]:
-    """Scale and low of an interval that may lie anywhere: the line through the points, without what is off it."""
-    if len(values) < 3:
-        return
-    x, y = raw.astype(np.float64), values.astype(np.float64)
-    inside = np.ones(len(x), dtype=np.bool_)
-    slope = low = 0.0
-    order = np.argsort(x, kind="stable")
-    thirds = order[: len(x) // 3], order[-(len(x) // 3) :]
-    middles = [(float(np.median(x[part])), float(np.median(y[part]))) for part in thirds]
-    (x0, y0), (x1, y1) = middles
-    if x1 <= x0:
-        return
-    slope, low = (y1 - y0) / (x1 - x0), y0 - x0 * (y1 - y0) / (x1 - x0)
-    for _ in range(4):  # the tolerance is that of the medians at first, and then of the line
-        rest = np.abs(y - (low + slope * x))
+def _line(drawn: Doubles, exact: Doubles) -> tuple[float, float] | None:
+    """Slope and height at 0 of the line through most of the points, if there is one: an interval that lies anywhere."""
+    third = len(drawn) // 3
+    if third == 0:
+        return None
+    order = np.argsort(drawn, kind="stable")
+    (left, below), (right, above) = (
+        (float(np.median(drawn[part])), float(np.median(exact[part]))) for part in (order[:third], order[-third:])
+    )
+    if not left < right:
+        return None
+    slope = (above - below) / (right - left)
+    low = below - left * slope
+    for _ in range(4):  # first those near the line through the medians, and then those near the line through these
+        rest = np.abs(exact - (low + slope * drawn))
         inside = rest <= max(4 * float(np.median(rest)), _ROUGHLY * abs(slope))
-        if np.count_nonzero(inside) < max(3, len(x) // 2) or not 2.0**-120 < slope < 2.0**120:
-            return
-        mean_x, mean_y = float(x[inside].mean()), float(y[inside].mean())
-        spread = float(((x[inside] - mean_x) ** 2).sum())
-        if spread == 0:
-            return
-        slope = float(((x[inside] - mean_x) * (y[inside] - mean_y)).sum()) / spread
-        low = mean_y - slope * mean_x
-    if np.count_nonzero(rest > _ROUGHLY * slope) > len(rest) // 16 or not abs(low) < 2.0**120:
-        return
-    yield from product(_around(slope, _BESIDE), _around(low, _BESIDE))
+        middle = float(drawn[inside].mean()), float(exact[inside].mean())
+        away = drawn[inside] - middle[0]
+        slope = float((away * (exact[inside] - middle[1])).sum()) / max(float((away**2).sum()), 2.0**-60)
+        low = middle[1] - slope * middle[0]
+    off = np.abs(exact - (low + slope * drawn)) > _ROUGHLY * slope
+    sound = 2.0**-120 < slope < 2.0**120 and abs(low) < 2.0**120
+    return (slope, low) if sound and np.count_nonzero(off) <= len(off) // 16 else None
 
 
-def _around(estimate: float, count: int) -> list[int]:
-    """The bits of float32 numbers around an estimate, the nearest first."""
+def _near(estimate: float | None, count: int) -> list[int]:
+    """The bits of float32 numbers around an estimate, if there is one, the nearest first."""
+    if estimate is None:
+        return []
     near = int(np.float32(estimate).view(np.uint32))
-    return sorted(range(near - count, near + count + 1), key=lambda each: abs(each - near))
+    return sorted(range(max(near - count, 0), near + count + 1), key=lambda each: abs(each - near))
