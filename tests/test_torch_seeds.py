@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from seeds import last_places
 
 import pemncodec
 from pemncodec import errors, seeding
@@ -106,20 +107,9 @@ def test_some_other_values_are_patches() -> None:
     assert_equal(pemncodec.load(data), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
 
 
-def nudged(state: State, share: float) -> State:
-    """Weights as another library might have rounded them: some a last place more."""
-    torch.manual_seed(0)
-    return {
-        name: (tensor.view(torch.int32) + (torch.rand(tensor.shape) < share).int()).view(torch.float32)
-        if name.endswith("weight")
-        else tensor
-        for name, tensor in state.items()
-    }
-
-
 @pytest.mark.parametrize(("share", "most"), [(0.015, 37_000), (0.3, 90_000)])
 def test_another_librarys_last_places_are_steps(share: float, most: int) -> None:
-    state = nudged(hidden_networks_fc(11), share)
+    state = last_places(hidden_networks_fc(11), share)
     data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
     assert data[9] == 5
     assert len(data) < most
@@ -134,7 +124,7 @@ def test_another_librarys_last_places_are_steps(share: float, most: int) -> None
 
 def test_patches_have_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """A manifest has at most 2^24 bytes: what does not fit is stored as values."""
-    state = nudged(hidden_networks_fc(11), 0.015)
+    state = last_places(hidden_networks_fc(11), 0.015)
     monkeypatch.setattr(seeding, "_MOST_PATCH_BYTES", 4_500)
     data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=11)
     assert len(generated(data)) == 2
