@@ -30,7 +30,7 @@ COUNT = 1 << 20
 EXPONENT = 24  # of the fractions that a draw can be
 
 # CRC-32 of the little-endian float32 of 2^20 elements after torch.manual_seed(3), as published wheels of torch gave
-# them: 2.8.0 and 2.13.0 of Windows; 18 releases from 1.6.0 to 2.15.0 of Linux on x86 (with AVX2, and without); six
+# them: 2.8.0 and 2.13.0 of Windows; sixteen releases from 1.6.0 to 2.15.0 of Linux on x86 (with AVX2, and without); six
 # from 1.8.1 to 2.15.0 of Linux on Arm. Of older ones for Linux on x86 with AVX2, 1.2 to 1.5 round uniform numbers
 # twice, and 1.0 and 1.1 fuse nothing.
 PUBLISHED = [

@@ -42,10 +42,10 @@ class GeneratorRow:
 FUSED, SEPARATE, LIBRARY = "fused", "separate", "library"
 _MACHINES = {
     ("normal", FUSED): "Linux, x86 with AVX2",
-    ("normal", SEPARATE): "Windows, x86 with AVX2",  # and Linux, PyTorch 1.0 and 1.1
+    ("normal", SEPARATE): "Windows, x86 with AVX2, or PyTorch before 1.2",
     ("normal", LIBRARY): "Linux, Arm or x86 without AVX2",
     ("uniform", FUSED): "Linux, x86 with AVX2 or Arm",
-    ("uniform", SEPARATE): "Windows, or x86 without AVX2",  # and Linux, PyTorch 1.0 to 1.5
+    ("uniform", SEPARATE): "Windows, x86 without AVX2, or PyTorch before 1.6",
 }
 
 
