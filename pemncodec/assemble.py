@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -71,8 +72,11 @@ def assemble(
     progress(0, len(draft.entries), "finding prototypes")
     views = [Weight(weight.dtype, weight.values, weight.mask, weight.known) for weight in weights]
     vectors = find_vectors(views)
-    names = [weight.name for weight in weights]
-    seeded = find_generators(vectors, views, names, _known(entries, seeding), progress)
+    names = [
+        f"{weight.name} of task {draft.tasks[weight.task - 1]}" if weight.task else weight.name for weight in weights
+    ]
+    elements = sum(math.prod(entry.shape) for entry in entries if not isinstance(entry, TiedTensor))
+    seeded = find_generators(vectors, views, names, _known(entries, seeding), progress, elements)
     for number in seeded.generators:
         vectors[number].presence = None  # none of its elements is stored
     network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))

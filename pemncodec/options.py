@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -144,13 +145,21 @@ class PackOptions:
         return Keep.of(self.keep)
 
 
+def _integer(number: object) -> int | None:
+    """An integer of any type, numpy's too; no bool, and None for what is none."""
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        return None
+    return operator.index(number)
+
+
 @dataclass(frozen=True)
 class Seeding:
     """Where random weights may come from.
 
     Attributes:
         seed: of `torch.manual_seed`; None: it is not known.
-        tried: how many seeds from 0 on are tried where it is not known, and the usual ones; 0: none.
+        tried: how many seeds from 0 on are tried where it is not known, and the usual ones; 0 or False: none,
+            True: ten thousand.
 
     Raises:
         SeedError: a seed that torch does not take, or both.
@@ -160,10 +169,15 @@ class Seeding:
     tried: int = 0
 
     def __post_init__(self) -> None:
-        if self.seed is not None and (not isinstance(self.seed, int) or not -(1 << 63) <= self.seed < 1 << 64):
-            raise SeedError(f"seed {self.seed!r} is none that torch.manual_seed takes: an integer of 64 bits")
-        if not isinstance(self.tried, int) or not 0 <= self.tried <= 1 << 32:
+        if self.seed is not None:
+            seed = _integer(self.seed)
+            if seed is None or not -(1 << 63) <= seed < 1 << 64:
+                raise SeedError(f"seed {self.seed!r} is none that torch.manual_seed takes: an integer of 64 bits")
+            object.__setattr__(self, "seed", seed)
+        tried = DEFAULT_TRIED if self.tried is True else _integer(self.tried)
+        if tried is None or not 0 <= tried <= 1 << 32:
             raise SeedError(f"{self.tried!r} seeds cannot be tried: 0 to 2^32")
+        object.__setattr__(self, "tried", tried)
         if self.seed is not None and self.tried:
             raise SeedError("the seed is given: there is none to find")
 

@@ -12,9 +12,10 @@ import torch
 from . import tasks as task_drafts
 from .api import load_network
 from .assemble import UNKNOWN, assemble
-from .base import BaseFiles, refuse_base
+from .base import BaseFiles, Bases, refuse_base
 from .checkpoints import draft_of
 from .container.accounting import sizes
+from .container.generators import PytorchRow
 from .container.sections import EncodedFile
 from .draft import Draft
 from .encode import encode_file
@@ -62,7 +63,7 @@ class PackArguments(TypedDict, total=False):
             only.
         torch_seed: what `torch.manual_seed` was called with before the network was made. Weights that its CPU generator
             drew are found again and become the seed.
-        find_seed: how many seeds from 0 on to try where it is not known, and some usual ones.
+        find_seed: how many seeds from 0 on to try where it is not known, and some usual ones; True: ten thousand.
         progress: called with (done, total, name).
     """
 
@@ -225,13 +226,13 @@ def pack_draft(
     Args:
         folder: where a temporary file may be for what would take much memory; by default there is none.
         base: as for `pack`.
-        seeding: which seed of PyTorch may have made the random weights.
+        seeding: which seed of PyTorch may have made the random weights; by default that of the base, if it has one.
 
     Raises:
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
         NetworkError: bad metadata, or a network that does not fit the format.
     """
-    assembled = assemble(draft, metadata, progress, seeding)
+    assembled = assemble(draft, metadata, progress, _seed_of(base) if seeding == UNKNOWN else seeding)
     encoded = encode_file(assembled.network, progress, folder, base)
     return encoded, PackReport(
         layout=draft.layout,
@@ -247,6 +248,17 @@ def pack_draft(
         threshold=draft.threshold,
         tasks=draft.tasks,
     )
+
+
+def _seed_of(given: BaseFiles) -> Seeding:
+    """The seed of PyTorch that made values of the base."""
+    bases = Bases(given)
+    try:
+        newest = bases.newest()
+        rows = () if newest is None else newest.container.manifest.prototypes
+        return next((Seeding(row.seed) for row in rows if isinstance(row, PytorchRow)), UNKNOWN)
+    finally:
+        bases.close()
 
 
 def _prepared(arguments: PackArguments) -> tuple[PackOptions, InferenceOptions]:

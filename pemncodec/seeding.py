@@ -19,11 +19,17 @@ from .progress import Progress, silent
 from .prototypes.find import folded
 from .prototypes.pytorch import PytorchGenerator
 from .prototypes.pytorch_numbers import DIALECTS
-from .prototypes.seeds import Found, Prober, Target, origin, search
+from .prototypes.seeds import Found, Prober, Target, default_window, origin, search
+from .prototypes.seeds.origin import Origin
 from .prototypes.vector import Vector, Weight
 
-# Seeds that people choose beyond the first ten thousand.
-USUAL = (12345, 31337, 123456, 1234567, 12345678, 123456789, 20190523, 20200101, 20210101, 20220101, 3735928559)
+# Seeds that people choose, tried whatever the number (docs/seeds.md has them, too).
+USUAL = (
+    *(42, 123, 256, 512, 666, 777, 999, 1024, 1111, 1234, 1337, 2018, 2019, 2020, 2021, 2022, 2023, 2024, 2025, 2026),
+    *(3407, 4242, 4321, 5489, 8888, 9999, 12345, 31337, 31415, 54321, 65537, 99999, 123123, 123456, 314159, 271828),
+    *(654321, 1234567, 12345678, 123456789, 987654321, 20190523, 20200101, 20210101, 20220101, 20230101, 20240101),
+    *(20250101, 3735928559, 4294967295),
+)
 # What a generator costs in the manifest, and at most what a float32 value does in a block, in bytes.
 _ROW_BYTES, _VALUE_BYTES = 32, 3
 # In a longer one sixteen elements that differ do not hide where it was drawn.
@@ -50,6 +56,7 @@ def find_generators(
     names: Sequence[str],
     seeding: Seeding,
     progress: Progress = silent,
+    elements: int = 0,
 ) -> Seeded:
     """Search where the vectors were drawn.
 
@@ -58,49 +65,46 @@ def find_generators(
         weights: what they fill.
         names: of the weights.
         seeding: the seed, or how many to try.
+        progress: is told how far the search is.
+        elements: of the whole network, which says how far the search goes.
     """
     if seeding.seed is None and not seeding.tried:
         return NOTHING
-    numbers = [
-        number for number, each in enumerate(vectors) if each.dtype == FLOAT32 and len(each.values) >= PYTORCH_BLOCK
-    ]
+    numbers = _candidates(vectors)
     targets = [_target(vectors[number], weights, names) for number in numbers]
     if not targets:
-        return Seeded({}, [], ["no layer has float32 values that a seed could have made"])
+        return Seeded({}, [], [origin.nothing(vectors)])
     seed = seeding.seed if seeding.seed is not None else _find_seed(targets, seeding.tried, progress)
     if seed is None:
-        return Seeded({}, [], [f"none of the seeds 0 … {seeding.tried - 1}, nor a usual one, made these weights"])
+        return Seeded({}, [], [origin.no_seed(seeding.tried)])
     given, seed = seed, seed & 0xFFFFFFFF  # what the CPU generator takes of it
-    found = _with_prefixes(targets, search(targets, seed, progress), seed, progress)
-    generators: list[PytorchGenerator | None] = []
+    window = default_window(targets, elements)
+    rows: list[Origin] = []
     room = _MOST_PATCH_BYTES
-    for target, one in zip(targets, found, strict=True):
+    for number, target, one in zip(numbers, targets, _with_prefixes(targets, seed, progress, window), strict=True):
         made = None if one is None else _generator(one, target, seed, room)
         room -= 0 if made is None else _patch_bytes(made)
-        generators.append(made)
-    called = [
-        origin.called(target.name, len(vectors[number].members))
-        for number, target in zip(numbers, targets, strict=True)
-    ]
-    return Seeded(
-        {number: made for number, made in zip(numbers, generators, strict=True) if made is not None},
-        origin.findings(given, called, generators),
-        origin.notes(given, called, generators, [one is not None for one in found]),
-    )
+        rows.append(Origin(origin.called(target.name, len(vectors[number].members)), one, made))
+    generators = {number: row.generator for number, row in zip(numbers, rows, strict=True) if row.generator is not None}
+    return Seeded(generators, origin.findings(given, rows), origin.notes(given, rows, window))
 
 
-def _with_prefixes(
-    targets: Sequence[Target], found: Sequence[Found | None], seed: int, progress: Progress
-) -> list[Found | None]:
+def _candidates(vectors: Sequence[Vector]) -> list[int]:
+    """The vectors that a seed could make so that it is smaller, in the order of the layers."""
+    fit = [number for number, each in enumerate(vectors) if each.dtype == FLOAT32 and len(each.values) >= PYTORCH_BLOCK]
+    return sorted(fit, key=lambda number: min(vectors[number].members))
+
+
+def _with_prefixes(targets: Sequence[Target], seed: int, progress: Progress, window: int) -> list[Found | None]:
     """Also vectors that are the beginning of a longer tensor (random-vector padding keeps the first d values of one).
 
     The last sixteen elements of a normal tensor whose length is no multiple of sixteen are drawn again, after all
     others; of a beginning they are not, so that they are patched.
     """
-    complete = list(found)
-    numbers = [n for n, one in enumerate(found) if one is None and _beginning(targets[n]) is not None]
+    complete = search(targets, seed, progress, window)
+    numbers = [n for n, one in enumerate(complete) if one is None and _beginning(targets[n]) is not None]
     whole = [beginning for n in numbers if (beginning := _beginning(targets[n])) is not None]
-    for number, one in zip(numbers, search(whole, seed, progress) if whole else [], strict=True):
+    for number, one in zip(numbers, search(whole, seed, progress, window) if whole else [], strict=True):
         target = targets[number]
         if one is None or one.distribution != "normal":
             continue
@@ -120,7 +124,7 @@ def _beginning(target: Target) -> Target | None:
 
 
 def _find_seed(targets: Sequence[Target], tried: int, progress: Progress) -> int | None:
-    candidates = [*range(tried), *(seed for seed in USUAL if seed >= tried)]
+    candidates = [*range(tried), *sorted(seed for seed in USUAL if seed >= tried)]
     short = [target for target in targets if len(target.values) < _SHORT]
     beginnings = [each for target in short if (each := _beginning(target)) is not None]
     comes_from = Prober(targets, beginnings)
@@ -135,7 +139,7 @@ def _target(vector: Vector, weights: Sequence[Weight], names: Sequence[str]) -> 
     wanted: NDArray[np.bool_] = np.zeros(len(vector.values), dtype=np.bool_)
     for member in vector.members:
         np.logical_or(wanted, folded(weights[member].mask, len(wanted)), out=wanted)
-    return Target(names[vector.members[0]], vector.values, wanted)
+    return Target(names[min(vector.members)], vector.values, wanted)
 
 
 def _plain(found: Found, length: int, seed: int) -> PytorchGenerator:

@@ -223,7 +223,7 @@ def test_changed_elements(kind: str) -> None:
         assert found[0] is not None
         assert found[0].distribution == kind
         assert [position for position, _ in found[0].differences] == few.tolist()
-    assert search([changed(whole, wanted[::500])], SEED) == [None]
+    assert search([changed(whole, wanted[::15])], SEED) == [None]
     (place,) = search([changed(whole, unwanted)], SEED)
     assert place is not None
     assert (place.distribution, place.offset, list(place.differences)) == (kind, 0, [])
@@ -295,6 +295,9 @@ def test_window_and_progress() -> None:
 def test_chance() -> None:
     assert beyond_chance("uniform", 5, 0, 1 << 24)
     assert not beyond_chance("uniform", 3, 0, 1 << 24)
-    assert not beyond_chance("uniform", 999, 1, 1 << 24)
+    assert not beyond_chance("uniform", 999, 50, 1 << 24)
+    assert beyond_chance("uniform", 999, 49, 1 << 24)
+    assert beyond_chance("uniform", 999, 0, 1 << 24, near=999)
+    assert not beyond_chance("uniform", 4, 0, 1 << 24, near=4)
     assert beyond_chance("signs of normal", 1000, 1, 1 << 24)
     assert not beyond_chance("signs of normal", 50, 0, 1 << 24)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from seeds import last_places
@@ -209,7 +210,7 @@ def test_the_seed_is_found() -> None:
     assert "seed 11" in seen
     none, report = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=5)
     assert generated(none) == []
-    assert any("none of the seeds 0 … 4, nor a usual one, made these weights" in note for note in report.notes)
+    assert any("none of the seeds 0 … 4, nor a usual one, made these weights within" in note for note in report.notes)
 
 
 def test_tasks_over_one_seed(tmp_path: Path) -> None:
@@ -229,6 +230,73 @@ def test_tasks_over_one_seed(tmp_path: Path) -> None:
     for name, state in states.items():
         expected = pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable"))
         assert_equal(pemncodec.load_file(path, task=name), expected)
+
+
+def test_a_delta_takes_the_seed_of_its_base(tmp_path: Path) -> None:
+    state = hidden_networks_fc(11)
+    base = tmp_path / "base.pemn"
+    pemncodec.save_file(state, base, keep=0.5, ties="stable", torch_seed=11)
+    state["fc1.scores"] = torch.where(torch.rand(300, 784) < 0.99, state["fc1.scores"], torch.rand(300, 784))
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", base=base)
+    assert "torch.manual_seed(11) made 3 of 3 vectors (normal)" in report.findings
+    assert len(data) < base.stat().st_size / 2
+    assert_equal(pemncodec.load(data, base=base), pemncodec.load(pemncodec.save(state, keep=0.5, ties="stable")))
+
+
+def test_far_from_the_seed() -> None:
+    """Behind what is no masked layer: an embedding, and whatever else was drawn."""
+    torch.manual_seed(42)
+    state = {"emb.weight": torch.nn.Embedding(30_000, 128).weight.detach()}
+    torch.rand(1_000_000)
+    state["fc.weight"] = torch.nn.Linear(128, 128).weight.detach()
+    state["fc.scores"] = torch.rand(128, 128)
+    data, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=42)
+    assert len(generated(data)) == 1, report.notes
+
+
+def test_draws_that_were_divided() -> None:
+    """`randn / sqrt(n)` rounds otherwise than a product: nearly every second element is a last place off."""
+    for size in (50, 200, 300):
+        torch.manual_seed(7)
+        state = {"w.weight": torch.randn(size, size) / math.sqrt(size), "w.scores": torch.rand(size, size)}
+        data, _ = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=7)
+        assert len(generated(data)) == 1
+        assert_equal(pemncodec.load(data), effective(state, 0.5))
+
+
+def test_seeds_of_other_types() -> None:
+    state = hidden_networks_fc(11)
+    by_numpy, _ = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=np.int64(11))  # type: ignore[arg-type]
+    assert len(generated(by_numpy)) == 3
+    found, _ = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=True)
+    assert found == by_numpy
+    with pytest.raises(errors.SeedError, match="seed True is none"):
+        pemncodec.save(state, keep=0.5, ties="stable", torch_seed=True)
+
+
+def test_usual_seeds_are_tried_whatever_the_number() -> None:
+    data, _ = pemncodec.pack(hidden_networks_fc(3407), keep=0.5, ties="stable", find_seed=2)
+    assert len(generated(data)) == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"a": torch.randn(40)}, "no masked layer has values that a seed"),
+        ({"a.weight": torch.randn(5, 8).half(), "a.scores": torch.rand(5, 8)}, "no masked layer has float32 values"),
+        ({"a.weight": torch.randn(2, 7), "a.scores": torch.rand(2, 7)}, "so many different float32 values"),
+    ],
+)
+def test_why_nothing_is_looked_for(state: State, reason: str) -> None:
+    _, report = pemncodec.pack(state, keep=0.5 if len(state) > 1 else None, torch_seed=1)
+    assert any(reason in note for note in report.notes), report.notes
+
+
+def test_what_rounds_alike_everywhere_has_no_machine() -> None:
+    torch.manual_seed(3)
+    state = {"a.weight": torch.rand(100, 100), "a.scores": torch.rand(100, 100)}
+    _, report = pemncodec.pack(state, keep=0.5, ties="stable", torch_seed=3)
+    assert "a.weight: uniform from draw 0 on, 0 … 1" in report.findings
 
 
 def test_the_command(tmp_path: Path) -> None:

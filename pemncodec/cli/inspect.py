@@ -157,7 +157,9 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
 def _prototype_text(prototype: dict[str, Any]) -> str:
     if prototype["kind"] == "pytorch":
         text = f"{prototype['length']:,} values, {prototype['distribution']}, of torch.manual_seed({prototype['seed']})"
-        text += f" from draw {prototype['offset']:,} on, scale {prototype['scale']:g}"
+        text += f" from draw {prototype['offset']:,} on, "
+        low, scale = prototype["low"], prototype["scale"]
+        text += f"{low:g} … {low + scale:g}" if prototype["distribution"] == "uniform" else f"scale {scale:g}"
         text += f", as on {prototype['machine']}" if prototype["machine"] else ""
         return text + (f", {prototype['patches']:,} patched" if prototype["patches"] else "")
     if prototype["kind"] == "generator":

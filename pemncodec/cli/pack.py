@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ..draft import Draft
 
 
+# Lines of what was found, and characters of a note, that are printed without --verbose.
+_MOST_LINES, _LONGEST = 64, 1_000
+
+
 class _Pack(click.Command):
     """`--find-seed` takes a number if one follows; a file name that follows is none."""
 
@@ -84,7 +88,9 @@ class _Pack(click.Command):
 )
 @common.force
 @common.quiet
-@click.option("-v", "--verbose", is_flag=True, help="Say why the checkpoint was taken for what it is.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Say why the checkpoint was taken for what it is, and all that was found."
+)
 def pack(
     checkpoint: Path | None,
     output: Path | None,
@@ -203,6 +209,18 @@ def _rule(report: PackReport) -> str:
     return report.mask_rule if report.keep is None else f"{report.mask_rule}, keep {report.keep:g} of every layer"
 
 
+def _some(lines: list[str], verbose: bool) -> list[str]:
+    """All lines of most networks, the first ones of those with very many layers."""
+    if verbose or len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more lines: --verbose prints them"]
+
+
+def _shortened(line: str, verbose: bool) -> str:
+    """A line that names very many layers, cut unless all is wanted."""
+    return line if verbose or len(line) <= _LONGEST else f"{line[:_LONGEST]} … (--verbose prints all)"
+
+
 def _lines(
     called: str, what: str, before: int, packed: Path, report: PackReport, comparison: Comparison, verbose: bool
 ) -> list[str]:
@@ -215,8 +233,8 @@ def _lines(
     lines.append(f"mask rule: {_rule(report)}")
     if verbose:
         lines += [f"because: {line}" for line in report.reasons]
-    lines += [f"found: {line}" for line in report.findings]
-    lines += [f"note: {line}" for line in report.notes]
+    lines += [f"found: {line}" for line in _some(report.findings, verbose)]
+    lines += [f"note: {_shortened(line, verbose)}" for line in report.notes]
     lines += [f"converted: {line}" for line in report.conversions]
     if report.dropped:
         lines.append(f"left out: {', '.join(report.dropped)}")

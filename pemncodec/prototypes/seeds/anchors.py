@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .chunk import Chunk
-from .target import BLOCK, Target, draw_of_angle, magnitudes, tolerated
+from .target import BLOCK, Target, draw_of_angle, magnitudes, outliers
 
 RANGE = 1 << 24
 _BUCKET = 8
@@ -88,7 +88,7 @@ def uniform_anchors(target: Target, prefix: int) -> list[Anchors] | None:
     """
     positions, values = magnitudes(_first(target, prefix))
     count = len(values)
-    outside = tolerated(count)
+    outside = outliers(count)
     short = (2 * outside + _SHORT) / max(count, 1)
     if count < 8 or short > 0.5:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -26,9 +26,10 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Parameters:
-    """A dialect, and float32 bits; low is 0 but for a uniform."""
+    """A dialect, whether it is the only one, and float32 bits; low is 0 but for a uniform."""
 
     dialect: str
+    sure: bool
     scale: int
     low: int = 0
 
@@ -37,7 +38,7 @@ def parameters(target: Target, place: Place) -> Parameters | None:
     """What the first wanted elements agree with best, or None if they were not drawn there."""
     if place.distribution.startswith("signs"):
         scale = constant(target)
-        return None if scale is None else Parameters(FUSED, scale)
+        return None if scale is None else Parameters(FUSED, False, scale)
     positions, values = _sample(target)
     if not len(positions):
         return None
@@ -52,7 +53,9 @@ def parameters(target: Target, place: Place) -> Parameters | None:
             made = scaled(place.distribution, dialect, raw, scale, low).view(np.uint32)
             differ = int(np.count_nonzero(made != values.view(np.uint32)))
             if differ < best:
-                best, chosen = differ, Parameters(dialect, scale, low)
+                best, chosen = differ, Parameters(dialect, True, scale, low)
+            elif differ == best and chosen is not None and dialect != chosen.dialect:
+                chosen = replace(chosen, sure=False)
     return chosen
 
 

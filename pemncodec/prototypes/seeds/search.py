@@ -17,8 +17,9 @@ from .verify import verify
 _CHUNK = 1 << 22
 # The elements of a target that its place is looked for with.
 _PREFIX = 1 << 18
-_PROBE_PREFIX = 1 << 14
-_PROBE_WINDOW = 1 << 21
+_PROBE_PREFIX = 1 << 16
+# How many draws of a seed among many are looked through: half of these for a tiny network.
+PROBE_WINDOW = 1 << 21
 _PROBE_TARGETS = 8
 
 
@@ -50,7 +51,7 @@ class Prober:
     """
 
     def __init__(self, targets: Sequence[Target], beginnings: Sequence[Target] = (), window: int | None = None) -> None:
-        shortest = min(default_window(targets), _PROBE_WINDOW)
+        shortest = min(8 * sum(len(target.values) for target in targets) + PROBE_WINDOW // 2, PROBE_WINDOW)
         chosen = [
             target
             for some in (targets, beginnings)

@@ -43,6 +43,7 @@ class Found:
     Attributes:
         distribution: as `PytorchGenerator` names them.
         dialect: the one in which the fewest elements differ.
+        sure: whether in every other one more of them do.
         offset: number of the first draw.
         scale: float32 bits.
         low: float32 bits; of a uniform distribution.
@@ -51,6 +52,7 @@ class Found:
 
     distribution: str
     dialect: str
+    sure: bool
     offset: int
     scale: int
     low: int
@@ -58,13 +60,13 @@ class Found:
 
 
 def tolerated(wanted: int) -> int:
-    """How many of the wanted elements may be other ones."""
+    """How many of the wanted elements may be other ones; any number may differ in its last places."""
+    return wanted // 20
+
+
+def outliers(wanted: int) -> int:
+    """How many of the wanted elements may lie outside of the interval of a uniform."""
     return wanted // 1000
-
-
-def tolerated_near(wanted: int) -> int:
-    """How many of the wanted elements may differ in their last places, as another machine rounds them."""
-    return wanted // 2
 
 
 def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, near: int = 0) -> bool:
@@ -77,7 +79,7 @@ def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, 
         window: among how many places the find was made.
         near: how many of them differ in their last places.
     """
-    if mismatches > tolerated(wanted) or near > tolerated_near(wanted):
+    if mismatches > tolerated(wanted):
         return False
     choices = math.lgamma(wanted + 1) - math.lgamma(mismatches + 1) - math.lgamma(wanted - mismatches + 1)
     given = math.log2(max(window, 1)) + choices / math.log(2)
@@ -87,9 +89,14 @@ def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, 
     return seen >= given + MANTISSA + _MARGIN
 
 
-def default_window(targets: Sequence[Target]) -> int:
-    """How many draws the offsets are looked for in: a network is drawn a few times over, scores too."""
-    return 8 * sum(len(target.values) for target in targets) + (1 << 20)
+def default_window(targets: Sequence[Target], elements: int = 0) -> int:
+    """How many draws the offsets are looked for in: a network is drawn a few times over, scores too.
+
+    Args:
+        targets: what is looked for.
+        elements: of the whole network, that of the targets included.
+    """
+    return 8 * max(elements, sum(len(target.values) for target in targets)) + (1 << 24)
 
 
 def magnitudes(target: Target) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...container.patches import Patches
 from .drawn import Place, numbers, scaled
 from .parameters import Parameters, parameters
-from .target import Found, Target, beyond_chance, tolerated, tolerated_near
+from .target import Found, Target, beyond_chance, tolerated
 
 _FIRST, _PIECE = 1 << 12, 1 << 18
 # An element differs in its last places only if it is so near, in units of the scale and of itself.
@@ -44,7 +44,8 @@ def verify(target: Target, place: Place, window: int) -> Found | None:
         place.distribution, wanted, differences.others, window, differences.near
     ):
         return None
-    return Found(place.distribution, drawn.dialect, place.offset, drawn.scale, drawn.low, differences.patches())
+    offset, patches = place.offset, differences.patches()
+    return Found(place.distribution, drawn.dialect, drawn.sure, offset, drawn.scale, drawn.low, patches)
 
 
 def _differences(target: Target, place: Place, drawn: Parameters) -> _Differences | None:
@@ -64,7 +65,7 @@ def _differences(target: Target, place: Place, drawn: Parameters) -> _Difference
             found.others += len(differ) - near
             found.indices.append(start + differ)
             found.words.append(values[differ] - made.view(np.uint32)[differ])
-        if found.others > tolerated(wanted) or found.near > tolerated_near(wanted):
+        if found.others > tolerated(wanted):
             return None
         start, count = stop, _PIECE
     return found
