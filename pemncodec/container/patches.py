@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import overload
 
 from .cursor import Cursor, varint, varints
@@ -73,16 +73,23 @@ class Patches(Sequence[Pair]):
 def read_patches(cursor: Cursor, length: int, steps: bool, what: str) -> Patches:
     """Patches of elements below `length`: bits, or steps (spec section 8.9)."""
     gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
-    indices = list(accumulate((gap + 1 for gap in gaps), initial=-1))[1:]
-    if indices and indices[-1] >= length:
-        beyond = next(index for index in indices if index >= length)
-        raise cursor.fail(f"{what} patches element {beyond} of {length}")
+    indices = array("Q", _indices(gaps, cursor, length, what))
     if not steps:
         return Patches.of(indices, [cursor.fixed(4, f"patch of {what}") for _ in gaps])
     taken = cursor.varints(len(gaps), f"step of {what}", 0xFFFFFFFF)
     if 0 in taken:
         raise cursor.fail(f"{what} has a patch that changes nothing")
     return Patches.of(indices, map(_word, taken))
+
+
+def _indices(gaps: Iterable[int], cursor: Cursor, length: int, what: str) -> Iterator[int]:
+    """The patched elements, one by one: they may be millions."""
+    index = -1
+    for gap in gaps:
+        index += gap + 1
+        if index >= length:
+            raise cursor.fail(f"{what} patches element {index} of {length}")
+        yield index
 
 
 def write_patches(patches: Patches, steps: bool) -> bytes:
