@@ -72,8 +72,8 @@ class Decoder:
         """
         if count > self.max_bytes:
             raise LimitError(
-                f"{what} decodes to {count} bytes, prototypes and the draws of seeds included, and max_bytes allows "
-                f"{self.max_bytes}: raise it if you trust the file"
+                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you "
+                "trust the file (prototypes and the draws of seeds count, too)"
             )
 
     def base(self) -> BaseValues:
