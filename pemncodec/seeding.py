@@ -82,8 +82,8 @@ def find_generators(
     rows: list[Origin] = []
     room = _MOST_PATCH_BYTES
     for number, target, one in zip(numbers, targets, _with_prefixes(targets, seed, progress, window), strict=True):
-        made = None if one is None else _generator(one, target, seed, room)
-        room -= 0 if made is None else _patch_bytes(made)
+        made, size = (None, 0) if one is None else _generator(one, target, seed, room)
+        room -= size
         rows.append(Origin(origin.called(target.name, len(vectors[number].members)), one, made))
     generators = {number: row.generator for number, row in zip(numbers, rows, strict=True) if row.generator is not None}
     return Seeded(generators, origin.findings(given, rows), origin.notes(given, rows, window))
@@ -102,9 +102,9 @@ def _with_prefixes(targets: Sequence[Target], seed: int, progress: Progress, win
     others; of a beginning they are not, so that they are patched.
     """
     complete = search(targets, seed, progress, window)
-    numbers = [n for n, one in enumerate(complete) if one is None and _beginning(targets[n]) is not None]
-    whole = [beginning for n in numbers if (beginning := _beginning(targets[n])) is not None]
-    for number, one in zip(numbers, search(whole, seed, progress, window) if whole else [], strict=True):
+    missed = {number: _beginning(targets[number]) for number, one in enumerate(complete) if one is None}
+    whole = {number: beginning for number, beginning in missed.items() if beginning is not None}
+    for number, one in zip(whole, search([*whole.values()], seed, progress, window) if whole else [], strict=True):
         target = targets[number]
         if one is None or one.distribution != "normal":
             continue
@@ -147,31 +147,27 @@ def _plain(found: Found, length: int, seed: int) -> PytorchGenerator:
     return PytorchGenerator(found.distribution, length, seed, found.offset, scale, low, dialect=found.dialect)
 
 
-def _generator(found: Found, target: Target, seed: int, room: int) -> PytorchGenerator | None:
-    """The generator with its patches, unless values are smaller or the patches do not fit."""
+def _generator(found: Found, target: Target, seed: int, room: int) -> tuple[PytorchGenerator | None, int]:
+    """The generator, and the bytes of its patches; none if values are smaller or the patches do not fit."""
     plain = _plain(found, len(target.values), seed)
-    made = replace(plain, steps=found.differences) if plain.distribution in DIALECTS else None
-    if plain.dialect == FUSED:
-        indices = found.differences.indices
-        as_bits = replace(plain, patches=Patches.of(indices, target.values[np.array(indices, np.int64)].tolist()))
-        # An older reader knows patches as bits: steps are for what they make much smaller.
-        if made is None or 2 * _patch_bytes(made) > _patch_bytes(as_bits):
-            made = as_bits
-    assert made is not None  # signs have one dialect
-    wanted = int(np.count_nonzero(target.wanted))
-    size = _patch_bytes(made)
-    return made if _ROW_BYTES + size < _VALUE_BYTES * wanted and size <= room else None
+    as_bits, as_steps = _patch_bytes(found.differences)
+    # An older reader knows patches as bits, and signs have no others: steps are for what they make much smaller.
+    stepped = plain.dialect != FUSED or (plain.distribution in DIALECTS and 2 * as_steps <= as_bits)
+    size = as_steps if stepped else as_bits
+    if _ROW_BYTES + size >= _VALUE_BYTES * int(np.count_nonzero(target.wanted)) or size > room:
+        return None, 0
+    if stepped:
+        return replace(plain, steps=found.differences), size
+    indices = found.differences.indices
+    return replace(plain, patches=Patches.of(indices, target.values[np.array(indices, np.int64)].tolist())), size
 
 
-def _patch_bytes(generator: PytorchGenerator) -> int:
-    """Bytes of patches in the manifest, before it is compressed."""
-    patches = Patches(generator.patches or generator.steps)
-    indices = np.array([-1, *patches.indices], np.int64)
-    gaps: NDArray[np.int64] = indices[1:] - indices[:-1] - 1
-    if generator.patches:
-        return _varint_bytes(gaps) + 4 * len(patches)
-    words: NDArray[np.int64] = np.array(patches.words, np.uint32).view(np.int32).astype(np.int64)
-    return _varint_bytes(gaps) + _varint_bytes(2 * np.abs(words))
+def _patch_bytes(differences: Patches) -> tuple[int, int]:
+    """Bytes of patches in the manifest, before it is compressed: as bits, and as steps."""
+    indices = np.array([-1, *differences.indices], np.int64)
+    gaps = _varint_bytes(indices[1:] - indices[:-1] - 1)
+    words: NDArray[np.int64] = np.array(differences.words, np.uint32).view(np.int32).astype(np.int64)
+    return gaps + 4 * len(differences), gaps + _varint_bytes(2 * np.abs(words))
 
 
 def _varint_bytes(values: NDArray[np.int64]) -> int:

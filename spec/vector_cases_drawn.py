@@ -5,7 +5,7 @@ Seeds and offsets of rare draws were searched for; every case demands that they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import vector_drawn as drawing
@@ -268,13 +268,8 @@ def pattern(n: int) -> Array:
     return np.asarray(np.arange(n) * 5 % 7 < 4)
 
 
-@valid
-def drawn_layers() -> Valid:
-    """Layers with zero = zero and negated, phase not 0, scaled; signs without a sign and -0.0 are idle or are not."""
-    build = Builder()
-    seed, position = rare(1 << 23)
-    rows = [drawn(UNIFORM_SIGNS, seed, position - 2, HALF, 10), drawn(UNIFORM, 77, 0, 1, 24, low=MINUS | 1)]
-    rows += [drawn(NORMAL, 80, 7, ONE, 20, {3: 0, 4: MINUS}), drawn(UNIFORM, 80, 8, ONE, 5)]
+def fill_layers(build: Builder, rows: Iterable[tuple[Drawn, Array]]) -> None:
+    """Prototypes, and of each layers with zero = zero and negated, phase not 0, scaled."""
     for i, (prototype, made) in enumerate(rows):
         build.file.prototypes.append(prototype)
         for phase, scale in ((0, None), (len(made) - 1, None), (3, 0x3E99999A)):
@@ -282,6 +277,16 @@ def drawn_layers() -> Valid:
             for zero in (0, 1):
                 b = negated(a) if zero else None
                 build.layer((5, 6), pattern(30), a, b, prototype=i, phase=phase, zero=zero, scale=scale)
+
+
+@valid
+def drawn_layers() -> Valid:
+    """Layers with zero = zero and negated, phase not 0, scaled; signs without a sign and -0.0 are idle or are not."""
+    build = Builder()
+    seed, position = rare(1 << 23)
+    rows = [drawn(UNIFORM_SIGNS, seed, position - 2, HALF, 10), drawn(UNIFORM, 77, 0, 1, 24, low=MINUS | 1)]
+    rows += [drawn(NORMAL, 80, 7, ONE, 20, {3: 0, 4: MINUS}), drawn(UNIFORM, 80, 8, ONE, 5)]
+    fill_layers(build, rows)
     return since_4(build.done())
 
 

@@ -5,15 +5,17 @@ Sections 4.2, 4.5, 6.2, 7 and 8.9 of the specification. The numbers themselves: 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import vector_drawn as drawing
 import vector_numbers as numbers
 from vector_cases_arranged import arranged, demand
 from vector_cases_delta_masks import upon
 from vector_cases_dialects import FOUR, dialect, show_dialects, since_5
-from vector_cases_drawn import INFINITY, NAN, drawn, pattern, xor_of
+from vector_cases_drawn import INFINITY, NAN, drawn, fill_layers, pattern, xor_of
 from vector_cases_generators import generated
-from vector_cases_layers import HALF, MINUS, ONE, TWO, Builder, negated, tile, times, u4
+from vector_cases_layers import HALF, MINUS, ONE, TWO, Builder, tile, u4
 from vector_cases_valid import Array, Valid, expect, valid
 from vector_coders import CONSTANT, D
 from vector_dialects import LOW, NORMAL, NORMAL_OF_C, SCALE, UNIFORM, UNIFORM_TWICE, elements, step_to
@@ -21,6 +23,19 @@ from vector_numbers import WORD
 from vector_writer import Dialect, Drawn, File, Generator, Mask, mask, tiled
 
 UP, DOWN, MOST_DOWN, MOST_UP = 2, 1, WORD, WORD - 1
+
+
+def into_each_other(
+    one: int, other: int, seed: int, scale: int, length: int, low: int, least: int
+) -> Iterator[tuple[Dialect, Array]]:
+    """Each of two distributions as steps of the other, of which there are more than `least`, up and down."""
+    ours, theirs = (elements(d, seed, 9, scale, length, low=low) for d in (one, other))
+    for distribution, old, new in ((one, ours, theirs), (other, theirs, ours)):
+        steps = towards(old, new)
+        demand(len(steps) > least and UP in steps.values() and DOWN in steps.values(), "hardly any steps")
+        row, patched = dialect(distribution, seed, 9, scale, length, steps, low)
+        demand((patched == new).all(), "not what the other makes")
+        yield row, patched
 
 
 def towards(old: Array, new: Array) -> dict[int, int]:
@@ -116,15 +131,9 @@ def step_thousands() -> Valid:
 @valid
 def step_from_dialect_to_dialect() -> Valid:
     """What one dialect makes as steps of another, and the other way round; for which a step of one byte is enough."""
-    rows = []
+    rows: list[tuple[Dialect, Array]] = []
     for one, other in ((UNIFORM, UNIFORM_TWICE), (NORMAL, NORMAL_OF_C)):
-        ours, theirs = (elements(d, 176, 9, SCALE, 1001, low=LOW) for d in (one, other))
-        for distribution, old, new in ((one, ours, theirs), (other, theirs, ours)):
-            steps = towards(old, new)
-            demand(len(steps) > 100 and UP in steps.values() and DOWN in steps.values(), "hardly any steps")
-            row, patched = dialect(distribution, 176, 9, SCALE, len(old), steps, LOW)
-            demand((patched == new).all(), "not what the other makes")
-            rows.append((row, patched))
+        rows += into_each_other(one, other, 176, SCALE, 1001, LOW, 100)
     return show_dialects(*rows)
 
 
@@ -137,13 +146,7 @@ def dialect_layers() -> Valid:
     build = Builder()
     rows = [reaching(d, 7, 20, {3: 0, 4: MINUS, 19: 0}) for d in FOUR]
     rows += [dialect(UNIFORM, 169, 0, 1, 24, low=MINUS | 1), dialect(UNIFORM_TWICE, 171, 8, ONE, 5, {4: UP})]
-    for i, (prototype, made) in enumerate(rows):
-        build.file.prototypes.append(prototype)
-        for phase, scale in ((0, None), (len(made) - 1, None), (3, 0x3E99999A)):
-            a = tile(made, 30, phase) if scale is None else times(tile(made, 30, phase), scale)
-            for zero in (0, 1):
-                b = negated(a) if zero else None
-                build.layer((5, 6), pattern(30), a, b, prototype=i, phase=phase, zero=zero, scale=scale)
+    fill_layers(build, rows)
     return since_5(build.done())
 
 

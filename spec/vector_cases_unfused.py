@@ -16,9 +16,9 @@ import vector_drawn as drawing
 from vector_cases_arranged import demand
 from vector_cases_delta_masks import upon
 from vector_cases_dialects import RARE_TOO, dialect, found, show_dialects, since_5
-from vector_cases_drawn import INFINITY, LARGEST, NAN, RARE, SMALLEST_NORMAL, pattern, xor_of
-from vector_cases_layers import HALF, MINUS, ONE, Builder, negated, tile, times
-from vector_cases_steps import DOWN, MOST_DOWN, MOST_UP, UP, towards
+from vector_cases_drawn import INFINITY, LARGEST, NAN, RARE, SMALLEST_NORMAL, fill_layers, pattern, xor_of
+from vector_cases_layers import HALF, MINUS, ONE, Builder, tile
+from vector_cases_steps import DOWN, MOST_DOWN, MOST_UP, UP, into_each_other
 from vector_cases_valid import Array, Valid, expect, valid
 from vector_coders import CONSTANT, D
 from vector_dialects import NORMAL, NORMAL_OF_C, NORMAL_UNFUSED, UNIFORM_TWICE, elements, multiply_then_add
@@ -292,15 +292,9 @@ def unfused_to_special() -> Valid:
 @valid
 def unfused_from_dialect_to_dialect() -> Valid:
     """What is made with nothing fused as steps of each other normal, and the other way round."""
-    rows = []
+    rows: list[tuple[Dialect, Array]] = []
     for other in (NORMAL, NORMAL_OF_C):
-        ours, theirs = (elements(d, 194, 9, FIFTIETH, 701) for d in (NORMAL_UNFUSED, other))
-        for distribution, old, new in ((NORMAL_UNFUSED, ours, theirs), (other, theirs, ours)):
-            steps = towards(old, new)
-            demand(UP in steps.values() and DOWN in steps.values(), "hardly any steps")
-            row, patched = dialect(distribution, 194, 9, FIFTIETH, len(old), steps)
-            demand((patched == new).all(), "not what the other makes")
-            rows.append((row, patched))
+        rows += into_each_other(NORMAL_UNFUSED, other, 194, FIFTIETH, 701, 0, 1)
     return show_dialects(*rows)
 
 
@@ -312,12 +306,7 @@ def unfused_layers() -> Valid:
     """Layers with zero = zero and negated, phase not 0, scaled, and of the first elements only."""
     build = Builder()
     prototype, made = unfused(193, 7, 20, {3: UP, 19: WORD}, HALF)
-    build.file.prototypes.append(prototype)
-    for phase, scale in ((0, None), (19, None), (3, 0x3E99999A)):
-        a = tile(made, 30, phase) if scale is None else times(tile(made, 30, phase), scale)
-        for zero in (0, 1):
-            b = negated(a) if zero else None
-            build.layer((5, 6), pattern(30), a, b, phase=phase, zero=zero, scale=scale)
+    fill_layers(build, [(prototype, made)])
     for shape in ((3, 2), (1,), (0,), (17,)):
         n = int(np.prod(shape))
         build.layer(shape, pattern(n), made[:n])

@@ -13,7 +13,7 @@ import torch
 
 from ..container.generators import PYTORCH_BLOCK
 from ..errors import NetworkError
-from . import mt19937, pytorch_numbers
+from . import mt19937, pytorch_numbers, torch_patching
 from .arrays import Array
 from .pytorch import PytorchGenerator
 
@@ -69,11 +69,8 @@ def generate(generator: PytorchGenerator, device: torch.device | str = "cpu") ->
         out[-PYTORCH_BLOCK:] = _elements(generator, offset + length, generator.draws, out.device)
     if not bool(torch.isfinite(out).all()):
         raise NetworkError(f"scale {generator.scale} is too large: a generated element is not finite")
-    bits = out.view(torch.int32)
-    for pairs, added in ((generator.patches, False), (generator.steps, True)):
-        where = torch.tensor([index for index, _ in pairs], dtype=torch.int64, device=out.device)
-        words = torch.from_numpy(np.array([word for _, word in pairs], np.uint32).view(np.int32)).to(out.device)
-        bits[where] = bits[where] + words if added else words
+    torch_patching.put(out, generator.patches)
+    torch_patching.add(out, generator.steps)
     return out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from ..errors import NetworkError
-from . import arrangement, distributions, philox
+from . import arrangement, distributions, philox, torch_patching
 from .generator import Generator
 
 _LOW = 0xFFFFFFFF
@@ -51,16 +51,8 @@ def _generate(generator: Generator, device: torch.device | str, start: int, stop
         if not bool(torch.isfinite(values).all()):
             raise NetworkError(f"scale {generator.scale} is too large: a generated element is not finite")
         out[begin - start : end - start] = values
-    patches = [(index - start, bits) for index, bits in generator.patches if start <= index < stop]
-    if patches:
-        where = torch.tensor([index for index, _ in patches], device=device)
-        bits = torch.tensor([_signed(bits) for _, bits in patches], dtype=torch.int32, device=device)
-        out.view(torch.int32)[where] = bits
+    torch_patching.put(out, generator.patches, start)
     return out
-
-
-def _signed(word: int) -> int:
-    return word - (1 << 32) if word >> 31 else word
 
 
 def _words(start: int, stop: int, stream: int, seed: int, device: torch.device) -> torch.Tensor:

@@ -110,20 +110,22 @@ def uniform_anchors(target: Target, prefix: int) -> list[Anchors] | None:
 
 def _around_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside: int, short: float) -> Anchors | None:
     """The elements nearest to 0, of an interval from −b to b."""
-    size = np.abs(exact)
-    least = float(np.partition(size, len(size) - 1 - outside)[len(size) - 1 - outside])
-    most = least / (1 - short)
-    near = np.argsort(size, kind="stable")[_ranks(outside, len(size))]
+    near, least, most = _nearest(np.abs(exact), outside, short)
     ends = np.sort(np.stack([exact[near] / least, exact[near] / most]), axis=0)
     return _anchors(positions[near], (ends + 1) / 2)
 
 
 def _from_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside: int, short: float) -> Anchors | None:
     """The elements nearest to 0, of an interval from 0 to b."""
-    least = float(np.partition(exact, len(exact) - 1 - outside)[len(exact) - 1 - outside])
-    most = least / (1 - short)
-    near = np.argsort(exact, kind="stable")[_ranks(outside, len(exact))]
+    near, least, most = _nearest(exact, outside, short)
     return _anchors(positions[near], np.stack([exact[near] / most, exact[near] / least]))
+
+
+def _nearest(size: NDArray[np.float64], outside: int, short: float) -> tuple[NDArray[np.intp], float, float]:
+    """Which elements are nearest to 0, and what the bound is at least and at most."""
+    order = np.argsort(size, kind="stable")
+    least = float(size[order[len(size) - 1 - outside]])
+    return order[_ranks(outside, len(size))], least, least / (1 - short)
 
 
 def _turned(anchors: Anchors | None) -> Anchors | None:

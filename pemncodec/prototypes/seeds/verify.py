@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...container.patches import Patches
+from ...dtypes import float32_of
 from .drawn import Place, numbers, scaled
 from .parameters import Parameters, parameters
 from .target import Found, Target, beyond_chance, tolerated
@@ -74,7 +75,7 @@ def _differences(target: Target, place: Place, drawn: Parameters) -> _Difference
 def _near(made: NDArray[np.float32], bits: NDArray[np.uint32], drawn: Parameters) -> NDArray[np.bool_]:
     """Whether elements are what another machine may have rounded to; one of another sign is none."""
     exact, values = made.astype(np.float64), bits.view(np.float32).astype(np.float64)
-    unit = float(np.uint32(drawn.scale).view(np.float32))
+    unit = float32_of(drawn.scale)
     with np.errstate(invalid="ignore"):
         near: NDArray[np.bool_] = np.abs(exact - values) <= _NEAR * (unit + np.abs(exact))
     near &= np.signbit(exact) == np.signbit(values)
