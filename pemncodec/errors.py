@@ -86,6 +86,10 @@ class UnreadableCheckpointError(CheckpointError):
     """The file is no checkpoint that we can read: damaged, incomplete, or something else altogether."""
 
 
+class CheckpointSizeError(CheckpointError):
+    """The tensors of a checkpoint take more memory than the caller allowed, or than there is."""
+
+
 class UnsafeCheckpointError(CheckpointError):
     """Reading the checkpoint would run code that it carries."""
 
