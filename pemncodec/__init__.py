@@ -11,25 +11,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import errors
+from .errors import *  # noqa: F403  (a new error needs its class and its name in __all__ there, and nothing here)
+
 __version__ = "0.5.0"
 
 if TYPE_CHECKING:
     from .api import load, load_file, load_model, load_network
     from .checkpoints.loading import load_checkpoint
-    from .errors import (
-        BaseFileError,
-        CheckpointError,
-        ChecksumError,
-        FormatError,
-        LimitError,
-        MagicError,
-        ManifestError,
-        PayloadError,
-        PemnError,
-        TrailingBytesError,
-        TruncatedError,
-        VersionError,
-    )
     from .mask import Mask
     from .network import (
         Alias,
@@ -76,46 +65,22 @@ _HOMES = {
     "open": "reader",
     "PackReport": "report",
     "unpack_file": "unpacking",
-    "BaseFileError": "errors",
-    "CheckpointError": "errors",
-    "ChecksumError": "errors",
-    "FormatError": "errors",
-    "LimitError": "errors",
-    "MagicError": "errors",
-    "ManifestError": "errors",
-    "PayloadError": "errors",
-    "PemnError": "errors",
-    "TrailingBytesError": "errors",
-    "TruncatedError": "errors",
-    "VersionError": "errors",
 }
 
 __all__ = [
     "Alias",
-    "BaseFileError",
-    "CheckpointError",
-    "ChecksumError",
-    "FormatError",
     "GeneratedPrototype",
     "Generator",
     "KeptFill",
     "Layer",
-    "LimitError",
-    "MagicError",
-    "ManifestError",
     "Mask",
     "MaskedNetwork",
     "PackArguments",
     "PackReport",
-    "PayloadError",
-    "PemnError",
     "PemnFile",
     "StoredPrototype",
     "Tensor",
     "TileFill",
-    "TrailingBytesError",
-    "TruncatedError",
-    "VersionError",
     "load",
     "load_checkpoint",
     "load_file",
@@ -130,6 +95,7 @@ __all__ = [
     "unpack_file",
     "unpack_original",
 ]
+__all__ += errors.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -6,9 +6,46 @@ compared. Messages say what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+from .quoting import one_line
+
+__all__ = [
+    "BaseFileError",
+    "CheckpointError",
+    "ChecksumError",
+    "ConversionError",
+    "FileAccessError",
+    "FormatError",
+    "LimitError",
+    "MagicError",
+    "ManifestError",
+    "MaskRuleError",
+    "MismatchError",
+    "NetworkError",
+    "NotFoundError",
+    "OutputError",
+    "OutputExistsError",
+    "PayloadError",
+    "PemnError",
+    "SeedError",
+    "TrailingBytesError",
+    "TruncatedError",
+    "UnknownLayoutError",
+    "UnreadableCheckpointError",
+    "UnsafeCheckpointError",
+    "UnsupportedTensorError",
+    "VersionError",
+]
+
 
 class PemnError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Args:
+        message: made one printable line of at most 200 characters, whatever names and paths are in it.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 # --- a .pemn file that cannot be decoded (spec section 9) ---------------------------------------------

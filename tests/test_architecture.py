@@ -36,7 +36,7 @@ LEVELS = [
     {"opening"},
     {"container"},
     {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once"},
+    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once", "quoting", "forks"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {

@@ -11,7 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import PemnError
-from . import show
+from ..quoting import LINE, one_line
 
 COMMANDS = ("pack", "unpack", "inspect", "verify")
 
@@ -70,5 +70,5 @@ def _stop(number: int, frame: object) -> None:  # noqa: ARG001
 
 
 def _fail(message: str, status: int = 1) -> None:
-    click.echo("pemn: " + show.safe(" ".join(message.split())), err=True)
+    click.echo("pemn: " + one_line(message, LINE), err=True)
     sys.exit(status)

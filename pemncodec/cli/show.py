@@ -10,6 +10,7 @@ import click
 
 from ..container.accounting import Sizes
 from ..progress import Progress, silent
+from ..quoting import printable
 
 _BAR = 24
 
@@ -29,14 +30,9 @@ def ratio(before: int, after: int) -> str:
     return f"{before / after:.1f} × smaller" if before >= after else f"{after / max(before, 1):.1f} × larger"
 
 
-def safe(text: str) -> str:
-    """Names and metadata come from strangers: nothing in them may steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def lines(texts: Sequence[str]) -> None:
     """Print lines."""
-    click.echo("\n".join(map(safe, texts)))
+    click.echo("\n".join(map(printable, texts)))
 
 
 def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:
