@@ -24,7 +24,8 @@ class Comparison:
 
     Attributes:
         tensors: number of tensors.
-        negative_zeros: pruned weights that are −0.0 in the checkpoint and +0.0 in the file; all else is equal in bits.
+        negative_zeros: zeros of pruned weights that are −0.0 in the checkpoint and +0.0 in the file; all else is equal
+            in bits.
     """
 
     tensors: int
@@ -33,7 +34,7 @@ class Comparison:
     def __str__(self) -> str:
         if not self.negative_zeros:
             return "bit for bit"
-        return f"bit for bit, but for {self.negative_zeros} pruned weights that were -0.0 and are +0.0"
+        return f"bit for bit ({self.negative_zeros} zeros of pruned weights without their minus sign)"
 
 
 def compare(

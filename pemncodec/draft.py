@@ -5,6 +5,7 @@ Recognisers (`checkpoints/`) write it; `assemble` turns it into a `MaskedNetwork
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +17,23 @@ from .words import Words
 
 @dataclass(frozen=True)
 class PlainTensor:
-    """A tensor without a mask. `values`: words. `task` as in `network.Tensor`, here and below."""
+    """A tensor without a mask.
+
+    Attributes:
+        values: words.
+        task: as in `network.Tensor`, here and below.
+        memory: equal for tensors that share memory, here and below; None: nothing is known of it. It says nothing about
+            what they mean: `checkpoints.ties` compares that.
+        source: name in the checkpoint, here and below; empty where it is none of its tensors.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
     values: Words
     task: int = 0
+    memory: Hashable = field(default=None, compare=False, repr=False)
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class MaskedWeight:
         mask: one bit for every element.
         known: which of `values` are what the layer was filled with; None: all of them. Where a weight was saved
             multiplied by its mask it is the mask itself. Every kept element is known; the others are never looked at.
+        scores: names in the checkpoint of what the mask follows from; empty where that is the weight itself.
     """
 
     name: str
@@ -43,6 +55,9 @@ class MaskedWeight:
     mask: Mask
     known: Mask | None = None
     task: int = 0
+    memory: Hashable = field(default=None, compare=False, repr=False)
+    source: str = field(default="", compare=False)
+    scores: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ class SeededWeight:
     zero: str = "zero"
     factor: float | None = None
     task: int = 0
+    memory: Hashable = field(default=None, compare=False, repr=False)
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,7 @@ class TiedTensor:
     name: str
     target: str
     task: int = 0
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from numbers import Real
+from typing import Any, TypeGuard
 
 from .errors import ConversionError, MaskRuleError, SeedError
 
@@ -14,7 +15,7 @@ TENSOR_DTYPES = ("float16", "bfloat16")
 DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
 
 # How masks follow from scores (README, "Mask rules").
-RULES = ("edge-popup", "kth-value", "top-k", "global", "sigmoid", "threshold")
+RULES = ("edge-popup", "kth-value", "top-k", "global", "sigmoid", "threshold", "movement", "movement-global")
 TIES = ("stable",)
 
 # Seeds that are tried where none is known.
@@ -78,10 +79,15 @@ def _matches(pattern: str, weight: str) -> bool:
     return fnmatchcase(weight, pattern) or fnmatchcase(weight.removesuffix(".weight"), pattern)
 
 
+def is_number(value: object) -> TypeGuard[Real]:
+    """Whether a value is a real number, numpy's included, and no bool."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def _check_fraction(pattern: str, keep: object) -> None:
     where = "keep" if pattern == "*" else f"keep of {pattern!r}"
-    if isinstance(keep, bool) or not isinstance(keep, float | int) or not 0.0 < keep <= 1.0:
-        percent = f" (for {keep} % give {keep / 100:g})" if isinstance(keep, float | int) and 1 < keep <= 100 else ""
+    if not is_number(keep) or not 0.0 < float(keep) <= 1.0:
+        percent = f" (for {keep} % give {float(keep) / 100:g})" if is_number(keep) and 1 < float(keep) <= 100 else ""
         raise MaskRuleError(
             f"{where} is {keep!r}, and must be above 0 and at most 1: the fraction of weights that are KEPT{percent}"
         )
@@ -93,7 +99,7 @@ class PackOptions:
 
     Attributes:
         keep: the fraction of weights that a layer keeps, in (0, 1]: one for all, or by pattern, the first that matches.
-        key: under which key of the checkpoint the state_dict is.
+        key: under which key of the checkpoint the state_dict is; `"."`: the checkpoint is one itself.
         rule: how masks follow from scores, one of `RULES`; by default as the family of the checkpoint has it.
         threshold: for rule `"sigmoid"`: kept where sigmoid(score) is above it; for rule `"threshold"`: where score is.
         ties: `"stable"`: where equal scores straddle the cut, drop them in the order of their positions, as a stable
@@ -101,7 +107,10 @@ class PackOptions:
         family: of which family the checkpoint is, where its tensors cannot tell.
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: the state_dict that the masks of a checkpoint without weights belong to.
-        strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
+        mask_suffix: what the masks of 0 and 1 beside their weights are called: `"m"` for `X.m` or `X.weight_m` beside
+            `X.weight`.
+        inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
+        strip_prefix: remove `module.` and `_orig_mod.`, which every name must have then.
         mixed_prefixes: whether some names may begin with these and others not: a network whose child is called
             `module`.
 
@@ -110,27 +119,32 @@ class PackOptions:
     """
 
     keep: Fractions | None = None
-    key: str | None = None
+    key: str | int | None = None
     rule: str | None = None
     threshold: float | None = None
     ties: str | None = None
     family: str | None = None
     masks: Mapping[str, Any] | None = field(default=None, repr=False)
     backbone: Mapping[str, Any] | None = field(default=None, repr=False)
+    mask_suffix: str | None = None
+    inverted_masks: bool = False
     strip_prefix: bool = False
     mixed_prefixes: bool = False
 
     def __post_init__(self) -> None:
         Keep.of(self.keep)
+        if self.mask_suffix is not None and not (isinstance(self.mask_suffix, str) and self.mask_suffix.strip("._")):
+            raise MaskRuleError(f"mask_suffix is {self.mask_suffix!r}: give the end of the names of masks, as 'm'")
         if self.rule not in (None, *RULES):
             raise MaskRuleError(f"rule is {self.rule!r}: choose {', '.join(RULES)}")
         if self.ties not in (None, *TIES):
-            raise MaskRuleError(f"ties is {self.ties!r}: choose {', '.join(TIES)}, or leave it away")
+            raise MaskRuleError(f"ties is {self.ties!r}: choose {', '.join(TIES)}, or omit it")
         if self.threshold is not None:
-            if not isinstance(self.threshold, float | int) or not abs(self.threshold) < float("inf"):
+            if not is_number(self.threshold) or not abs(float(self.threshold)) < float("inf"):
                 raise MaskRuleError(f"threshold is {self.threshold!r}, and must be a number")
+            object.__setattr__(self, "threshold", float(self.threshold))
             if self.rule not in (None, "sigmoid", "threshold"):
-                raise MaskRuleError(f"rule {self.rule!r} has no threshold: leave it away, or choose another rule")
+                raise MaskRuleError(f"rule {self.rule!r} has no threshold: omit it, or choose another rule")
             if self.rule != "threshold" and not 0 <= self.threshold < 1:
                 raise MaskRuleError(
                     f"threshold is {self.threshold!r}, and a sigmoid is between 0 and 1 (rule 'threshold' compares the "

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..options import PackOptions
+from ..quoting import quoted
+from . import found_masks
 from .families import FAMILIES, family_named
 from .family import Checkpoint, Family
 from .folders import Folder
 from .state import PREFIXES, State
+from .ties import tied
 
 # What projects call the scores or the mask of `X.weight`.
-_LIKE_SCORES = ("scores", "popup_scores", "weight_score", "mask", "b_mask", "mask_real", "weight_mask")
+_LIKE_SCORES = (
+    "scores",
+    "popup_scores",
+    "mask_scores",
+    "weight_score",
+    "mask",
+    "b_mask",
+    "mask_real",
+    "weight_mask",
+    "bias_mask",
+)
+_SHOWN = 3  # names in a note
 
 __all__ = ["FAMILIES", "draft_of", "family_named"]
 
@@ -27,15 +41,16 @@ def draft_of(source: object, options: PackOptions) -> Draft:
     """
     checkpoint = Checkpoint(source, options)
     draft = _recognise(checkpoint, options)
-    draft.original = {key: value for key, value in draft.original.items() if value}
+    draft.entries = tied(draft.entries)
     state = checkpoint.opened
     if state is not None:
         draft.eps = state.eps
         draft.dropped.extend(state.dropped)
         draft.notes.extend(state.notes)
-        if state.under is not None:
-            draft.original["under"] = state.under
-    _check_leftover(draft)
+        draft.original |= state.nesting
+        _check_leftover(draft)
+        _note_leftover(draft, state)
+    draft.original = {key: value for key, value in draft.original.items() if value or type(value) is int}  # a key of 0
     _check_used(draft, options)
     return _stripped(draft, state) if options.strip_prefix else draft
 
@@ -50,7 +65,7 @@ def _recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft:
         if draft is not None:
             return draft
     if options.family is not None:
-        raise UnknownLayoutError(f"this is no checkpoint of the family {options.family!r}: leave --family away to look")
+        raise UnknownLayoutError(f"not a checkpoint of family {options.family!r}: omit --family to detect the family")
     raise UnknownLayoutError(
         "this is a folder, and none that is known: expected final/ and masks/ with .npy files (Google's lottery "
         "tickets), or mask.pth and one model_ep*_it*.pth (open_lth)"
@@ -63,6 +78,8 @@ def _asked(options: PackOptions) -> Sequence[Family]:
         return (family_named(options.family),)
     if options.masks is not None:
         return (family_named("masks-file"),)
+    if options.mask_suffix is not None:
+        return (family_named("masked-buffers"),)
     return FAMILIES
 
 
@@ -70,13 +87,34 @@ def _check_leftover(draft: Draft) -> None:
     """Tensors beside a masked weight that look like its scores or masks, and were not used."""
     shapes = {entry.name: entry.shape for entry in draft.entries if isinstance(entry, MaskedWeight | SeededWeight)}
     for entry in draft.entries:
-        prefix, dot, last = entry.name.rpartition(".")
-        weight = f"{prefix}{dot}weight"
-        if isinstance(entry, PlainTensor) and last in _LIKE_SCORES and shapes.get(weight) == entry.shape:
-            raise UnknownLayoutError(
-                f"{entry.name!r} stands beside {weight!r}, which has another mask already ({draft.layout}): which of "
-                "them counts is not said"
-            )
+        if isinstance(entry, PlainTensor) and (weight := _scored_by(entry.name, shapes)) is not None:
+            if shapes[weight] == entry.shape:
+                raise UnknownLayoutError(
+                    f"{quoted(entry.name)} stands beside {quoted(weight)}, which has another mask already "
+                    f"({draft.layout}): which of them counts is not said (--family NAME takes one, --family dense none)"
+                )
+
+
+def _scored_by(name: str, weights: Mapping[str, object]) -> str | None:
+    """The weight beside which a tensor of this name would be scores or a mask."""
+    prefix, dot, last = name.rpartition(".")
+    weight = f"{prefix}{dot}weight"
+    return weight if last in _LIKE_SCORES and weight in weights else None
+
+
+def _note_leftover(draft: Draft, state: State) -> None:
+    """Tensors that are stored as they are, though their names or values may say something else."""
+    plain = [entry.source for entry in draft.entries if isinstance(entry, PlainTensor) and entry.source in state.tensors]
+    named = [name for name in plain if name.rpartition(".")[2].endswith(("mask", "masks", "scores", "_orig"))]
+    if named and draft.layout != "dense":
+        shown = ", ".join(map(quoted, named[:_SHOWN])) + (", …" if len(named) > _SHOWN else "")
+        draft.notes.append(f"stored as tensors, because nothing beside them fits: {shown}")
+    for name, weight, suffix in found_masks.unnamed(state, plain):
+        draft.notes.append(
+            f"{quoted(name)} holds 0 and 1 in the shape of {quoted(weight)}, and is stored as a tensor: if it is its "
+            f"mask, say --mask-suffix {suffix}"
+        )
+        break
 
 
 def _check_used(draft: Draft, options: PackOptions) -> None:
@@ -85,12 +123,14 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
     own = "the masks of this layout are in the file itself"
     why = own if explicit else f"rule {draft.mask_rule} takes none"
     if options.keep is not None and draft.keep is None:
-        text = f"{options.keep:g}" if isinstance(options.keep, float | int) else "by pattern"
+        text = "by pattern" if isinstance(options.keep, Mapping) else f"{float(options.keep):g}"
         draft.notes.append(f"keep {text} was not used: {why}")
     if options.rule is not None and explicit:
         draft.notes.append(f"rule {options.rule} was not used: {why}")
     if options.threshold is not None and draft.threshold is None:
         draft.notes.append(f"threshold {options.threshold:g} was not used: {why}")
+    if options.inverted_masks and draft.mask_rule != "explicit":
+        draft.notes.append("inverted masks were not used: there is no mask of 0 and 1")
     if options.masks is not None and draft.layout != "masks-file":
         raise MaskRuleError(
             f"masks are given, and family {draft.layout!r} has its own: which of them count is not said"
@@ -100,12 +140,15 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
 
 
 def _stripped(draft: Draft, state: State | None) -> Draft:
-    """Without the prefix of DataParallel or torch.compile, which every name must have."""
+    """Without the prefixes of DataParallel and torch.compile, in any order, which every name must have."""
     names = [entry.name for entry in draft.entries]
-    removed = ""
-    for prefix in PREFIXES:
-        if names and all(name.startswith(removed + prefix) for name in names):
-            removed += prefix
+    removed, left = "", list(PREFIXES)
+    while names and left:
+        found = next((prefix for prefix in left if all(name.startswith(removed + prefix) for name in names)), None)
+        if found is None:
+            break
+        removed += found
+        left.remove(found)
     mixed = None if state is None else state.mixed_prefix()
     if not removed and mixed is not None:
         raise UnknownLayoutError(f"the prefix cannot be stripped: {mixed}")

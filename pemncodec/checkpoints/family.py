@@ -105,6 +105,19 @@ Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A state_dict, and what stood beside it in the checkpoint.
+
+    Attributes:
+        tensors: the state_dict.
+        others: by key of the checkpoint.
+    """
+
+    tensors: Tensors
+    others: Mapping[Any, Any]
+
+
+@dataclass(frozen=True)
 class Family:
     """A layout in which checkpoints are saved.
 
@@ -112,7 +125,8 @@ class Family:
         name: as `--family` and the metadata say it.
         recognise: a draft of the checkpoint if it is of this family, else None. Raises CheckpointError if it is, but
             broken, or its masks do not follow.
-        restore: writes the layout again: a state_dict, an `OutputFolder`, or what else was saved.
+        restore: writes the layout again: a state_dict, one with something `Beside` it, an `OutputFolder`, or what else
+            was saved.
         folders: whether it looks at folders (`Folder`); only such families are asked about one.
     """
 

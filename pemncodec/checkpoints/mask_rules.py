@@ -14,6 +14,7 @@ from .. import bits
 from ..bits import Packed
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..mask import Mask
+from ..quoting import quoted
 from .selection import Magnitudes
 
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
@@ -121,6 +122,48 @@ def over_all(scores: Sequence[torch.Tensor], keep: float, names: Sequence[str]) 
     return [_where(one, lambda piece: piece > cut) for one in flat]
 
 
+def movement(scores: torch.Tensor, keep: float, name: str) -> Derived:
+    """The int(keep · n) largest scores, with their signs (Sanh et al., "Movement Pruning", NeurIPS 2020,
+    `TopKBinarizer`). The published sort is not stable; here the first of equal scores are kept.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    flat = _comparable(scores, name)
+    count = int(keep * len(flat))
+    order = flat.sort(descending=True, stable=True)
+    flags = np.zeros(len(flat), dtype=np.bool_)
+    flags[order.indices[:count].numpy()] = True
+    if not 0 < count < len(flat) or order.values[count - 1] != order.values[count]:
+        return Derived(Mask.from_bool(flags))
+    return Derived(Mask.from_bool(flags), bits.pack((flat == order.values[count]).numpy()))
+
+
+def movement_over_all(scores: Sequence[torch.Tensor], keep: float, names: Sequence[str]) -> list[Mask]:
+    """One threshold for the whole network (Sanh et al., `global_topk`): signed scores above the k-th smallest of all n,
+    k = max(n − int(n · keep) − 1, 1); of a layer in which less than int(0.005 · m) + 1 of its m are, those above the
+    (m − int(0.005 · m) − 1)-th smallest of the layer.
+
+    Raises:
+        MaskRuleError: a score is NaN, or no number.
+    """
+    flat = [_comparable(tensor, name) for tensor, name in zip(scores, names, strict=True)]
+    together = torch.cat([one.double() for one in flat])
+    count = len(together)
+    if not count:
+        return [Mask(bits.constant(0, True), 0) for _ in flat]
+    cut = together.kthvalue(max(count - (int(count * keep) + 1), 1)).values
+    masks = []
+    for one in flat:
+        mask = _where(one, lambda piece: piece > cut)
+        least = int(0.005 * len(one)) + 1
+        if len(one) and mask.count() < least:
+            own = one.double().kthvalue(max(len(one) - least, 1)).values
+            mask = _where(one, lambda piece, own=own: piece > own)  # type: ignore[misc]
+        masks.append(mask)
+    return masks
+
+
 def sigmoid(scores: torch.Tensor, name: str, threshold: float | None = None) -> Mask:
     """Bernoulli masks in evaluation: kept where the probability sigmoid(score) is above the threshold.
 
@@ -157,8 +200,21 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
         UnknownLayoutError: another value.
     """
     if not is_binary(mask):
-        raise UnknownLayoutError(f"mask {name!r} has values other than 0 and 1")
+        raise UnknownLayoutError(f"mask {quoted(name)} has values other than 0 and 1")
     return _where(mask.detach().reshape(-1), lambda piece: piece == 1)
+
+
+def product(masks: Sequence[Mask]) -> Mask:
+    """What all of these masks keep."""
+    packed = masks[0].packed
+    for mask in masks[1:]:
+        packed = packed & mask.packed
+    return Mask(packed, masks[0].length)
+
+
+def inverted(mask: Mask) -> Mask:
+    """What this mask does not keep."""
+    return Mask(mask.packed ^ bits.constant(mask.length, True), mask.length)
 
 
 def is_binary(mask: torch.Tensor) -> bool:
@@ -189,8 +245,8 @@ def _comparable(scores: torch.Tensor, name: str) -> torch.Tensor:
 
 def _check_ordered(scores: torch.Tensor, name: str) -> None:
     if not (scores.is_floating_point() or scores.dtype in _INTEGERS):
-        raise MaskRuleError(f"scores {name!r} have dtype {scores.dtype}, which has no order")
+        raise MaskRuleError(f"scores {quoted(name)} have dtype {scores.dtype}, which has no order")
 
 
 def _not_trained(name: str) -> MaskRuleError:
-    return MaskRuleError(f"scores {name!r} contain NaN, so their order says nothing: the network did not train")
+    return MaskRuleError(f"scores {quoted(name)} contain NaN, so their order says nothing: the network did not train")

@@ -8,27 +8,34 @@ from dataclasses import dataclass
 import torch
 
 from .. import bits, torch_tensors
-from ..draft import Draft, MaskedWeight, TiedTensor
+from ..draft import Draft, MaskedWeight
 from ..dtypes import DType
 from ..errors import MaskRuleError, UnknownLayoutError
 from ..mask import Mask
 from ..options import PackOptions
+from ..quoting import quoted
 from ..words import Words
 from . import mask_rules
-from .state import State
+from .state import State, memory_of
 
 # The name of the scores of a weight, by the name of the weight.
 Pairs = dict[str, str]
 
 
-def named(state: State, suffix: str, *, weight: str = "weight") -> Pairs:
-    """`X.<suffix>` as the scores of `X.weight`.
+def named(state: State, suffix: str, *, weight: str = "weight", strict: bool = True) -> Pairs:
+    """`X.<suffix>` as the scores of `X.weight`, where there is such a weight; others are tensors of another meaning.
+
+    Args:
+        strict: whether a tensor of another shape than its weight is an error, or a tensor of another meaning, too.
 
     Raises:
-        UnknownLayoutError: there is no such weight, or it has another shape.
+        UnknownLayoutError: the weight has another shape.
     """
     found = {name: name[: -len(suffix)] + weight for name in state.tensors if _ends(name, suffix)}
-    check_pairs(state, found, f"scores without a {weight}")
+    found = {name: weight for name, weight in found.items() if weight in state.tensors}
+    if not strict:
+        found = {n: weight for n, weight in found.items() if state.tensors[n].shape == state.tensors[weight].shape}
+    check_pairs(state, found)
     return {weight: scores for scores, weight in found.items()}
 
 
@@ -36,23 +43,20 @@ def _ends(name: str, suffix: str) -> bool:
     return name == suffix or name.endswith("." + suffix)
 
 
-def check_pairs(state: State, found: Mapping[str, str], what: str) -> None:
-    """Scores or masks have a weight, in their own shape.
+def check_pairs(state: State, found: Mapping[str, str]) -> None:
+    """Scores have the shape of their weight.
 
     Args:
         found: the name of the weight by the name of its scores.
-        what: what scores without a weight are called.
 
     Raises:
         UnknownLayoutError: they have not.
     """
     for name, weight in found.items():
-        if weight not in state.tensors:
-            raise UnknownLayoutError(f"{name!r} are {what}: there is no {weight!r}")
         if state.tensors[weight].shape != state.tensors[name].shape:
             raise UnknownLayoutError(
-                f"{name!r} has the shape {tuple(state.tensors[name].shape)} and {weight!r} "
-                f"{tuple(state.tensors[weight].shape)}: they must be equal"
+                f"{quoted(name)} has the shape {tuple(state.tensors[name].shape)} and {quoted(weight)} "
+                f"{tuple(state.tensors[weight].shape)}: they must be equal (--family dense packs both as they are)"
             )
 
 
@@ -70,6 +74,14 @@ class Masks:
         """Write the rule into a draft."""
         draft.mask_rule, draft.keep, draft.threshold = self.rule, self.keep, self.threshold
         draft.notes.extend(self.notes)
+
+
+_TOGETHER = {"global": mask_rules.over_all, "movement-global": mask_rules.movement_over_all}
+_RANKED: dict[str, Callable[[torch.Tensor, float, str], mask_rules.Derived]] = {
+    "edge-popup": mask_rules.edge_popup,
+    "top-k": mask_rules.top_k,
+    "movement": mask_rules.movement,
+}
 
 
 def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, missing: str) -> Masks:
@@ -101,17 +113,16 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
     fractions = {weight: keep(weight) for weight in pairs}
     without = [weight for weight, fraction in fractions.items() if fraction is None]
     if without:
-        raise MaskRuleError(f"keep says nothing about {without[0]!r}: give a fraction for all others, too (--keep K)")
+        raise MaskRuleError(f"keep says nothing about {quoted(without[0])}: give a fraction for all others, too (--keep K)")
     kept = {weight: fraction for weight, fraction in fractions.items() if fraction is not None}
-    if rule == "global":
+    if rule in _TOGETHER:
         if len(set(kept.values())) > 1:
-            raise MaskRuleError("rule 'global' has one threshold for the whole network: give one fraction to keep")
-        together = mask_rules.over_all([scores[w] for w in pairs], next(iter(kept.values())), list(pairs.values()))
-        return Masks(dict(zip(pairs, together, strict=True)), rule, keep.plain)
+            raise MaskRuleError(f"rule {rule!r} has one threshold for the whole network: give one fraction to keep")
+        masks = _TOGETHER[rule]([scores[w] for w in pairs], next(iter(kept.values())), list(pairs.values()))
+        return Masks(dict(zip(pairs, masks, strict=True)), rule, keep.plain)
     if rule == "kth-value":
         return Masks({w: mask_rules.kth_value(scores[w], kept[w], pairs[w]) for w in pairs}, rule, keep.plain)
-    by_rule = mask_rules.top_k if rule == "top-k" else mask_rules.edge_popup
-    derived = {w: by_rule(scores[w], kept[w], pairs[w]) for w in pairs}
+    derived = {w: _RANKED[rule](scores[w], kept[w], pairs[w]) for w in pairs}
     notes = _ties(state, {w: d.tied for w, d in derived.items() if d.tied is not None}, options)
     return Masks({w: d.mask for w, d in derived.items()}, rule, keep.plain, notes=notes)
 
@@ -123,7 +134,7 @@ def _ties(state: State, tied: Mapping[str, bits.Packed], options: PackOptions) -
         return ()
     first = matter[0]
     count = bits.count_ones(tied[first])
-    what = f"equal scores straddle the cut in {len(matter)} layers (first: {first}, {count} of them)"
+    what = f"equal scores straddle the cut in {len(matter)} layers (first: {quoted(first)}, {count} of them)"
     if options.ties is None:
         raise MaskRuleError(
             f"{what}: which of them are kept is not in the file. A stable sort keeps the last (--ties stable), as "
@@ -169,12 +180,19 @@ def draft_with(
         if name not in pairs:
             draft.entries.append(state.plain(name))
             continue
-        first = state.tied_to(name)
-        if first in pairs and (state.tied_to(pairs[name]) or pairs[name]) == pairs[first]:
-            draft.entries.append(TiedTensor(name, first))
-            continue
         dtype, words = values(name, tensor)
-        draft.entries.append(MaskedWeight(name, dtype, tuple(tensor.shape), words, masks.of[name]))
+        draft.entries.append(
+            MaskedWeight(
+                name,
+                dtype,
+                tuple(tensor.shape),
+                words,
+                masks.of[name],
+                memory=memory_of(tensor),
+                source=name,
+                scores=(pairs[name],),
+            )
+        )
     return draft
 
 
@@ -186,7 +204,7 @@ def recognise(state: State, options: PackOptions, layout: str, suffix: str, rule
         missing: what to say where the fraction has to be given, as for `derive`.
 
     Raises:
-        UnknownLayoutError: scores without a weight of their shape.
+        UnknownLayoutError: scores of another shape than their weight.
         MaskRuleError: as `derive`.
     """
     pairs = named(state, suffix)

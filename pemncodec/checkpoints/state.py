@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from .. import torch_tensors
-from ..draft import PlainTensor, TiedTensor
+from ..draft import PlainTensor
 from ..errors import UnknownLayoutError
+from ..quoting import quoted
+from .containers import Flat, Key, flatten, holds_values, is_network
 
 # Where training scripts put the state_dict beside epoch, optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
+# Where scripts put masks beside it, by the names of its tensors.
+MASKS = ("mask_dict", "masks_dict", "masks", "mask")
+# Where they put the masks of several tasks.
+TASK_MASKS = ("per_task_masks", "previous_masks")
 # What DataParallel and torch.compile put before every name.
 PREFIXES = ("module.", "_orig_mod.")
+# The checkpoint itself, for `key`.
+WHOLE = "."
 # A counter that torch.optim.swa_utils.AveragedModel has beside its `module`.
 _AVERAGED = "n_averaged"
 
@@ -31,26 +39,27 @@ class State:
         notes: what the user should know of that.
         eps: of the modules with running statistics, by the prefix of their tensors; from a module only.
         under: the key of the checkpoint that it stood under; None where it is the checkpoint itself, or a module.
+        flat: how its containers were nested.
+        beside: what else the checkpoint holds, by its key.
     """
 
     tensors: dict[str, torch.Tensor]
     dropped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     eps: dict[str, float] = field(default_factory=dict)
-    under: str | None = None
+    under: Key | None = None
+    flat: Flat = field(default_factory=Flat)
+    beside: Mapping[Any, object] = field(default_factory=dict)
 
-    def plain(self, name: str, rename: Callable[[str], str] = str) -> PlainTensor | TiedTensor:
-        """A tensor as it is, or as another name of an earlier one that has the same memory.
+    def plain(self, name: str, rename: Callable[[str], str] = str) -> PlainTensor:
+        """A tensor as it is.
 
         Args:
             rename: what a tensor shall be called.
         """
         tensor = self.tensors[name]
-        first = self._first_name(tensor)
-        if first is not None and first != name:
-            return TiedTensor(rename(name), rename(first))
         dtype, values = torch_tensors.to_words(tensor, name)
-        return PlainTensor(rename(name), dtype, tuple(tensor.shape), values)
+        return PlainTensor(rename(name), dtype, tuple(tensor.shape), values, memory=memory_of(tensor), source=name)
 
     def without(self, names: Iterable[str]) -> State:
         """All but these tensors."""
@@ -68,89 +77,108 @@ class State:
             others = [name for name in self.tensors if not name.startswith(prefix) and name != _AVERAGED]
             if having and others:
                 return (
-                    f"{len(having)} names begin with {prefix!r} (first: {having[0]!r}) and {len(others)} do not "
-                    f"(first: {others[0]!r})"
+                    f"{len(having)} names begin with {prefix!r} (first: {quoted(having[0])}) and {len(others)} do not "
+                    f"(first: {quoted(others[0])})"
                 )
         return None
 
-    def tied_to(self, name: str) -> str | None:
-        """The earlier name of the same memory, shape and strides, if there is one."""
-        first = self._first_name(self.tensors[name])
-        return None if first == name else first
-
-    def _first_name(self, tensor: torch.Tensor) -> str | None:
-        return self._names.get(_identity(tensor)) if tensor.numel() and tensor.layout == torch.strided else None
-
-    def __post_init__(self) -> None:
-        self._names: dict[tuple[object, ...], str] = {}
-        for name, tensor in self.tensors.items():
-            if tensor.numel() and tensor.layout == torch.strided and not tensor.is_meta:
-                self._names.setdefault(_identity(tensor), name)
+    @property
+    def nesting(self) -> dict[str, Any]:
+        """What `Draft.original` says of the containers."""
+        flat = self.flat
+        return {"under": self.under, "groups": flat.groups, "integers": flat.integers, "arrays": flat.arrays}
 
 
-def _identity(tensor: torch.Tensor) -> tuple[object, ...]:
-    return (tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride(), tensor.is_conj(), tensor.is_neg())
+def memory_of(tensor: torch.Tensor) -> Hashable:
+    """Equal for tensors that are the same memory, seen in the same way; None for empty ones.
+
+    It says nothing about what a tensor means: two layers may share their values and not their mask.
+    """
+    if not tensor.numel():
+        return None
+    return (
+        str(tensor.device),
+        tensor.data_ptr(),
+        tensor.dtype,
+        tuple(tensor.shape),
+        tensor.stride(),
+        tensor.is_conj(),
+        tensor.is_neg(),
+    )
 
 
-def unwrap(source: object, key: str | None = None) -> State:
+def unwrap(source: object, key: str | int | None = None) -> State:
     """Find the state_dict in a module, a state_dict or a checkpoint.
 
     Args:
-        key: where in the checkpoint it is; by default under one of `WRAPPERS`, or the checkpoint itself.
+        key: where in the checkpoint it is; by default under one of `WRAPPERS`, or the checkpoint itself; `"."`: the
+            checkpoint itself, whatever it holds. An integer key may be given as text.
 
     Raises:
         UnknownLayoutError: there is none, or there are several.
+        UnsupportedTensorError: something in it holds values and is no plain tensor.
     """
     if isinstance(source, torch.nn.Module):
         return _of_module(source)
     if isinstance(source, str | os.PathLike):
-        raise UnknownLayoutError(f"this is a path ({os.fspath(source)!r}): pass load_checkpoint(path)")
+        raise UnknownLayoutError(f"this is a path ({quoted(os.fspath(source))}): pass load_checkpoint(path)")
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
         )
-    networks = [name for name, value in source.items() if _is_network(value)]
+    networks = [name for name, value in source.items() if is_network(value)]
     if key is not None:
-        if key not in networks:
-            flat = not networks and any(isinstance(value, torch.Tensor) for value in source.values())
-            there = (
-                "the checkpoint is one itself: leave --key away" if flat else f"there is one under: {_listed(networks)}"
-            )
-            raise UnknownLayoutError(f"there is no state_dict under {key!r}; {there}")
-        return _nested(source, key)
+        return _under(source, key, networks)
     wrappers = [name for name in networks if name in WRAPPERS]
     if len(wrappers) == 1:
         return _nested(source, wrappers[0])
-    if networks:
+    masks = [name for name in networks if name in (*MASKS, *TASK_MASKS)]
+    others = [name for name in networks if name not in masks]
+    direct = any(holds_values(value) for name, value in source.items() if name not in networks)
+    if others:
         # Never a choice that the file does not make: what is not taken would be lost.
+        whole = f", or {WHOLE} for all of them as one network" if direct or len(others) > 1 else ""
         raise UnknownLayoutError(
-            f"the checkpoint holds tensors under {_listed(networks)}: say which is the network (--key NAME, key=)"
+            f"the checkpoint holds tensors under {_listed(others)}: say which is the network (--key NAME, key={whole})"
         )
-    if any(isinstance(value, torch.Tensor) for value in source.values()):
-        return _flat(source)
+    if direct:
+        own = {name: value for name, value in source.items() if name not in masks}
+        return _flat(own, beside={name: source[name] for name in masks})
+    if masks:
+        raise UnknownLayoutError(f"the checkpoint holds masks under {_listed(masks)}, and no network that they are for")
     raise UnknownLayoutError(
         f"there is no state_dict in the checkpoint: it holds {_listed(list(source))}; expected tensors, or one of "
         f"{', '.join(WRAPPERS)}"
     )
 
 
+def _under(source: Mapping[Any, object], key: str | int, networks: Sequence[Any]) -> State:
+    if key == WHOLE and WHOLE not in networks:
+        return _flat(source)
+    found = next((name for name in networks if name == key or (isinstance(name, int) and str(name) == key)), None)
+    if found is not None:
+        return _nested(source, found)
+    flat = not networks and holds_values(source)
+    there = "the checkpoint is one itself: omit --key" if flat else f"there is one under: {_listed(networks)}"
+    raise UnknownLayoutError(f"there is no state_dict under {quoted(key)}; {there}")
+
+
 def _listed(names: Sequence[object]) -> str:
-    return ", ".join(repr(name) for name in names[:6]) + (", …" if len(names) > 6 else "") if names else "nothing"
+    if not names:
+        return "nothing"
+    return ", ".join(str(name) if isinstance(name, int) else quoted(name) for name in names[:6]) + (
+        ", …" if len(names) > 6 else ""
+    )
 
 
-def _is_network(value: object) -> bool:
-    if isinstance(value, torch.nn.Module):
-        return True
-    return isinstance(value, Mapping) and any(isinstance(item, torch.Tensor) for item in value.values())
-
-
-def _nested(source: Mapping[Any, object], key: str) -> State:
+def _nested(source: Mapping[Any, object], key: Key) -> State:
     inner = source[key]
-    assert isinstance(inner, torch.nn.Module | Mapping)  # _is_network() made sure
+    assert isinstance(inner, torch.nn.Module | Mapping)  # is_network() made sure
+    beside = {other: value for other, value in source.items() if other != key}
     state = _of_module(inner) if isinstance(inner, torch.nn.Module) else _flat(inner)
-    state.under = key
-    state.dropped.extend(str(other) for other in source if other != key)
-    others = [name for name, value in source.items() if name != key and _is_network(value)]
+    state.under, state.beside = key, beside
+    state.dropped.extend(str(other) for other in beside)
+    others = [name for name, value in beside.items() if is_network(value)]
     if others:
         state.notes.append(f"there are tensors under {_listed(others)} too: they are left out (--key NAME packs them)")
     return state
@@ -165,14 +193,6 @@ def _of_module(module: torch.nn.Module) -> State:
     return state
 
 
-def _flat(source: Mapping[Any, object]) -> State:
-    tensors: dict[str, torch.Tensor] = {}
-    dropped: list[str] = []
-    for key, value in source.items():
-        if not isinstance(value, torch.Tensor):
-            dropped.append(str(key))
-        elif isinstance(key, str):
-            tensors[key] = value
-        else:
-            raise UnknownLayoutError(f"the state_dict has the key {key!r}, which is no string")
-    return State(tensors, dropped)
+def _flat(source: Mapping[Any, object], beside: Mapping[Any, object] | None = None) -> State:
+    flat = flatten(source)
+    return State(flat.tensors, list(flat.dropped), flat=flat, beside=beside or {})

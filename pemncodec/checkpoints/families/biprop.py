@@ -16,6 +16,7 @@ from ...errors import MaskRuleError
 from ...layouts import scores_name
 from ...mask import Mask
 from ...options import Keep, PackOptions
+from ...quoting import quoted
 from ...words import Words
 from .. import scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
@@ -65,7 +66,7 @@ def _divisor(mask: torch.Tensor, rule: str, keep: Keep | None, name: str) -> int
 
 def _alpha(weight: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) -> torch.Tensor:
     if divisor == 0:
-        raise MaskRuleError(f"{name!r} has {mask.numel()} weights, of which keep leaves none to divide by")
+        raise MaskRuleError(f"{quoted(name)} has {mask.numel()} weights, of which keep leaves none to divide by")
     return torch.sum(torch.abs(weight) * mask.to(weight.dtype)) / divisor
 
 

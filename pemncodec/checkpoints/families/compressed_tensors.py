@@ -1,8 +1,9 @@
-"""compressed-tensors, format `sparse-bitmask`: `X.shape`, `X.compressed`, `X.bitmask`, `X.row_offsets`.
+"""compressed-tensors, formats `sparse-bitmask` and `sparse-24-bitmask`.
 
-`compressed` are the elements that are not zero, in order; `bitmask` their places, a bit an element, lowest first, the
+`X.shape`, `X.compressed`, `X.bitmask`, and in the first `X.row_offsets`. `compressed` are the elements that are not zero, in order; `bitmask` their places, a bit an element, lowest first, the
 last axis filled up to whole bytes; `row_offsets` where each row of the last axis begins in `compressed`. Releases after
-0.12 do not read it any more.
+0.12 do not read it any more. Where two of any four elements are kept there are no `row_offsets`, and `compressed` has the
+shape of half as many columns.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from ...draft import Draft, MaskedWeight
 from ...errors import UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
+from ...quoting import quoted
 from ...words import word_type
 from ..family import Checkpoint, Contents, Family, Tensors
 from ..state import State
 
 LAYOUT = "compressed-tensors"
-_PARTS = ("shape", "compressed", "bitmask", "row_offsets")
+_PARTS = ("shape", "compressed", "bitmask")
+_OFFSETS = "row_offsets"
+_MAX_DIMS = 32
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -36,8 +40,10 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     bases = list(dict.fromkeys(name.rpartition(".")[0] for name in state.tensors if name.endswith(ends)))
     if not any(f"{base}.bitmask" in state.tensors for base in bases):
         return None
-    draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", "*.row_offsets"])
-    owners = {f"{base}.{part}": base for base in bases for part in _PARTS}
+    bases = [base for base in bases if f"{base}.bitmask" in state.tensors or f"{base}.shape" in state.tensors]
+    halves = [base for base in bases if _is_half(state, base)]
+    draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", *(["*.row_offsets"] if len(halves) < len(bases) else [])])
+    owners = {f"{base}.{part}": base for base in bases for part in (*_PARTS, _OFFSETS)}
     # about release 0.9 the parts stood beside the weight instead of below it
     suffix = "" if any(base.rpartition(".")[2] == "weight" for base in bases) else ".weight"
     done: set[str] = set()
@@ -48,48 +54,70 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         elif base not in done:
             done.add(base)
             draft.entries.append(_layer(state, base, base + suffix))
-    draft.reasons.append(f"{len(bases)} tensors have a bitmask (first: {bases[0] + '.bitmask'!r})")
-    kinds = {
-        part: str(state.tensors[f"{bases[0]}.{part}"].dtype).removeprefix("torch.") for part in ("shape", "row_offsets")
-    }
+    draft.reasons.append(f"{len(bases)} tensors have a bitmask (first: {quoted(bases[0] + '.bitmask')})")
+    kinds = {part: _kind(state, bases, part) for part in ("shape", _OFFSETS)}
     if suffix:
         draft.original["suffix"] = suffix
+    if halves:
+        draft.original["halves"] = [base + suffix for base in halves]
+    if any(state.tensors[f"{base}.shape"].dim() == 2 for base in bases):
+        draft.original["shape_columns"] = True
     draft.original |= {part: kind for part, kind in kinds.items() if kind != "int64"}
     return draft
 
 
+def _is_half(state: State, base: str) -> bool:
+    """Whether two of any four elements of a row are kept, and each row of `compressed` has as many."""
+    compressed = state.tensors.get(f"{base}.compressed")
+    return f"{base}.{_OFFSETS}" not in state.tensors and compressed is not None and compressed.dim() == 2
+
+
+def _kind(state: State, bases: list[str], part: str) -> str:
+    found = (state.tensors.get(f"{base}.{part}") for base in bases)
+    return next((str(one.dtype).removeprefix("torch.") for one in found if one is not None), "int64")
+
+
 def _layer(state: State, base: str, name: str) -> MaskedWeight:
-    for part in _PARTS:
+    for part in _PARTS if _is_half(state, base) else (*_PARTS, _OFFSETS):
         if f"{base}.{part}" not in state.tensors:
-            raise UnknownLayoutError(f"{base!r} is compressed, and there is no {base + '.' + part!r}")
+            raise UnknownLayoutError(f"{quoted(base)} is compressed, and there is no {quoted(base + '.' + part)}")
     if name in state.tensors:
-        raise UnknownLayoutError(f"{name!r} stands beside its compressed form: which of them counts is not said")
-    shape, compressed, bitmask, offsets = (state.tensors[f"{base}.{part}"] for part in _PARTS)
+        raise UnknownLayoutError(f"{quoted(name)} stands beside its compressed form: which of them counts is not said")
+    shape, compressed, bitmask = (state.tensors[f"{base}.{part}"] for part in _PARTS)
+    offsets = state.tensors.get(f"{base}.{_OFFSETS}")
+    if shape.is_floating_point() or shape.is_complex() or shape.numel() > _MAX_DIMS:
+        raise UnknownLayoutError(f"{quoted(base + '.shape')} has {shape.numel()} elements of {shape.dtype}: no shape")
     dims = tuple(int(dim) for dim in shape.reshape(-1).tolist())
     columns = dims[-1] if dims else 1
     rows = math.prod(dims[:-1])
     if min(dims, default=0) < 0 or bitmask.dtype != torch.uint8 or bitmask.numel() != rows * -(-columns // 8):
         raise UnknownLayoutError(
-            f"{base + '.bitmask'!r} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape {list(dims)} "
+            f"{quoted(base + '.bitmask')} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape {list(dims)} "
             f"needs "
             f"{rows * -(-columns // 8)} bytes"
         )
     packed = bitmask.detach().cpu().reshape(rows, -(-columns // 8)).numpy()
     flags = np.unpackbits(packed, axis=1, count=columns, bitorder="little").view(np.bool_)
     if np.packbits(flags, axis=1, bitorder="little").tobytes() != packed.tobytes():
-        raise UnknownLayoutError(f"{base + '.bitmask'!r} has bits beyond the {columns} columns of {base!r}")
+        raise UnknownLayoutError(f"{quoted(base + '.bitmask')} has bits beyond the {columns} columns of {quoted(base)}")
     counts = np.count_nonzero(flags, axis=1)
     if compressed.numel() != counts.sum():
         raise UnknownLayoutError(
-            f"{base + '.compressed'!r} has {compressed.numel()} elements, and the bitmask {counts.sum()} ones"
+            f"{quoted(base + '.compressed')} has {compressed.numel()} elements, and the bitmask {counts.sum()} ones"
         )
-    if offsets.reshape(-1).tolist() != (np.cumsum(counts) - counts).tolist():
-        raise UnknownLayoutError(f"{base + '.row_offsets'!r} is not where the rows of the bitmask begin")
+    if offsets is None:
+        if tuple(compressed.shape) != (rows, columns // 2) or (counts != columns // 2).any():
+            raise UnknownLayoutError(
+                f"{quoted(base + '.bitmask')} does not keep {columns // 2} elements in every row of {quoted(base)}"
+            )
+    elif offsets.reshape(-1).tolist() != (np.cumsum(counts) - counts).tolist():
+        raise UnknownLayoutError(f"{quoted(base + '.row_offsets')} is not where the rows of the bitmask begin")
     dtype, kept = torch_tensors.to_words(compressed, f"{base}.compressed")
     mask = Mask.from_bool(flags)
     values = np.empty(mask.length, dtype=word_type(dtype))
     fill.scatter(values, mask.packed, kept)
-    return MaskedWeight(name, dtype, dims, values, mask, known=mask)
+    parts = (f"{base}.bitmask",)
+    return MaskedWeight(name, dtype, dims, values, mask, known=mask, source=f"{base}.compressed", scores=parts)
 
 
 def restore(contents: Contents) -> Tensors:
@@ -103,14 +131,17 @@ def restore(contents: Contents) -> Tensors:
         base = name.removesuffix(str(contents.details.get("suffix", "")))
         rows = mask.reshape(-1, mask.shape[-1]) if mask.dim() else mask.reshape(1, 1)
         counts = rows.sum(dim=1)
-        kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", "row_offsets")}
+        kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", _OFFSETS)}
         bitmask = torch.from_numpy(np.packbits(rows.numpy(), axis=1, bitorder="little"))
+        half = name in contents.details.get("halves", ())
+        shape = torch.tensor(dense.shape, dtype=kinds["shape"])
         tensors |= {
-            f"{base}.shape": torch.tensor(dense.shape, dtype=kinds["shape"]),
-            f"{base}.compressed": dense[mask],
+            f"{base}.shape": shape.reshape(-1, 1) if contents.details.get("shape_columns") else shape,
+            f"{base}.compressed": dense[mask].reshape(rows.shape[0], -1) if half else dense[mask],
             f"{base}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
-            f"{base}.row_offsets": (counts.cumsum(0) - counts).to(kinds["row_offsets"]),
         }
+        if not half:
+            tensors[f"{base}.{_OFFSETS}"] = (counts.cumsum(0) - counts).to(kinds[_OFFSETS])
     return tensors
 
 

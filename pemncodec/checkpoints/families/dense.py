@@ -7,6 +7,9 @@ every other tensor is kept bit for bit.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +19,7 @@ from ...dtypes import DType
 from ...errors import MaskRuleError
 from ...mask import Mask
 from ...options import PackOptions
+from ...quoting import quoted
 from ...words import Words
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
@@ -34,25 +38,33 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     draft = Draft(
         LAYOUT, "nonzero", reasons=["no other layout fits: weights with many zeros are masked where they are zero"]
     )
+    known: dict[Hashable, DraftEntry] = {}  # by memory: what is tied is looked at once
     for name in state.tensors:
-        entry: DraftEntry = state.plain(name)
-        if isinstance(entry, PlainTensor):
-            masked = _masked(entry)
-            if masked is not None:
-                draft.negative_zeros += int(np.count_nonzero(entry.values)) - masked.mask.count()
-                entry = masked
+        plain = state.plain(name)
+        entry: DraftEntry | None = known.get(plain.memory)
+        if entry is not None:
+            draft.entries.append(replace(entry, name=name, source=name))
+            continue
+        masked = _masked(plain)
+        if masked is not None:
+            draft.negative_zeros += int(np.count_nonzero(plain.values)) - masked.mask.count()
+        entry = masked or plain
+        if plain.memory is not None:
+            known[plain.memory] = entry
         draft.entries.append(entry)
     if not any(isinstance(entry, MaskedWeight) for entry in draft.entries):
         draft.mask_rule = "none"
         draft.notes.append("no tensor has a mask or many zeros: everything is stored as it is")
     if draft.negative_zeros:
-        draft.notes.append(f"{draft.negative_zeros} pruned weights were -0.0 and become +0.0")
+        draft.notes.append(
+            f"{draft.negative_zeros} zeros of pruned weights lose their minus sign (-0.0 and 0.0 are the same number)"
+        )
     scores = [name for name in state.tensors if "score" in name.rsplit(".", 1)[-1]]
     if options.keep is not None:
-        named = f"; tensors like {scores[0]!r} are not in a layout that is known" if scores else ""
+        named = f"; tensors like {quoted(scores[0])} are not in a layout that is known" if scores else ""
         raise MaskRuleError(f"keep is given, but there are no scores (X.scores beside X.weight) to choose by{named}")
     if scores:
-        draft.notes.append(f"{scores[0]!r} looks like scores, but the layout is not known: it is stored as a tensor")
+        draft.notes.append(f"{quoted(scores[0])} looks like scores, but the layout is not known: it is stored as a tensor")
     return draft
 
 
@@ -70,7 +82,9 @@ def _masked(tensor: PlainTensor) -> MaskedWeight | None:
     mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
     if 1 - mask.density < MIN_ZEROS:
         return None
-    return MaskedWeight(tensor.name, tensor.dtype, tensor.shape, values, mask, known=mask)
+    return MaskedWeight(
+        tensor.name, tensor.dtype, tensor.shape, values, mask, known=mask, memory=tensor.memory, source=tensor.source
+    )
 
 
 def _has_negative_zero(dtype: DType) -> bool:

@@ -14,6 +14,7 @@ from ...draft import Draft
 from ...errors import MaskRuleError
 from ...layouts import scores_name
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import mask_rules, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..scored import Masks, Pairs
@@ -37,26 +38,30 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     pairs = scored.named(state, _SUFFIX)
-    # what `masked` layouts call the scores of a tensor that is no `weight`
+    # what our `masked` layout calls the scores of a tensor that is no `weight`: 0, 1, and 0.5 where either will do
     for name, tensor in state.tensors.items():
         base = state.tensors.get(name[: -len(_SUFFIX) - 1])
-        if name.endswith("_" + _SUFFIX) and base is not None and base.shape == tensor.shape:
+        if name.endswith("_" + _SUFFIX) and base is not None and base.shape == tensor.shape and _is_ours(tensor):
             pairs[name[: -len(_SUFFIX) - 1]] = name
     if not pairs:
         return None
     fixed = options.rule is None and all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
     if fixed:
         masks = _fixed(state, pairs, options)
-        reason = f"all scores (first: {next(iter(pairs.values()))!r}) are 0 or 1: they are masks (FixedSubnetConv)"
+        reason = f"all scores (first: {quoted(next(iter(pairs.values())))}) are 0 or 1: they are masks (FixedSubnetConv)"
     else:
         masks = scored.derive(state, pairs, options, "edge-popup", _MISSING)
-        reason = f"{len(pairs)} weights have scores beside them (first: {next(iter(pairs.values()))!r})"
+        reason = f"{len(pairs)} weights have scores beside them (first: {quoted(next(iter(pairs.values())))})"
     draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
     draft.reasons.append(reason)
     dtype = scored.score_dtype(state, pairs)
     if dtype is not None:
         draft.original["scores"] = dtype
     return draft
+
+
+def _is_ours(scores: torch.Tensor) -> bool:
+    return bool(((scores == 0) | (scores == 0.5) | (scores == 1)).all())
 
 
 def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
@@ -69,10 +74,9 @@ def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
         fraction = keep(weight)
         if fraction is not None and mask.length - mask.count() != mask_rules.dropped(fraction, mask.length):
             raise MaskRuleError(
-                f"{pairs[weight]!r} is 0 or 1, a mask that keeps {mask.count()} of {mask.length}, and --keep "
+                f"{quoted(pairs[weight])} is 0 or 1, a mask that keeps {mask.count()} of {mask.length}, and --keep "
                 f"{fraction:g} "
-                f"would keep {mask.length - mask_rules.dropped(fraction, mask.length)}: leave --keep away to use it "
-                f"as it "
+                f"would keep {mask.length - mask_rules.dropped(fraction, mask.length)}: omit --keep to use it as it "
                 "is, or say --rule edge-popup to sort it as scores"
             )
     return Masks(masks, "edge-popup", keep.plain)

@@ -11,6 +11,7 @@ import torch
 from ...draft import Draft
 from ...errors import MaskRuleError
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import mask_rules, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
@@ -19,28 +20,32 @@ _WEIGHT, _BIAS = "mask", "bias_mask"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
-    """A draft if there are `mask` and `bias_mask`, or `mask` and the user named this family.
+    """A draft if there are `mask` and `bias_mask` with other values than 0 and 1, or the user named this family.
 
     Raises:
         UnknownLayoutError: logits without a tensor of their shape.
         MaskRuleError: no threshold is given.
     """
     state = checkpoint.state
-    biases = scored.named(state, _BIAS, weight="bias")
-    if not biases and options.family != LAYOUT:
-        return None
-    pairs = scored.named(state, _WEIGHT) | biases
+    asked = options.family == LAYOUT
+    weights = scored.named(state, _WEIGHT, strict=asked)
+    biases = scored.named(state, _BIAS, weight="bias", strict=asked)
+    pairs = weights | biases
+    if not asked:
+        binary = all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
+        if not weights or not biases or binary:  # masks of 0 and 1 are no logits
+            return None
     if not pairs:
         return None
     if options.threshold is None:
         raise MaskRuleError(
-            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {next(iter(pairs.values()))!r}), of which "
+            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {quoted(next(iter(pairs.values())))}), of which "
             "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as "
             "FedPM's evaluation takes it)"
         )
     masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
     draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.mask", "*.bias_mask"])
-    draft.reasons.append(f"{len(pairs)} tensors have logits (first: {next(iter(pairs.values()))!r}), biases too")
+    draft.reasons.append(f"{len(pairs)} tensors have logits (first: {quoted(next(iter(pairs.values())))}), biases too")
     return draft
 
 

@@ -11,6 +11,7 @@ import torch
 from ...draft import Draft
 from ...errors import UnknownLayoutError
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import mask_rules, masked, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..scored import Masks
@@ -31,16 +32,16 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     explicit = scored.named(state, _MASK)
     if not explicit and options.family != LAYOUT:
         return None
-    pairs = scored.named(state, _SCORES)
+    pairs = scored.named(state, _SCORES, strict=bool(explicit) or options.family == LAYOUT)
     if explicit:
         lacking = [name for weight, name in pairs.items() if weight not in explicit]
         if lacking:
-            raise UnknownLayoutError(f"other layers have a b_mask, and beside {lacking[0]!r} there is none")
+            raise UnknownLayoutError(f"other layers have a b_mask, and beside {quoted(lacking[0])} there is none")
         masks = Masks({w: mask_rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
         draft = scored.draft_with(
             state.without(pairs.values()), LAYOUT, explicit, masks, dropped=["*.mask", "*.b_mask"]
         )
-        draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {next(iter(explicit.values()))!r})")
+        draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {quoted(next(iter(explicit.values())))})")
         draft.original["b_mask"] = True
         return draft
     if not pairs:

@@ -36,7 +36,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     parts = {PurePosixPath(name).parts[0] for name in folder.files if _is_tensor(name)}
     if which not in parts or not parts & {"masks", "initial"}:
         return None
-    draft = with_masks(_state(folder, which), _state(folder, "masks"), LAYOUT)
+    draft = with_masks(_state(folder, which), _state(folder, "masks").tensors, LAYOUT, options, some=False)
     draft.dropped += [f"{part}/*.npy" for part in sorted(parts - {which, "masks"})]
     draft.reasons.append(f"the folder has {which}/*.npy and masks/*.npy")
     draft.original["folder"] = which

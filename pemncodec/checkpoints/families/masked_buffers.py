@@ -1,46 +1,76 @@
-"""`X.weight` beside `X.mask` of 0 and 1: what many scripts save. The mask is in the file.
+"""A mask of 0 and 1 beside its weight, in the file: what many scripts save.
 
-Other values under `mask` may be logits (FedPM) or scores (lottery-jackpots), which do not say what follows from them.
+`X.mask` or `X.prune_mask` beside `X.weight`, `Y_mask` or `Y.mask` beside any tensor `Y` (Synaptic-Flow, SNIP and GraSP
+forks: `weight_mask`, `bias_mask`); other names with `--mask-suffix`. A mask of (out, 1, 1, 1) holds for all of a
+channel. Other values under `mask` may be logits (FedPM) or scores (lottery-jackpots), which do not say what follows from
+them.
 """
 
 from __future__ import annotations
 
 from ...draft import Draft
-from ...errors import MaskRuleError
+from ...errors import MaskRuleError, UnknownLayoutError
 from ...options import PackOptions
-from .. import mask_rules, masked, scored
+from ...quoting import quoted
+from .. import found_masks, mask_rules, masked
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..state import State
 
 LAYOUT = "masked-buffers"
 _SUFFIX = "mask"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
-    """A draft if any key is `mask` or ends with `.mask`, beside a weight of its shape.
+    """A draft if any tensor has a mask beside it.
 
     Raises:
-        UnknownLayoutError: masks without a weight of their shape.
-        MaskRuleError: values other than 0 and 1.
+        UnknownLayoutError: no mask has the name that was given.
+        MaskRuleError: values other than 0 and 1 in `X.mask`, in the shape of `X.weight`.
     """
     state = checkpoint.state
-    pairs = scored.named(state, _SUFFIX)
+    pairs = found_masks.beside(state, options.mask_suffix)
+    if options.mask_suffix is not None and not pairs:
+        raise UnknownLayoutError(
+            f"no tensor whose name ends with {quoted(options.mask_suffix)} fits a weight beside it (--mask-suffix)"
+        )
+    if options.mask_suffix is None:
+        _refuse_scores(state)
     if not pairs:
         return None
-    for name in pairs.values():
-        if not mask_rules.is_binary(state.tensors[name]):
-            raise MaskRuleError(
-                f"{name!r} has values other than 0 and 1, and the file does not say what follows from them: logits of "
-                "Bernoulli masks (--family fedpm --threshold 0.5), or scores (--family lottery-jackpots --keep K)"
-            )
-    draft = masked.draft_with(state, LAYOUT, pairs, dropped=["*.mask"])
-    draft.reasons.append(f"{len(pairs)} weights have a mask of 0 and 1 (first: {next(iter(pairs.values()))!r})")
-    draft.original |= masked.mask_dtype(state, pairs)
+    names = {weight: (name,) for weight, name in pairs.items()}
+    draft = masked.draft_with(state, LAYOUT, names, options, dropped=_dropped(pairs))
+    draft.reasons.append(f"{len(pairs)} tensors have a mask of 0 and 1 (first: {quoted(next(iter(pairs.values())))})")
+    draft.original |= masked.mask_dtype(state, names)
+    draft.original["names"] = {weight: name for weight, name in pairs.items() if name != _usual(weight)}
     return draft
+
+
+def _refuse_scores(state: State) -> None:
+    for name, tensor in state.tensors.items():
+        weight = state.tensors.get(name.removesuffix(_SUFFIX) + "weight") if name.endswith("." + _SUFFIX) else None
+        if name == _SUFFIX:
+            weight = state.tensors.get("weight")
+        if weight is not None and weight.shape == tensor.shape and not mask_rules.is_binary(tensor):
+            raise MaskRuleError(
+                f"{quoted(name)} has values other than 0 and 1, and the file does not say what follows from them: logits "
+                "(--family fedpm --threshold 0.5), scores (--family lottery-jackpots --keep K), or nothing (--family "
+                "dense)"
+            )
+
+
+def _dropped(pairs: dict[str, str]) -> list[str]:
+    """The masks, as patterns: a line for each kind of name."""
+    return list(dict.fromkeys("*." + name.rpartition(".")[2] if "." in name else name for name in pairs.values()))
+
+
+def _usual(weight: str) -> str:
+    return weight.removesuffix("weight") + _SUFFIX
 
 
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, and their masks."""
-    return restored(contents, lambda name: (name, name.removesuffix("weight") + _SUFFIX), masked.weight_and_mask)
+    named = contents.details.get("names", {})
+    return restored(contents, lambda name: (name, named.get(name, _usual(name))), masked.weight_and_mask)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -1,56 +1,77 @@
-"""A plain state_dict, and masks of 0 and 1 by the names of its weights in another file (`--masks`).
+"""A plain state_dict, and masks of 0 and 1 by the names of its weights elsewhere.
 
-So open_lth keeps them: `mask.pth` beside `model_ep*_it*.pth`. Values may be other than zero outside of a mask: the mask
-wins.
+In another file (`--masks`: open_lth's and NNI's `mask.pth`, `.npz`, a list), or under a key of its own beside the
+state_dict: `mask_dict`, `masks_dict`, `masks`. Values may be other than zero outside of a mask: the mask wins.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
+
 from ...draft import Draft
-from ...errors import UnknownLayoutError
 from ...options import PackOptions
-from .. import masked
-from ..family import Checkpoint, Contents, Family, Tensors, restored
-from ..state import State, unwrap
+from .. import found_masks, masked
+from ..containers import holds_values
+from ..family import Beside, Checkpoint, Contents, Family, Tensors, restored
+from ..state import MASKS, State
 
 LAYOUT = "masks-file"
 # What a mask is called among the tensors until it is applied.
-_PREFIX = "mask of "
+PREFIX = "mask of "
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
-    """A draft if the user gave masks.
+    """A draft if the user gave masks, or the checkpoint has them under a key of their own.
 
     Raises:
         UnknownLayoutError: a mask without a tensor of its name and shape, or with values other than 0 and 1.
     """
-    if options.masks is None:
+    state = checkpoint.state
+    if options.masks is not None:
+        draft = with_masks(state, options.masks, LAYOUT, options)
+        draft.reasons.append("masks are given in another file")
+        return draft
+    under = [key for key in state.beside if key in MASKS and holds_values(state.beside[key])]
+    if not under:
         return None
-    draft = with_masks(checkpoint.state, unwrap(options.masks), LAYOUT)
-    draft.reasons.append("masks are given in another file")
+    draft = with_masks(state, state.beside[under[0]], LAYOUT, options)
+    draft.original["masks_under"] = under[0]
+    draft.reasons.append(f"there are masks under {under[0]!r} beside the network")
+    state.dropped[:] = [name for name in state.dropped if name != under[0]]
+    state.notes[:] = [note for note in state.notes if repr(under[0]) not in note]
     return draft
 
 
-def with_masks(state: State, masks: State, layout: str) -> Draft:
+def with_masks(state: State, source: Any, layout: str, options: PackOptions, *, some: bool = True) -> Draft:
     """The draft of a network and masks by name.
+
+    Args:
+        source: as for `found_masks.given`.
+        some: whether there must be a mask.
 
     Raises:
         UnknownLayoutError: as `recognise`.
     """
-    missing = [name for name in masks.tensors if name not in state.tensors]
-    if missing:
-        raise UnknownLayoutError(f"there is a mask for {missing[0]!r}, and no tensor of that name in the checkpoint")
-    together = state.with_tensors({_PREFIX + name: mask for name, mask in masks.tensors.items()})
-    draft = masked.draft_with(together, layout, {name: _PREFIX + name for name in masks.tensors}, dropped=[])
-    kinds = {str(mask.dtype).removeprefix("torch.") for mask in masks.tensors.values()}
+    masks = found_masks.given(source, state) if some or source else {}
+    together = state.with_tensors({PREFIX + name: mask for name, mask in masks.items()})
+    names = {name: (PREFIX + name,) for name in masks}
+    draft = masked.draft_with(together, layout, names, options, dropped=[])
+    kinds = {str(mask.dtype).removeprefix("torch.") for mask in masks.values()}
     if len(kinds) == 1:
         draft.original["mask"] = kinds.pop()
     return draft
 
 
-def restore(contents: Contents) -> Tensors:
-    """The weights, multiplied by their masks; the masks are the places that are not zero."""
-    return restored(contents, lambda name: (name,), lambda contents, name: (contents.dense(name),))
+def restore(contents: Contents) -> Tensors | Beside:
+    """The weights, multiplied by their masks; and the masks, where they were in the checkpoint."""
+    weights = restored(contents, lambda name: (name,), lambda contents, name: (contents.dense(name),))
+    under = contents.details.get("masks_under")
+    if under is None:
+        return weights
+    masks = {name: masked.mask_of(contents, name, torch.float32) for name in contents.names if contents.masked(name)}
+    return Beside(weights, {under: masks})
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -14,6 +14,7 @@ import torch
 from ...draft import Draft
 from ...errors import UnknownLayoutError
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import masked
 from ..family import Checkpoint, Contents, Family, restored
 from ..folders import Folder, OutputFolder
@@ -32,30 +33,29 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             1.
     """
     if isinstance(checkpoint.raw, Folder):
-        return _recognise_folder(checkpoint.raw)
+        return _recognise_folder(checkpoint.raw, options)
     state = checkpoint.state
     parallel = _PARALLEL if all(name.startswith(_PARALLEL) for name in state.tensors) else ""
     model, mask = parallel + _MODEL, parallel + _MASK
     masks = {model + name[len(mask) :].replace("___", "."): name for name in state.tensors if name.startswith(mask)}
     masks = {weight: name for weight, name in masks.items() if weight in state.tensors}
+    names = {weight: (name,) for weight, name in masks.items()}
     if not masks:
         return None
-    lost = [n for n in state.tensors if n.startswith(mask) and n not in masks.values()]
-    if lost:
-        raise UnknownLayoutError(f"{lost[0]!r} is a mask without a tensor of its name")
     draft = masked.draft_with(
         state,
         LAYOUT,
-        masks,
+        names,
+        options,
         dropped=["mask_*"],
         rename=lambda name: parallel + name[len(model) :] if name.startswith(model) else name,
     )
-    draft.reasons.append(f"{len(masks)} tensors have a mask_ buffer (first: {next(iter(masks.values()))!r})")
-    draft.original |= masked.mask_dtype(state, masks) | ({"parallel": True} if parallel else {})
+    draft.reasons.append(f"{len(masks)} tensors have a mask_ buffer (first: {quoted(next(iter(masks.values())))})")
+    draft.original |= masked.mask_dtype(state, names) | ({"parallel": True} if parallel else {})
     return draft
 
 
-def _recognise_folder(folder: Folder) -> Draft | None:
+def _recognise_folder(folder: Folder, options: PackOptions) -> Draft | None:
     if "mask.pth" not in folder.files:
         return None
     models = [name for name in folder.files if name.startswith("model_ep")]
@@ -65,7 +65,7 @@ def _recognise_folder(folder: Folder) -> Draft | None:
             f"one of "
             "them, with --masks mask.pth"
         )
-    draft = with_masks(unwrap(folder.load(models[0])), unwrap(folder.load("mask.pth")), LAYOUT)
+    draft = with_masks(unwrap(folder.load(models[0])), folder.load("mask.pth"), LAYOUT, options)
     draft.reasons.append(f"the folder has mask.pth beside {models[0]}")
     draft.original["model"] = models[0]
     return draft

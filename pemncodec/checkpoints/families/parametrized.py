@@ -11,10 +11,11 @@ from ...draft import Draft, SeededWeight
 from ...errors import MaskRuleError, UnknownLayoutError
 from ...network import GeneratedPrototype
 from ...options import Keep, PackOptions
+from ...quoting import quoted
 from ...recipe import Recipe
 from .. import mask_rules
 from ..family import Checkpoint, Contents, Family, Tensors, restored
-from ..state import State
+from ..state import State, memory_of
 from .torch_parametrize import INFIX, parametrized_name, plain_name
 
 LAYOUT = "pemncodec.nn"
@@ -34,12 +35,12 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not recipes:
         return None
     draft = Draft(LAYOUT, "edge-popup", dropped=["scores"])
-    draft.reasons.append(f"{len(recipes)} layers have a recipe (first: {next(iter(recipes.values()))!r})")
+    draft.reasons.append(f"{len(recipes)} layers have a recipe (first: {quoted(next(iter(recipes.values())))})")
     for name in state.tensors:
         if name in recipes.values():
             base = name[: -len(_RECIPE)]
             if base + _ORIGINAL not in state.tensors:
-                raise UnknownLayoutError(f"{name!r} is a recipe without scores: there is no {base + _ORIGINAL!r}")
+                raise UnknownLayoutError(f"{quoted(name)} is a recipe without scores: there is no {quoted(base + _ORIGINAL)}")
             continue
         base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
         draft.entries.append(_seeded(state, base, recipes[base], draft) if base in recipes else state.plain(name))
@@ -55,7 +56,7 @@ def _keep(draft: Draft, state: State, recipes: dict[str, str], options: PackOpti
         draft.keep = by_name if len(set(by_name.values())) > 1 else next(iter(by_name.values()))
         draft.mask_rule = "edge-popup"
     if options.keep is not None and options.keep != draft.keep:
-        raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: leave it away")
+        raise MaskRuleError(f"--keep {options.keep} contradicts the recipe in the file, {draft.keep}: omit it")
     if len(by_name) < len(read):
         draft.mask_rule = "sigmoid"
         # factors and keep of Bernoulli layers are in their recipes only
@@ -68,14 +69,14 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
     scores = state.tensors[base + _ORIGINAL]
     stored = state.tensors[recipe_name]
     if stored.dtype != torch.int64 or stored.dim() != 1:
-        raise UnknownLayoutError(f"{recipe_name!r} has dtype {stored.dtype}: a recipe is a vector of int64")
+        raise UnknownLayoutError(f"{quoted(recipe_name)} has dtype {stored.dtype}: a recipe is a vector of int64")
     if scores.dtype != torch.float32:
         raise UnknownLayoutError(
-            f"{base + _ORIGINAL!r} has dtype {scores.dtype}: a converted network computes with other weights than its "
+            f"{quoted(base + _ORIGINAL)} has dtype {scores.dtype}: a converted network computes with other weights than its "
             "recipe says; pack it before converting"
         )
     if base + ".1.recipe" in state.tensors:
-        raise UnknownLayoutError(f"{base!r} was masked twice: which of the masks counts is not said")
+        raise UnknownLayoutError(f"{quoted(base)} was masked twice: which of the masks counts is not said")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     where = base + _ORIGINAL
     if recipe.sampler == "bernoulli":
@@ -84,9 +85,16 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         mask = mask_rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
     if recipe.sampler == "bernoulli" and mask.count() in (0, mask.length):
         some = "none" if mask.count() == 0 else "all"
-        draft.notes.append(f"{where!r} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
+        draft.notes.append(f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
     return SeededWeight(
-        plain_name(base), tuple(scores.shape), GeneratedPrototype(recipe.generator), mask, recipe.zero, recipe.factor
+        plain_name(base),
+        tuple(scores.shape),
+        GeneratedPrototype(recipe.generator),
+        mask,
+        recipe.zero,
+        recipe.factor,
+        memory=memory_of(scores),
+        source=base + _ORIGINAL,
     )
 
 

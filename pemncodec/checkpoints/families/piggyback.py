@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...draft import Draft, DraftEntry, MaskedWeight, PlainTensor
+from ...draft import Draft, DraftEntry, MaskedWeight
 from ...dtypes import DType
 from ...errors import UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
+from ...quoting import quoted
 from ...words import Words
 from .. import mask_rules, scored
 from ..family import Checkpoint, Contents, Family, Tensors, restored
@@ -52,7 +53,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     of = {w: mask_rules.above(checkpoint.state.tensors[name], threshold, name) for w, name in pairs.items()}
     masks = Masks(of, "threshold", threshold=threshold)
     draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=["*.mask_real"])
-    draft.reasons.append(f"{len(pairs)} weights have a mask_real (first: {next(iter(pairs.values()))!r})")
+    draft.reasons.append(f"{len(pairs)} weights have a mask_real (first: {quoted(next(iter(pairs.values())))})")
     return draft
 
 
@@ -108,9 +109,9 @@ def _weights(backbone: State, tasks: Mapping[Any, Mapping[Any, Any]], indices: l
             shape = tuple(mask.shape) if isinstance(mask, torch.Tensor) else None
             weight = matrices[number] if number < len(matrices) else None
             if weight is None or shape != tuple(backbone.tensors[weight].shape):
-                what = "no further weight" if weight is None else f"{weight!r}, {list(backbone.tensors[weight].shape)}"
+                what = "no further weight" if weight is None else f"{quoted(weight)}, {list(backbone.tensors[weight].shape)}"
                 raise UnknownLayoutError(
-                    f"the backbone does not fit: mask {index} of {task!r} is {shape and list(shape)}, and number "
+                    f"the backbone does not fit: mask {index} of {quoted(task)} is {shape and list(shape)}, and number "
                     f"{number + 1} of its weights is {what}"
                 )
     return {matrices[number]: int(index) for number, index in enumerate(indices)}
@@ -118,8 +119,6 @@ def _weights(backbone: State, tasks: Mapping[Any, Mapping[Any, Any]], indices: l
 
 def _layers(backbone: State, name: str, index: int, tasks: list[Mapping[Any, Any]]) -> Iterator[DraftEntry]:
     entry = backbone.plain(name)
-    if not isinstance(entry, PlainTensor):
-        raise UnknownLayoutError(f"{name!r} is another name of {entry.target!r}: tied weights cannot have tasks")
     for number, masks in enumerate(tasks):
         values = masks[index].detach().reshape(-1).cpu().numpy()
         minus = values == np.array(_MINUS).astype(values.dtype)
@@ -127,7 +126,17 @@ def _layers(backbone: State, name: str, index: int, tasks: list[Mapping[Any, Any
             raise UnknownLayoutError(f"mask {index} has values other than 0, 1 and 255 (for −1)")
         mask = Mask.from_bool(values != 0)
         words = _negated(entry.values, entry.dtype, minus) if minus.any() else entry.values
-        yield MaskedWeight(name, entry.dtype, entry.shape, words, mask, task=1 + number)
+        yield MaskedWeight(
+            name,
+            entry.dtype,
+            entry.shape,
+            words,
+            mask,
+            task=1 + number,
+            memory=entry.memory,
+            source=name,
+            scores=(f"{_MASKS} {index}",),
+        )
 
 
 def _negated(words: Words, dtype: DType, where: np.ndarray[Any, np.dtype[np.bool_]]) -> Words:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ...draft import Draft, DraftEntry, MaskedWeight, PlainTensor
+from ...draft import Draft, MaskedWeight
 from ...errors import UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import scored
 from ..family import Checkpoint, Contents, Family, Tensors
 from ..state import State
@@ -42,7 +43,11 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not found:
         return None
     weights = {name: _joined(match[1], "weight") for name, match in found.items()}
-    scored.check_pairs(state, weights, "scores without a weight")
+    weights = {name: weight for name, weight in weights.items() if weight in state.tensors}
+    found = {name: match for name, match in found.items() if name in weights}
+    if not found:
+        return None
+    scored.check_pairs(state, weights)
     tasks = sorted({int(match[2]) for match in found.values()})
     masks: dict[str, dict[int, Mask]] = {weight: {} for weight in weights.values()}
     draft = Draft(LAYOUT, "", dropped=["*.scores.*"], tasks=[str(task) for task in tasks])
@@ -50,46 +55,49 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         pairs = {weights[name]: name for name, match in found.items() if int(match[2]) == task}
         lacking = [weight for weight in masks if weight not in pairs]
         if lacking:
-            raise UnknownLayoutError(f"task {task} has no scores for {lacking[0]!r}, and other tasks have")
+            raise UnknownLayoutError(f"task {task} has no scores for {quoted(lacking[0])}, and other tasks have")
         derived = scored.derive(state, pairs, options, None if options.keep is None else "edge-popup", _MISSING)
         derived.describe(draft)
         draft.notes = list(dict.fromkeys(draft.notes))
         for weight, mask in derived.of.items():
             masks[weight][task] = mask
-    _add_entries(draft, state, tasks, masks)
-    draft.reasons.append(f"{len(masks)} weights have scores of {len(tasks)} tasks (first: {next(iter(found))!r})")
+    _add_entries(draft, state, tasks, masks, set(found))
+    draft.reasons.append(f"{len(masks)} weights have scores of {len(tasks)} tasks (first: {quoted(next(iter(found)))})")
     return draft
 
 
-def _add_entries(draft: Draft, state: State, tasks: list[int], masks: dict[str, dict[int, Mask]]) -> None:
+def _add_entries(
+    draft: Draft, state: State, tasks: list[int], masks: dict[str, dict[int, Mask]], scores: set[str]
+) -> None:
     number = {task: 1 + index for index, task in enumerate(tasks)}
     for name in state.tensors:
         norm = _NORM.fullmatch(name)
-        if _SCORES.fullmatch(name):
+        if name in scores:
             continue
         if _STACKED.fullmatch(name):
             draft.dropped.append(name)
             continue
         entry = state.plain(name)
         if name in masks:
-            if not isinstance(entry, PlainTensor):
-                raise UnknownLayoutError(
-                    f"{name!r} is another name of {entry.target!r}: tied weights cannot have tasks"
-                )
+            own = f"{name.removesuffix('weight')}scores."
             draft.entries += [
-                MaskedWeight(name, entry.dtype, entry.shape, entry.values, mask, task=number[task])
+                MaskedWeight(
+                    name,
+                    entry.dtype,
+                    entry.shape,
+                    entry.values,
+                    mask,
+                    task=number[task],
+                    memory=entry.memory,
+                    source=name,
+                    scores=(f"{own}{task}",),
+                )
                 for task, mask in masks[name].items()
             ]
         elif norm is not None and int(norm[2]) in number:
-            draft.entries.append(_of_task(entry, _joined(norm[1], norm[3]), number[int(norm[2])]))
+            draft.entries.append(replace(entry, name=_joined(norm[1], norm[3]), task=number[int(norm[2])]))
         else:
             draft.entries.append(entry)
-
-
-def _of_task(entry: DraftEntry, name: str, task: int) -> DraftEntry:
-    if not isinstance(entry, PlainTensor):
-        raise UnknownLayoutError(f"{entry.name!r} is another name of another tensor: tied tensors cannot have tasks")
-    return replace(entry, name=name, task=task)
 
 
 def _joined(prefix: str | None, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ...draft import Draft
 from ...errors import UnknownLayoutError
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import masked
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
@@ -25,22 +26,28 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     bases = [name[: -len(_MASK)] for name in state.tensors if name.endswith(_MASK) and INFIX in name]
-    masks = {base + _ORIGINAL: base + _MASK for base in bases if base + _ORIGINAL in state.tensors}
+    masks = {base + _ORIGINAL: (base + _MASK,) for base in bases if base + _ORIGINAL in state.tensors}
     if not masks:
         return None
-    for base in bases:
+    for base in (name.removesuffix(_ORIGINAL) for name in masks):
         others = [name for name in state.tensors if name.startswith(base + ".") and name not in (*masks, base + _MASK)]
         if others:
             raise UnknownLayoutError(
-                f"{base!r} has a mask, and {others[0]!r} beside it: what they make of the weight together is not said"
+                f"{quoted(base)} has a mask, and {quoted(others[0])} beside it: what they make of the weight together is not "
+                "said (--family dense packs all as they are)"
             )
     draft = masked.draft_with(
-        state, LAYOUT, masks, dropped=["*.mask"], rename=lambda name: plain_name(name) if name in masks else name
+        state,
+        LAYOUT,
+        masks,
+        options,
+        dropped=["*.mask"],
+        rename=lambda name: plain_name(name) if name in masks else name,
     )
     others = [name for name in state.tensors if name.endswith(_ORIGINAL) and INFIX in name and name not in masks]
     if others:
-        draft.notes.append(f"{len(others)} parametrizations have no mask (first: {others[0]!r}): stored as they are")
-    draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {next(iter(masks.values()))!r})")
+        draft.notes.append(f"{len(others)} parametrizations have no mask (first: {quoted(others[0])}): stored as they are")
+    draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {quoted(next(iter(masks.values()))[0])})")
     draft.original |= masked.mask_dtype(state, masks)
     return draft
 

@@ -6,38 +6,36 @@ After `prune.remove()` there are plain zeros: that is `dense`.
 from __future__ import annotations
 
 from ...draft import Draft
-from ...errors import UnknownLayoutError
 from ...options import PackOptions
+from ...quoting import quoted
 from .. import masked
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 
 LAYOUT = "torch.nn.utils.prune"
 _WEIGHT, _MASK = "_orig", "_mask"
-# A mask of these is pruning's; others (`attn_mask`) are the network's own.
-_PARAMETERS = ("weight", "bias")
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
-    """A draft if any tensor has the pair of names.
+    """A draft if any tensor has the pair of names; what has only one of them (spectral_norm's `weight_orig`, a buffer
+    `attn_mask`) is a tensor like others.
 
     Raises:
         UnknownLayoutError: the mask has another shape or other values than 0 and 1, or X stands beside the pair.
     """
     state = checkpoint.state
     bases = [name[: -len(_WEIGHT)] for name in state.tensors if name.endswith(_WEIGHT)]
-    masks = {base + _WEIGHT: base + _MASK for base in bases if base + _MASK in state.tensors}
+    masks = {base + _WEIGHT: (base + _MASK,) for base in bases if base + _MASK in state.tensors}
     if not masks:
         return None
-    for name in state.tensors:
-        base = name.removesuffix(_MASK)
-        if name.endswith(_WEIGHT) and name not in masks:
-            raise UnknownLayoutError(f"{name!r} has no {name[: -len(_WEIGHT)] + _MASK!r}, and other tensors have")
-        if base != name and base + _WEIGHT not in masks and base.rpartition(".")[2].startswith(_PARAMETERS):
-            raise UnknownLayoutError(f"{name!r} is a mask without a tensor: there is no {base + _WEIGHT!r}")
     draft = masked.draft_with(
-        state, LAYOUT, masks, dropped=["*_mask"], rename=lambda name: name[: -len(_WEIGHT)] if name in masks else name
+        state,
+        LAYOUT,
+        masks,
+        options,
+        dropped=["*_mask"],
+        rename=lambda name: name[: -len(_WEIGHT)] if name in masks else name,
     )
-    draft.reasons.append(f"{len(masks)} tensors have {_WEIGHT} and {_MASK} (first: {next(iter(masks))!r})")
+    draft.reasons.append(f"{len(masks)} tensors have {_WEIGHT} and {_MASK} (first: {quoted(next(iter(masks)))})")
     draft.original |= masked.mask_dtype(state, masks)
     return draft
 

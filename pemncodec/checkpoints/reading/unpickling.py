@@ -79,7 +79,7 @@ class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         if module in _NUMPY and (name in _ARRAYS or name == "ndarray"):
             return partial(self._spend, _ARRAYS[name]) if name != "ndarray" else Inert
         if module.startswith("torch.distributed."):  # their parts; the tensor itself is refused by name
-            return _refuses(_SHARDED)
+            return _Distributed
         known = _TABLE.get(f"{module}.{name}")
         if known is None:
             raise UnknownGlobal(f"{module}.{name}")
@@ -90,6 +90,10 @@ class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         if self._left < 0:
             raise Malformed("the same bytes many times over")
         return function(*arguments)
+
+
+class _Distributed(Inert):
+    """A part of a DTensor."""
 
 
 def _refuses(what: str) -> Callable[..., Refused]:
@@ -125,6 +129,8 @@ def _rebuild_subclass(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """A tensor with attributes, or of a subclass: only torch's own types are plain tensors."""
     if not callable(function) or not isinstance(arguments, tuple):
         raise Malformed("a tensor that nothing makes")
+    if kind is _Distributed:
+        return Refused(_SHARDED)
     made = function(*arguments)
     if kind in (_tensor_type, _same) or isinstance(made, Refused):
         return made

@@ -1,0 +1,218 @@
+"""What a checkpoint nests: the network among its containers, and dictionaries in dictionaries as dotted names.
+
+A dictionary inside of a state_dict is a group of tensors: `{"encoder": {"fc.weight": …}}` is `encoder.fc.weight`.
+`grouped` makes the same containers again. What holds values and is no plain tensor is refused by name; numbers, texts
+and empty containers are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import UnknownLayoutError, UnsupportedTensorError
+from ..quoting import quoted
+from .reading.objects import Refused
+
+Key = str | int
+Path = tuple[Key, ...]
+MAX_DEPTH = 64
+MAX_TENSORS = 1 << 18  # rows of a file (spec section 4)
+
+
+@dataclass
+class Flat:
+    """Tensors by dotted name, in order.
+
+    Attributes:
+        tensors: what is a plain tensor, or a numpy array made one.
+        dropped: names of what holds no values.
+        groups: paths of the dictionaries inside, each the keys that lead there.
+        integers: names whose last key was an integer.
+        arrays: names of what was a numpy array.
+    """
+
+    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+    groups: list[list[Key]] = field(default_factory=list)
+    integers: list[str] = field(default_factory=list)
+    arrays: list[str] = field(default_factory=list)
+
+
+def holds_values(value: object, depth: int = 0) -> bool:
+    """Whether anything in it is a tensor, an array, or a module; the state of an optimizer does not count."""
+    if isinstance(value, torch.Tensor | np.ndarray | Refused | torch.nn.Module):
+        return True
+    if depth > MAX_DEPTH:
+        return False
+    if isinstance(value, Mapping):
+        if {"state", "param_groups"} <= set(value):
+            return False
+        return any(holds_values(item, depth + 1) for item in value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(holds_values(item, depth + 1) for item in value)
+    return False
+
+
+def is_network(value: object) -> bool:
+    """Whether it is a module, or a dictionary with tensors at any depth."""
+    return isinstance(value, torch.nn.Module | Mapping) and holds_values(value)
+
+
+def flatten(source: Mapping[Any, object]) -> Flat:
+    """The tensors of a state_dict.
+
+    Raises:
+        UnknownLayoutError: two of them have one dotted name, a key is neither text nor integer, or there are too many.
+        UnsupportedTensorError: something holds values and is no plain tensor.
+    """
+    flat = Flat()
+    paths: dict[str, Path] = {}
+    for path, value in _leaves(source, (), flat):
+        name = ".".join(map(str, path))
+        if name in paths:
+            raise UnknownLayoutError(f"{quoted(name)} is there twice, once in a dictionary of its own: rename one")
+        if len(paths) >= MAX_TENSORS:
+            raise UnknownLayoutError(f"there are more than {MAX_TENSORS} tensors, and a file holds no more")
+        paths[name] = path
+        flat.tensors[name] = _tensor(value, name)
+        if isinstance(value, np.ndarray | np.generic):
+            flat.arrays.append(name)
+        if isinstance(path[-1], int):
+            flat.integers.append(name)
+    if flat.groups:
+        places = _Places(flat.groups)
+        for name, path in paths.items():
+            if places.of(name) != [*map(str, path)]:
+                raise UnknownLayoutError(
+                    f"{quoted(name)} could lie in several of the dictionaries: rename those that are nested"
+                )
+    return flat
+
+
+def _leaves(source: Mapping[Any, object], path: Path, flat: Flat) -> Iterator[tuple[Path, object]]:
+    if len(path) > MAX_DEPTH:
+        raise UnknownLayoutError(f"dictionaries are nested more than {MAX_DEPTH} deep: save the state_dict alone")
+    for key, value in source.items():
+        if not isinstance(key, str | int) or isinstance(key, bool):
+            if holds_values(value) or isinstance(value, np.generic):
+                raise UnknownLayoutError(f"the state_dict has the key {quoted(key)}, which is no string")
+            flat.dropped.append(str(key))
+            continue
+        here = (*path, key)
+        if isinstance(value, torch.Tensor | np.ndarray | np.generic | Refused):
+            if isinstance(value, np.generic) and value.dtype.kind not in "?biufc":
+                flat.dropped.append(".".join(map(str, here)))
+                continue
+            yield here, value
+        elif isinstance(value, Mapping) and holds_values(value):
+            flat.groups.append(list(here))
+            yield from _leaves(value, here, flat)
+        elif holds_values(value):
+            what = type(value).__name__
+            raise UnsupportedTensorError(
+                f"{quoted('.'.join(map(str, here)))} is a {what} that holds tensors: save them as a dictionary of tensors"
+            )
+        else:
+            flat.dropped.append(".".join(map(str, here)))
+
+
+def _tensor(value: object, name: str) -> torch.Tensor:
+    if isinstance(value, Refused):
+        raise UnsupportedTensorError(f"tensor {quoted(name)} {value.what}")
+    if isinstance(value, torch.Tensor):
+        check_plain(value, name)
+        return value
+    assert isinstance(value, np.ndarray | np.generic)
+    array = np.asarray(value)
+    if array.dtype.kind not in "?biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
+        raise UnsupportedTensorError(
+            f"{quoted(name)} is a numpy array of {array.dtype}, which is no type of a tensor: convert it and pack again"
+        )
+    native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
+    return torch.from_numpy(native.reshape(array.shape))
+
+
+def check_plain(tensor: torch.Tensor, name: str) -> None:
+    """Refuse what has no elements of its own in memory.
+
+    Raises:
+        UnsupportedTensorError: the tensor is quantized, sparse, nested, lazy, on the meta device, or of a class whose
+            elements lie elsewhere.
+    """
+    what = None
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
+        what = _of_a_class(tensor)
+    if what is None and tensor.is_nested:
+        what = "is a nested tensor: save its parts as tensors"
+    elif what is None and tensor.layout != torch.strided:
+        what = f"is {tensor.layout}: make it dense (to_dense()) and pack again"
+    elif what is None and tensor.is_meta:
+        what = "is on the meta device and has no values"
+    elif what is None and tensor.is_quantized:
+        what = (
+            f"has dtype {tensor.dtype}, which .pemn cannot hold: convert it (for a quantized tensor: its int_repr(), "
+            "scale and zero point) and pack again"
+        )
+    if what is not None:
+        raise UnsupportedTensorError(f"tensor {quoted(name)} {what}")
+
+
+def _of_a_class(tensor: torch.Tensor) -> str | None:
+    """What is wrong with a tensor of a subclass; None where it is a plain one under another name."""
+    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+        return "is lazy and has no values yet: run the model once"
+    kind = type(tensor).__name__
+    if "DTensor" in kind:
+        return "is a DTensor, a part of a distributed tensor: take its full_tensor()"
+    if isinstance(tensor, torch._subclasses.FakeTensor):
+        return "is a fake tensor and has no values"
+    if torch.utils._python_dispatch.is_traceable_wrapper_subclass(tensor):
+        return f"is a {kind}, a tensor of a class of its own: save it as a plain tensor"
+    try:
+        readable = tensor.is_nested or tensor.layout != torch.strided or tensor.numel() == 0 or tensor.data_ptr() != 0
+    except RuntimeError:
+        readable = False
+    return None if readable else f"is a {kind}, whose elements cannot be read: save it as a plain tensor"
+
+
+class _Places:
+    """Which of the groups a name lies in: the one with the longest prefix."""
+
+    def __init__(self, groups: Sequence[Sequence[Key]]) -> None:
+        self._groups = {".".join(map(str, path)) + ".": [*map(str, path)] for path in groups}
+        self._longest_first = sorted(self._groups, key=len, reverse=True)
+
+    def of(self, name: str) -> list[str]:
+        """The keys that lead to a name, as texts."""
+        for prefix in self._longest_first:
+            if name.startswith(prefix):
+                return [*self._groups[prefix], name[len(prefix) :]]
+        return [name]
+
+
+def grouped(
+    tensors: Mapping[str, Any], groups: Sequence[Sequence[Key]], integers: Sequence[str], arrays: Sequence[str]
+) -> dict[Key, Any]:
+    """The containers that `flatten` was given, with other tensors: its inverse.
+
+    Args:
+        tensors: by dotted name.
+        groups, integers, arrays: as in `Flat`.
+    """
+    places = _Places(groups)
+    keys = {tuple(map(str, path)): tuple(path) for path in groups}
+    whole: dict[Key, Any] = {}
+    numbers, as_arrays = set(integers), set(arrays)
+    for name, value in tensors.items():
+        *path, last = places.of(name)
+        inner = whole
+        for key in keys.get(tuple(path), tuple(path)):
+            inner = inner.setdefault(key, {})
+        content = value.numpy() if name in as_arrays and isinstance(value, torch.Tensor) else value
+        inner[int(last) if name in numbers else last] = content
+    return whole

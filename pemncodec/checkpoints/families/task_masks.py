@@ -1,0 +1,140 @@
+"""One network and masks of several tasks beside it, under a key of their own.
+
+`per_task_masks`, {task: {name: mask of 0 and 1, or None}}: winning subnetworks (Kang et al., ICML 2022).
+`previous_masks`, {name or place: owner}: PackNet (Mallya and Lazebnik, CVPR 2018); the owner of a weight is the number of
+the task that it was trained for, 0 for none, and task t keeps what tasks 1 to t own. The places of PackNet's own files
+are those of modules, which no state_dict knows: in their order they belong to the weights of two or more dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ...draft import Draft, MaskedWeight
+from ...errors import UnknownLayoutError
+from ...mask import Mask
+from ...options import PackOptions
+from ...quoting import quoted
+from .. import found_masks, mask_rules
+from ..containers import holds_values
+from ..family import Beside, Checkpoint, Contents, Family, Tensors
+from ..masked import fits
+from ..state import State, memory_of
+
+LAYOUT = "task-masks"
+_TASKS, _OWNERS, _NAMES = "per_task_masks", "previous_masks", "dataset2idx"
+ByTask = dict[str, dict[str, torch.Tensor]]
+
+
+def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
+    """A draft with tasks if there are masks of tasks beside the network.
+
+    Raises:
+        UnknownLayoutError: they do not fit it.
+    """
+    if not isinstance(checkpoint.raw, Mapping):
+        return None
+    key = next((key for key in (_TASKS, _OWNERS) if holds_values(checkpoint.raw.get(key))), None)
+    if key is None:
+        return None
+    state = checkpoint.state
+    source = checkpoint.raw[key]
+    if not isinstance(source, Mapping):
+        raise UnknownLayoutError(f"{key!r} is a {type(source).__name__}, and no dictionary of masks")
+    by_task, named = _of_tasks(source, state) if key == _TASKS else _of_owners(source, state, checkpoint.raw.get(_NAMES))
+    draft = Draft(LAYOUT, "explicit", tasks=list(by_task))
+    weights = {name for masks in by_task.values() for name in masks}
+    found = {task: {name: _mask(state, name, mask, options) for name, mask in masks.items()} for task, masks in by_task.items()}
+    for name, tensor in state.tensors.items():
+        entry = state.plain(name)
+        if name not in weights:
+            draft.entries.append(entry)
+            continue
+        ones = Mask.from_bool(torch.ones(tensor.shape, dtype=torch.bool).numpy())
+        draft.entries += [
+            MaskedWeight(
+                name,
+                entry.dtype,
+                entry.shape,
+                entry.values,
+                masks.get(name, ones),
+                task=1 + number,
+                memory=memory_of(tensor),
+                source=name,
+                scores=(f"{key} {task}",),
+            )
+            for number, (task, masks) in enumerate(found.items())
+        ]
+    draft.original |= named
+    draft.reasons.append(f"there are masks of {len(by_task)} tasks under {key!r} beside the network")
+    state.dropped[:] = [name for name in state.dropped if name != key]
+    state.notes[:] = [note for note in state.notes if repr(key) not in note]
+    return draft
+
+
+def _of_tasks(source: Mapping[Any, Any], state: State) -> tuple[ByTask, dict[str, Any]]:
+    masks = {str(task): found_masks.given(of, state) for task, of in source.items() if holds_values(of)}
+    integers = all(isinstance(task, int) for task in source)
+    return masks, {"task_masks": _TASKS, "integer_tasks": integers}
+
+
+def _of_owners(source: Mapping[Any, Any], state: State, numbers: Any) -> tuple[ByTask, dict[str, Any]]:
+    if all(isinstance(place, int) for place in source):
+        owners = found_masks.given([source[place] for place in sorted(source)], state)
+        places = dict(zip(owners, sorted(source), strict=True))
+    else:
+        owners, places = found_masks.given(source, state), {}
+    most = max((int(owner.max()) for owner in owners.values() if owner.numel()), default=0)
+    if most < 1 or most > 255 or any(owner.dtype.is_floating_point for owner in owners.values()):
+        raise UnknownLayoutError(f"{_OWNERS!r} has owners other than 0 (none) and the numbers of tasks up to 255")
+    called = {number: name for name, number in numbers.items()} if isinstance(numbers, Mapping) else {}
+    tasks = {number: str(called.get(number, number)) for number in range(1, most + 1)}
+    if len(set(tasks.values())) < len(tasks):
+        raise UnknownLayoutError(f"{_NAMES!r} gives one name to two tasks")
+    masks = {
+        task: {name: (owner >= 1) & (owner <= number) for name, owner in owners.items()}
+        for number, task in tasks.items()
+    }
+    return masks, {"task_masks": _OWNERS, "places": places}
+
+
+def _mask(state: State, name: str, mask: torch.Tensor, options: PackOptions) -> Mask:
+    weight = state.tensors[name]
+    if not fits(mask, weight):
+        raise UnknownLayoutError(
+            f"a mask of {quoted(name)} has the shape {tuple(mask.shape)}, and the tensor {tuple(weight.shape)}: they "
+            "must be equal"
+        )
+    found = mask_rules.explicit(mask.expand(weight.shape), name)
+    return mask_rules.inverted(found) if options.inverted_masks else found
+
+
+def restore(contents: Contents) -> Beside:
+    """The network, with every value that a task keeps, and the masks of all tasks."""
+    tensors: Tensors = {}
+    by_task: dict[Any, Any] = {}
+    owners: dict[Any, torch.Tensor] = {}
+    places = contents.details.get("places", {})
+    for number, task in enumerate(contents.tasks, 1):
+        part = contents.of(task)
+        masks = {}
+        for name in part.names:
+            if not part.masked(name):
+                tensors.setdefault(name, part.dense(name))
+                continue
+            weight, mask = part.filled(name), part.mask(name)
+            known = tensors.setdefault(name, weight)
+            known[mask] = weight[mask]
+            masks[name] = mask.to(torch.uint8)
+            owner = owners.setdefault(places.get(name, name), torch.zeros(mask.shape, dtype=torch.uint8))
+            owner[mask & (owner == 0)] = number
+        by_task[int(task) if contents.details.get("integer_tasks") and task.lstrip("-").isdecimal() else task] = masks
+    if contents.details.get("task_masks") == _OWNERS:
+        return Beside(tensors, {_OWNERS: owners, _NAMES: {task: n for n, task in enumerate(contents.tasks, 1)}})
+    return Beside(tensors, {_TASKS: by_task})
+
+
+FAMILY = Family(LAYOUT, recognise, restore)
