@@ -7,16 +7,16 @@ import pickle
 import re
 import warnings
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..container.header import MAGIC
 from ..errors import UnreadableCheckpointError, UnsafeCheckpointError
 from ..sniff import accident
-from .folders import Folder
+from .folders import check_regular, open_folder
 
 _GLOBAL = re.compile(r"(?:GLOBAL |Unsupported (?:global|class): ?(?:GLOBAL )?)([\w.]+)")
 
@@ -37,9 +37,9 @@ def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> An
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
         if path.is_dir():
-            return _open_folder(path, unsafe)
+            return open_folder(path, partial(load_checkpoint, unsafe=unsafe))
+        size = check_regular(path)
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError:
@@ -50,26 +50,6 @@ def load_checkpoint(path: str | os.PathLike[str], *, unsafe: bool = False) -> An
     if _is_safetensors(head, size):
         return _load_safetensors(path)
     return _load_torch(path, head, unsafe)
-
-
-def _open_folder(path: Path, unsafe: bool) -> Folder:
-    names = sorted(found.relative_to(path).as_posix() for found in path.glob("*") if found.is_file())
-    names += sorted(found.relative_to(path).as_posix() for found in path.glob("*/*") if found.is_file())
-
-    def load(name: str) -> Any:
-        file = path / name
-        return _load_array(file) if file.suffix == ".npy" else load_checkpoint(file, unsafe=unsafe)
-
-    return Folder(tuple(names), load)
-
-
-def _load_array(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except OSError as reason:
-        raise UnreadableCheckpointError(f"{path} cannot be read: {reason.strerror}") from None
-    except ValueError as reason:
-        raise UnreadableCheckpointError(f"{path} is no array of numbers: {reason}") from None
 
 
 def _refuse_other_files(path: Path, head: bytes) -> None:

@@ -10,7 +10,7 @@ from .. import torch_tensors
 from ..draft import Draft, DraftEntry, MaskedWeight
 from ..errors import UnknownLayoutError
 from . import mask_rules
-from .family import Contents
+from .family import Contents, torch_type
 from .state import State
 
 
@@ -60,8 +60,7 @@ def weight_and_mask(contents: Contents, name: str) -> tuple[torch.Tensor, torch.
     """A weight before masking, and its mask of 0 and 1 in the type that the original had: `mask` of the details, or the
     weight's own."""
     weight = contents.filled(name)
-    dtype = getattr(torch, str(contents.details.get("mask", "")), weight.dtype)
-    return weight, contents.mask(name).to(dtype)
+    return weight, contents.mask(name, torch_type(contents.details, "mask", weight.dtype))
 
 
 def mask_dtype(state: State, masks: Mapping[str, str]) -> dict[str, str]:

@@ -8,17 +8,19 @@ last axis filled up to whole bytes; `row_offsets` where each row of the last axi
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 
 from ... import fill, torch_tensors
 from ...draft import Draft, MaskedWeight
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
+from ...quoting import quoted
 from ...words import word_type
-from ..family import Checkpoint, Contents, Family, Tensors
+from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
 from ..state import State
 
 LAYOUT = "compressed-tensors"
@@ -93,25 +95,43 @@ def _layer(state: State, base: str, name: str) -> MaskedWeight:
 
 
 def restore(contents: Contents) -> Tensors:
-    """The four parts of every masked layer; other tensors as they are."""
-    tensors: Tensors = {}
-    for name in contents.names:
-        if not contents.masked(name):
-            tensors[name] = contents.dense(name)
-            continue
-        dense, mask = contents.dense(name), contents.mask(name)
-        base = name.removesuffix(str(contents.details.get("suffix", "")))
-        rows = mask.reshape(-1, mask.shape[-1]) if mask.dim() else mask.reshape(1, 1)
-        counts = rows.sum(dim=1)
-        kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", "row_offsets")}
-        bitmask = torch.from_numpy(np.packbits(rows.numpy(), axis=1, bitorder="little"))
-        tensors |= {
-            f"{base}.shape": torch.tensor(dense.shape, dtype=kinds["shape"]),
-            f"{base}.compressed": dense[mask],
-            f"{base}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
-            f"{base}.row_offsets": (counts.cumsum(0) - counts).to(kinds["row_offsets"]),
-        }
-    return tensors
+    """The four parts of every masked layer; other tensors as they are.
+
+    Raises:
+        OutputError: a layer has no name of the layout, or its shape does not fit the type that shapes have.
+    """
+    suffix: str = contents.details.get("suffix", "")
+
+    def names(name: str) -> list[str]:
+        if not name.endswith(suffix) or name == suffix:
+            raise OutputError(f"{quoted(name)} does not end with {quoted(suffix)}: use another layout")
+        return [f"{name[: len(name) - len(suffix)]}.{part}" for part in _PARTS]
+
+    return restored(contents, names, _parts)
+
+
+def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
+    mask, dense = contents.mask(name), contents.dense(name)
+    shape = tuple(dense.shape)
+    columns = shape[-1] if shape else 1
+    flags = mask.numpy().reshape(math.prod(shape[:-1]), columns)
+    counts = np.count_nonzero(flags, axis=1)
+    bitmask = np.packbits(flags, axis=1, bitorder="little").reshape(*shape[:-1], -(-columns // 8))
+    dtype, words = torch_tensors.to_words(dense, name)
+    contents.room(bitmask.nbytes + 16 * len(counts), "bitmasks", keep=True)
+    return (
+        _integers(np.array(shape, dtype=np.int64), contents, "shape", name),
+        torch_tensors.to_tensor(words[flags.reshape(-1)], dtype, (int(counts.sum()),)),
+        torch.from_numpy(bitmask),
+        _integers(np.cumsum(counts) - counts, contents, "row_offsets", name),
+    )
+
+
+def _integers(values: np.ndarray[Any, np.dtype[np.int64]], contents: Contents, part: str, name: str) -> torch.Tensor:
+    dtype = torch_type(contents.details, part, torch.int64)
+    if values.max(initial=0) > torch.iinfo(dtype).max:
+        raise OutputError(f"the {part} of {quoted(name)} does not fit {dtype}: use another layout")
+    return torch.from_numpy(values).to(dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

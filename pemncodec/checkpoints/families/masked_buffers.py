@@ -9,7 +9,7 @@ from ...draft import Draft
 from ...errors import MaskRuleError
 from ...options import PackOptions
 from .. import mask_rules, masked, scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 
 LAYOUT = "masked-buffers"
 _SUFFIX = "mask"
@@ -40,7 +40,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, and their masks."""
-    return restored(contents, lambda name: (name, name.removesuffix("weight") + _SUFFIX), masked.weight_and_mask)
+    return restored(contents, lambda name: (name, beside(name, _SUFFIX)), masked.weight_and_mask)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)
