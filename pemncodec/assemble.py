@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from . import fill
+from . import metadata as own_metadata
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from .errors import NetworkError
 from .mask import Mask
@@ -63,7 +63,7 @@ def assemble(
         NetworkError: metadata with a reserved or empty key.
     """
     for key in metadata or {}:
-        if not key or key.startswith("pemn."):
+        if not key or key.startswith(own_metadata.RESERVED):
             raise NetworkError(
                 f"metadata key {key!r} is empty or reserved: choose one that does not begin with 'pemn.'"
             )
@@ -79,7 +79,7 @@ def assemble(
     seeded = find_generators(vectors, views, names, _known(entries, seeding), progress, elements)
     for number in seeded.generators:
         vectors[number].presence = None  # none of its elements is stored
-    network = MaskedNetwork(metadata={**(metadata or {}), **_own_metadata(draft)}, tasks=list(draft.tasks))
+    network = MaskedNetwork(metadata={**(metadata or {}), **own_metadata.write(draft)}, tasks=list(draft.tasks))
     seeds: dict[GeneratedPrototype, int] = {}
     fills = {
         (weights[number].name, weights[number].task): filled
@@ -115,19 +115,6 @@ def _maskable(entry: DraftEntry) -> DraftEntry:
     keep = np.repeat(entry.mask.to_bool(), entry.dtype.words_per_element)
     values = np.where(keep, entry.values, np.zeros(1, dtype=entry.values.dtype))
     return PlainTensor(entry.name, entry.dtype, entry.shape, values, entry.task)
-
-
-def _own_metadata(draft: Draft) -> dict[str, str]:
-    own = {"pemn.layout": draft.layout, "pemn.mask_rule": draft.mask_rule}
-    if draft.keep is not None:
-        own["pemn.keep"] = json.dumps(draft.keep, separators=(",", ":"))
-    if draft.threshold is not None:
-        own["pemn.threshold"] = repr(draft.threshold)
-    if draft.original:
-        own["pemn.original"] = json.dumps(draft.original, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    if draft.dropped:
-        own["pemn.dropped"] = json.dumps(draft.dropped, ensure_ascii=False, separators=(",", ":"))
-    return own | {conversion.key: conversion.value for conversion in draft.conversions}
 
 
 def _known(entries: Sequence[DraftEntry], seeding: Seeding) -> Seeding:

@@ -105,6 +105,15 @@ class LimitError(FormatError):
     kind = "limit"
 
 
+class MetadataError(FormatError):
+    """The `pemn.` metadata of a file, or a name in it, is none that can be acted on (spec section 10).
+
+    The file itself may be valid: it loads in every layout but its original one.
+    """
+
+    kind = "metadata"
+
+
 # --- a network in memory that the format cannot say -----------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from numbers import Real
 from typing import Any, TypeGuard
 
@@ -51,7 +52,8 @@ class Keep:
 
     def __call__(self, weight: str) -> float | None:
         """The fraction of a layer; None where no pattern matches."""
-        return next((fraction for pattern, fraction in self.fractions if _matches(pattern, weight)), None)
+        place = self._first(weight)
+        return None if place is None else self.fractions[place][1]
 
     def check_used(self, weights: Iterable[str]) -> None:
         """Every pattern must match some layer.
@@ -60,12 +62,42 @@ class Keep:
             MaskRuleError: one matches none.
         """
         names = list(weights)
+        known = {*names, *(name.removesuffix(".weight") for name in names)}
         for pattern, _ in self.fractions:
-            if pattern != "*" and not any(_matches(pattern, name) for name in names):
+            if self.is_wildcard(pattern):
+                used = pattern == "*" or any(_matches(pattern, name) for name in names)
+            else:
+                used = pattern in known
+            if not used:
                 raise MaskRuleError(
                     f"keep {pattern!r} matches no layer with scores: there are "
                     f"{', '.join(map(repr, names[:4]))}{', …' if len(names) > 4 else ''}"
                 )
+
+    @staticmethod
+    def is_wildcard(pattern: str) -> bool:
+        """Whether a pattern may match other names than itself."""
+        return any(character in pattern for character in "*?[")
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, int], list[int]]:
+        """Where whole names first stand among the pairs, and where patterns do: networks have 100,000 layers."""
+        names: dict[str, int] = {}
+        patterns: list[int] = []
+        for place, (pattern, _) in enumerate(self.fractions):
+            if self.is_wildcard(pattern):
+                patterns.append(place)
+            else:
+                names.setdefault(pattern, place)
+        return names, patterns
+
+    def _first(self, weight: str) -> int | None:
+        names, patterns = self._places
+        whole = [names[name] for name in (weight, weight.removesuffix(".weight")) if name in names]
+        before = min(whole, default=len(self.fractions))
+        return next((place for place in patterns if place < before and _matches(self.fractions[place][0], weight)), (
+            before if whole else None
+        ))
 
     @property
     def plain(self) -> float | dict[str, float]:

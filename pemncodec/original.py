@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from . import layouts
+from . import metadata
 from .api import PathLike
 from .base import BaseFiles, refuse_base
 from .checkpoints import family_named
-from .checkpoints.family import Contents
+from .checkpoints.families import lottery_ticket, open_lth
+from .checkpoints.containers import grouped
+from .checkpoints.family import Beside, Family, put
 from .checkpoints.folders import OutputFolder
 from .checkpoints.saving import save_original
-from .container.generators import GeneratorRow
-from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, TiledRow
-from .dtypes import float32_of
-from .errors import OutputError, OutputExistsError, UnknownLayoutError
-from .generated import generator_of
+from .container.manifest import DEFAULT_MAX_BYTES
+from .contents import Budget, FileContents, OpenFile
+from .errors import OutputError, OutputExistsError, PemnError, UnknownLayoutError
+from .metadata import Metadata
 from .opening import PathOrBytes, memory_errors, naming
-from .options import Fractions
-from .prototypes.generator import Generator
-from .reader import PemnFile, metadata_of
-from .recipe import Recipe
-from .tasks import KEEP, OF_TASK, SEPARATE
+from .quoting import quoted, shortened
+from .reader import metadata_of, open_decoder
 
 
 def load_original(
@@ -48,7 +41,7 @@ def load_original(
         source: a `.pemn` file.
         task: which task, where the file was packed from a checkpoint a task.
         base: of a delta.
-        max_bytes: refuse to decode a tensor of more bytes.
+        max_bytes: refuse to make more: prototypes, weights, scores and masks together.
 
     Returns:
         A state_dict; a dictionary that holds it under the key that it had; or an `OutputFolder`.
@@ -56,24 +49,66 @@ def load_original(
     Raises:
         FormatError: the file cannot be decoded.
         NotFoundError: no such task.
-        OutputError: the file does not say which layout it was packed from, or its layout holds all tasks at once.
+        MetadataError: its `pemn.` metadata cannot be understood, or a name in it is no plain name of a file.
+        LimitError: it would take more than `max_bytes`.
+        OutputError: the file does not say which layout it was packed from, its layout holds all tasks at once, or
+            cannot say what the file holds.
     """
-    metadata = metadata_of(source)
-    details = _of_task(details_of(metadata), task)
+    with naming(source), memory_errors(), open_decoder(source, max_bytes=max_bytes, base=base) as decoder:
+        manifest = decoder.manifest
+        said = metadata.read(manifest.metadata)
+        family = _family(said)
+        budget = Budget(max_bytes)
+        budget.take(sum(row.length * manifest.prototype_dtype(i).itemsize for i, row in enumerate(manifest.prototypes)), "prototypes")
+        contents = FileContents(OpenFile(decoder, said, budget), task)
+        if task is not None and not said.separate:
+            raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
+        contents.check_size()
+        made = _restored(family, contents)
+    return made if isinstance(made, OutputFolder) else _wrapped(made, contents.details)
+
+
+def _wrapped(made: Any, details: Mapping[str, Any]) -> Any:
+    """The containers of the checkpoint around its tensors."""
+    others = made.others if isinstance(made, Beside) else {}
+    tensors = made.tensors if isinstance(made, Beside) else made
+    if any(key in details for key in ("groups", "integers", "arrays")):
+        nesting = (details.get(key, []) for key in ("groups", "integers", "arrays"))
+        tensors = grouped(tensors, *nesting)
+    under = details.get("under")
+    whole = {under: tensors} if under is not None else tensors
+    for key, value in others.items():
+        put(whole, key, value)
+    return whole
+
+
+def _family(said: Metadata) -> Family:
     try:
-        family = family_named(metadata.get("pemn.layout", ""))
+        return family_named(said.layout)
     except UnknownLayoutError:
         raise OutputError(
-            f"the file does not say which layout it was packed from ({metadata.get('pemn.layout', 'nothing')!r}): use "
-            "another layout"
+            f"the file does not say which layout it was packed from ({quoted(said.layout or 'nothing')}): use another "
+            "layout"
         ) from None
-    with naming(source), memory_errors(), ExitStack() as stack:
-        contents = _Contents(source, metadata, details, task, base, max_bytes, stack)
-        if task is not None and not details.get(SEPARATE):
-            raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
-        made = family.restore(contents)
-    under = details.get("under")
-    return made if under is None or isinstance(made, OutputFolder) else {under: made}
+
+
+def _restored(family: Family, contents: FileContents) -> Any:
+    """What the family makes of it. Families check what they are given; here ends what one of them did not foresee."""
+    try:
+        return family.restore(contents)
+    except PemnError:
+        raise
+    except RuntimeError as reason:
+        if "allocate memory" in str(reason):  # torch's way of saying MemoryError
+            raise MemoryError from None
+        raise _cannot_hold(family, reason) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as reason:
+        raise _cannot_hold(family, reason) from None
+
+
+def _cannot_hold(family: Family, reason: Exception) -> OutputError:
+    why = f"{type(reason).__name__}: {shortened(str(reason))}"
+    return OutputError(f"layout {family.name!r} cannot hold this network ({why}): use another layout")
 
 
 def unpack_original(
@@ -106,99 +141,16 @@ def unpack_original(
     if path.exists() and path.samefile(os.fspath(source)):
         raise OutputExistsError(f"{path} is the input itself: name another output")
     made = load_original(source, task=task, base=base, max_bytes=max_bytes)
-    return save_original(made, path, overwrite=overwrite)
+    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes)
 
 
 def is_folder(source: PathOrBytes) -> bool:
-    """Whether the layout that was packed is a folder."""
-    metadata = metadata_of(source)
-    return metadata.get("pemn.layout") == "lottery-ticket-hypothesis" or "model" in details_of(metadata)
+    """Whether the layout that was packed is a folder.
 
-
-def details_of(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """What the file says of its original layout; nothing if that cannot be understood."""
-    try:
-        details = json.loads(metadata.get("pemn.original", "{}"))
-    except ValueError:
-        return {}
-    return details if isinstance(details, dict) else {}
-
-
-def _of_task(details: dict[str, Any], task: str | None) -> dict[str, Any]:
-    """The details of a task, where these were packed from a checkpoint each."""
-    own: dict[str, Any] = details.get(OF_TASK, {}).get(task, {})
-    return details | own
-
-
-class _Contents:
-    """`checkpoints.family.Contents` of an opened file. Names have the prefix that was stripped."""
-
-    def __init__(
-        self,
-        source: PathOrBytes,
-        metadata: Mapping[str, str],
-        details: Mapping[str, Any],
-        task: str | None,
-        base: BaseFiles,
-        max_bytes: int,
-        stack: ExitStack,
-    ) -> None:
-        self.details = details
-        self.rule = metadata.get("pemn.mask_rule", "")
-        self.keep: Fractions | None = details.get(KEEP, {}).get(task, json.loads(metadata.get("pemn.keep", "null")))
-        self._open = partial(_Contents, source, metadata, details, base=base, max_bytes=max_bytes, stack=stack)
-        self._file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
-        self._prefix = str(details.get("prefix", ""))
-
-    @property
-    def names(self) -> Sequence[str]:
-        return [self._prefix + name for name in self._file]
-
-    @property
-    def tasks(self) -> Sequence[str]:
-        return self._file.tasks
-
-    def of(self, task: str) -> Contents:
-        return self._open(task=task)
-
-    def only_of(self, task: str) -> Sequence[str]:
-        number = self._file.tasks.index(task) + 1
-        entries = self._file.decoder.manifest.entries
-        return [self._prefix + name for name in self._file if entries[self._file.index(name)].task == number]
-
-    def tied_to(self, name: str) -> str | None:
-        target = self._file.alias_of(self._own(name))
-        return None if target is None else self._prefix + target
-
-    def masked(self, name: str) -> bool:
-        return self._file.is_masked(self._own(name))
-
-    def dense(self, name: str) -> torch.Tensor:
-        return self._file.get_tensor(self._own(name))
-
-    def filled(self, name: str) -> torch.Tensor:
-        return layouts.filled(self._file.decoder, self._index(name))
-
-    def scores(self, name: str) -> torch.Tensor:
-        return layouts.scores(self._file.decoder, self._index(name))
-
-    def mask(self, name: str) -> torch.Tensor:
-        own = self._own(name)
-        return torch.from_numpy(self._file.get_mask(own).to_bool()).reshape(self._file.shape(own))
-
-    def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
-        manifest = self._file.decoder.manifest
-        row = manifest.resolve(self._index(name))
-        prototype = manifest.prototypes[row.prototype] if isinstance(row, TiledRow) else None
-        if not isinstance(row, TiledRow) or not isinstance(prototype, GeneratorRow):
-            raise OutputError(f"{name!r} is not filled by a generator, so there is no recipe for it: use 'masked'")
-        factor = None if row.scale_bits is None else float32_of(row.scale_bits)
-        generator = generator_of(prototype)
-        assert isinstance(generator, Generator)
-        return Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
-
-    def _own(self, name: str) -> str:
-        return name[len(self._prefix) :]
-
-    def _index(self, name: str) -> int:
-        return self._file.index(self._own(name))
+    Raises:
+        FormatError, FileAccessError: the file cannot be read.
+        MetadataError: its metadata cannot be understood.
+    """
+    with naming(source):
+        said = metadata.read(metadata_of(source))
+    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and "model" in said.details)

@@ -21,6 +21,7 @@ from .draft import Draft
 from .encode import encode_file
 from .errors import CheckpointError, NetworkError
 from .inference import convert
+from .metadata import LAYOUT, MASK_RULE, RESERVED
 from .network import MaskedNetwork
 from .opening import PathOrBytes
 from .options import Fractions, InferenceOptions, PackOptions, Seeding
@@ -201,7 +202,7 @@ def draft_of_tasks(
     if add_to is not None:
         network = load_network(add_to)
         drafts = task_drafts.drafts_of(network)
-        metadata = {key: value for key, value in network.metadata.items() if not key.startswith("pemn.")}
+        metadata = {key: value for key, value in network.metadata.items() if not key.startswith(RESERVED)}
     for name, source in tasks.items():
         if name in drafts:
             raise NetworkError(f"the file has a task {name!r} already: choose another name")
@@ -283,8 +284,8 @@ def _encode(source: Source, arguments: PackArguments, folder: Path | None = None
         if metadata:
             raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
         encoded = encode_file(source, progress, folder, base)
-        rule = source.metadata.get("pemn.mask_rule", "")
-        layout = source.metadata.get("pemn.layout", "MaskedNetwork")
+        rule = source.metadata.get(MASK_RULE, "")
+        layout = source.metadata.get(LAYOUT, "MaskedNetwork")
         notes = base_notes(encoded.manifest, base)
         report = PackReport(
             layout, rule, None, len(source.layers), [], notes, [], sizes(encoded.manifest, encoded.size)

@@ -5,22 +5,23 @@ What all tasks have in common, bit for bit, is there once; `assemble` finds the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from . import fill
+from . import fill, metadata
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 from .errors import ConversionError, NetworkError, UnknownLayoutError
 from .mask import Mask
+from .metadata import KEEP_OF_TASK, OF_TASK, SEPARATE
 from .network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor
-from .words import Words
+from .quoting import quoted
+from .words import Words, word_type
 
-# Keys of `Draft.original`: each task was a checkpoint of its own; what differs between them; their fractions.
-SEPARATE, OF_TASK, KEEP = "separate", "of", "keep"
+# Entries of all tasks together, those that they share counted in each.
+_MOST_ENTRIES = 1 << 24
 
 
 def merge(drafts: Mapping[str, Draft]) -> Draft:
@@ -57,7 +58,7 @@ def merge(drafts: Mapping[str, Draft]) -> Draft:
     if all(keep == first.keep for keep in fractions.values()):
         merged.keep = first.keep
     else:
-        merged.original[KEEP] = fractions
+        merged.original[KEEP_OF_TASK] = fractions
     merged.threshold = first.threshold
     merged.dropped = list(dict.fromkeys(what for draft in drafts.values() for what in draft.dropped))
     merged.reasons = [f"task {name!r}: {reason}" for name, draft in drafts.items() for reason in draft.reasons]
@@ -145,22 +146,29 @@ def drafts_of(network: MaskedNetwork) -> dict[str, Draft]:
 
     Raises:
         NetworkError: it has no tasks, or a layer that a draft cannot say.
+        ConversionError: it has been converted.
+        MetadataError: its `pemn.` metadata cannot be read.
     """
     if not network.tasks:
         raise NetworkError("the file holds one network and no tasks: pack it again with a name (--task NAME=FILE)")
-    said = network.metadata
-    details = json.loads(said.get("pemn.original", "{}"))
-    keep = json.loads(said["pemn.keep"]) if "pemn.keep" in said else None
+    said = metadata.read(network.metadata)
+    if said.eps is not None or said.tensor_dtype is not None:
+        raise ConversionError("the file has been converted for inference: tasks cannot be added to it")
+    by_task: dict[int, list[int]] = {}
+    for number, entry in enumerate(network.entries):
+        by_task.setdefault(entry.task, []).append(number)
+    common = by_task.get(0, [])
+    if len(common) * len(network.tasks) > _MOST_ENTRIES:
+        raise NetworkError(f"{len(network.tasks)} tasks over {len(common)} entries are too many to add one")
     entries = [_entry(network, number) for number in range(len(network.entries))]
     drafts = {}
     for number, name in enumerate(network.tasks, 1):
-        draft = Draft(said.get("pemn.layout", ""), said.get("pemn.mask_rule", ""))
-        draft.keep = details.get(KEEP, {}).get(name, keep)
-        draft.threshold = float(said["pemn.threshold"]) if "pemn.threshold" in said else None
-        draft.entries = [replace(e, task=0) if e.task else e for e in entries if e.task in (0, number)]
-        shared = {key: value for key, value in details.items() if key not in (SEPARATE, OF_TASK, KEEP)}
-        draft.original = shared | details.get(OF_TASK, {}).get(name, {})
-        draft.dropped = json.loads(said.get("pemn.dropped", "[]"))
+        own = said.for_task(name)
+        numbers = sorted(common + by_task.get(number, []))
+        draft = Draft(own.layout, own.mask_rule, own.keep, own.threshold)
+        draft.entries = [replace(e, task=0) if e.task else e for e in map(entries.__getitem__, numbers)]
+        draft.original = dict(own.details)
+        draft.dropped = list(own.dropped)
         drafts[name] = draft
     return drafts
 
@@ -173,7 +181,8 @@ def _entry(network: MaskedNetwork, number: int) -> DraftEntry:
         return TiedTensor(entry.name, entry.target, entry.task)
     mask = network.masks[entry.mask]
     if isinstance(entry.fill, KeptFill):
-        values = network.words_of(entry.name, entry.task)
+        values = np.empty(entry.numel, dtype=word_type(entry.fill.dtype))
+        fill.scatter(values, mask.packed, entry.fill.values)
         return MaskedWeight(entry.name, entry.fill.dtype, entry.shape, values, mask, known=mask, task=entry.task)
     tile = entry.fill
     prototype = network.prototypes[tile.prototype]
@@ -181,9 +190,8 @@ def _entry(network: MaskedNetwork, number: int) -> DraftEntry:
         return SeededWeight(entry.name, entry.shape, prototype, mask, tile.zero, tile.scale, entry.task)
     if tile.phase or tile.zero != "zero" or not isinstance(prototype, StoredPrototype):
         raise NetworkError(
-            f"layer {entry.name!r} begins within its prototype, or chooses between two values: tasks cannot be added "
-            f"to "
-            "this file"
+            f"layer {quoted(entry.name)} begins within its prototype, or chooses between two values: tasks cannot be "
+            "added to this file"
         )
     whole = replace(entry, mask=0)
     everything = MaskedNetwork([whole], network.prototypes, [_ones(entry.numel)])

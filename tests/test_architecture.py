@@ -18,11 +18,13 @@ ROOT = PACKAGE.parent
 LEVELS = [
     {"cli", "__main__"},
     {"unpacking", "original", "packing"},
+    {"contents"},
     {"api", "compare"},
     {"reader", "load_entries"},
     {"checkpoints", "layouts", "on_device", "nn", "assemble", "report", "inference"},
     {"seeding"},
     {"tasks"},
+    {"metadata"},
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"against"},
     {"decode", "grouping"},
@@ -35,14 +37,15 @@ LEVELS = [
     {"base"},
     {"opening"},
     {"container"},
-    {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once", "quoting", "forks"},
+    {"bits", "words", "plain_names"},
+    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once", "quoting", "forks", "strict_json"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {
     "api",
     "packing",
     "original",
+    "contents",
     "compare",
     "checkpoints",
     "layouts",

@@ -7,6 +7,7 @@ and empty containers are left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import UnknownLayoutError, UnsupportedTensorError
+from ..errors import OutputError, UnknownLayoutError, UnsupportedTensorError
 from ..quoting import quoted
 from .reading.objects import Refused
 
 Key = str | int
 Path = tuple[Key, ...]
 MAX_DEPTH = 64
+_DECIMAL = re.compile("-?(0|[1-9][0-9]{0,18})")
 MAX_TENSORS = 1 << 18  # rows of a file (spec section 4)
 
 
@@ -203,6 +205,9 @@ def grouped(
     Args:
         tensors: by dotted name.
         groups, integers, arrays: as in `Flat`.
+
+    Raises:
+        OutputError: a tensor and a dictionary would have one key, or a key is no integer where it should be one.
     """
     places = _Places(groups)
     keys = {tuple(map(str, path)): tuple(path) for path in groups}
@@ -210,9 +215,20 @@ def grouped(
     numbers, as_arrays = set(integers), set(arrays)
     for name, value in tensors.items():
         *path, last = places.of(name)
-        inner = whole
+        inner: Any = whole
         for key in keys.get(tuple(path), tuple(path)):
             inner = inner.setdefault(key, {})
-        content = value.numpy() if name in as_arrays and isinstance(value, torch.Tensor) else value
-        inner[int(last) if name in numbers else last] = content
+            if not isinstance(inner, dict):
+                raise OutputError(f"{quoted(key)} would be a tensor and a dictionary: use another layout")
+        key = int(last) if name in numbers and _DECIMAL.fullmatch(last) else last
+        if key in inner:
+            raise OutputError(f"this layout would call two tensors {quoted(name)}: use another layout")
+        inner[key] = _as_array(value, name) if name in as_arrays and isinstance(value, torch.Tensor) else value
     return whole
+
+
+def _as_array(tensor: torch.Tensor, name: str) -> np.ndarray[Any, np.dtype[Any]]:
+    try:
+        return tensor.numpy()
+    except (TypeError, RuntimeError):
+        raise OutputError(f"numpy has no {tensor.dtype} ({quoted(name)}): use another layout") from None

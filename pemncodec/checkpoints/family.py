@@ -9,9 +9,12 @@ from typing import Any, Protocol
 
 import torch
 
+from .. import torch_tensors
 from ..draft import Draft
-from ..errors import UnknownLayoutError
+from ..dtypes import BY_NAME
+from ..errors import OutputError, UnknownLayoutError
 from ..options import Fractions, PackOptions
+from ..quoting import quoted
 from ..recipe import Recipe
 from .state import State, unwrap
 
@@ -66,6 +69,10 @@ class Contents(Protocol):
         """The fraction kept that the rule was given."""
 
     @property
+    def threshold(self) -> float | None:
+        """The number that the rule was given."""
+
+    @property
     def names(self) -> Sequence[str]:
         """All tensors, in the order of the state_dict."""
 
@@ -89,16 +96,35 @@ class Contents(Protocol):
         """The effective values."""
 
     def filled(self, name: str) -> torch.Tensor:
-        """Of a masked layer: the values before masking; zero where they were not stored."""
+        """Of a masked layer: the values before masking; zero where they were not stored.
 
-    def mask(self, name: str) -> torch.Tensor:
-        """Of a masked layer: which weights are kept; bool, in its shape."""
+        Raises:
+            OutputError: a zero bit stands for another value than zero, here and in `mask` and `scores`; or there is no
+                mask.
+        """
+
+    def mask(self, name: str, dtype: torch.dtype = torch.bool) -> torch.Tensor:
+        """Of a masked layer: which weights are kept, 0 and 1 in its shape."""
+
+    def flags(self, name: str, dtype: torch.dtype = torch.bool) -> torch.Tensor:
+        """As `mask`, whatever a zero bit stands for."""
 
     def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
-        """Of a masked layer that a generator fills: its recipe, with what is not in the file."""
+        """Of a masked layer that a generator fills: its recipe, with what is not in the file.
+
+        Raises:
+            OutputError: no generator fills it, or in a way that no recipe says.
+        """
 
     def scores(self, name: str) -> torch.Tensor:
         """Of a masked layer: 1 where it is kept, 0 where not, 0.5 where its value is zero anyway; float32."""
+
+    def room(self, count: int, what: str, *, keep: bool = False) -> None:
+        """Refuse to make `count` more bytes than the caller allows; `keep` counts them with what is made already.
+
+        Raises:
+            LimitError: it is more. Everything else here counts what it makes.
+        """
 
 
 Tensors = dict[str, torch.Tensor]
@@ -136,21 +162,56 @@ class Family:
     folders: bool = False
 
 
+def put(tensors: dict[Any, Any], key: Any, value: Any) -> None:
+    """Add to a dictionary that is written.
+
+    Raises:
+        OutputError: the key is there already: one of the two would be lost.
+    """
+    if key in tensors:
+        raise OutputError(f"this layout would call two tensors {quoted(key)}: use another layout")
+    tensors[key] = value
+
+
+def beside(weight: str, what: str) -> str:
+    """`X.<what>` for `X.weight`.
+
+    Raises:
+        OutputError: the tensor has another name, which this layout cannot say.
+    """
+    if weight != "weight" and not weight.endswith(".weight"):
+        raise OutputError(f"{quoted(weight)} is masked, and this layout has masks for X.weight only: use another layout")
+    return weight[: -len("weight")] + what
+
+
+def torch_type(details: Mapping[str, Any], key: str, otherwise: torch.dtype) -> torch.dtype:
+    """The torch type that a detail names; `metadata.DETAILS` has checked that there is one."""
+    return torch_tensors.torch_dtype(BY_NAME[details[key]]) if key in details else otherwise
+
+
 def restored(
-    contents: Contents, names: Callable[[str], Sequence[str]], values: Callable[[Contents, str], Sequence[torch.Tensor]]
+    contents: Contents,
+    names: Callable[[str], Sequence[str]],
+    values: Callable[[Contents, str], Sequence[torch.Tensor]],
+    plain: Callable[[str], str] = str,
 ) -> Tensors:
     """A state_dict in which a masked layer becomes one or more tensors, and all else stays as it is.
 
     Args:
         names: under which keys a masked layer is saved.
         values: what stands there. Tied tensors are tied again.
+        plain: under which key another tensor is saved.
+
+    Raises:
+        OutputError: two tensors would have one key.
     """
     tensors: Tensors = {}
     made: dict[str, Sequence[torch.Tensor]] = {}
     for name in contents.names:
         owner = contents.tied_to(name) or name
+        masked = contents.masked(owner)
         if owner not in made:
-            made[owner] = values(contents, owner) if contents.masked(owner) else [contents.dense(owner)]
-        keys = names(name) if contents.masked(owner) else [name]
-        tensors.update(zip(keys, made[owner], strict=True))
+            made[owner] = values(contents, owner) if masked else [contents.dense(owner)]
+        for key, tensor in zip(names(name) if masked else [plain(name)], made[owner], strict=True):
+            put(tensors, key, tensor)
     return tensors

@@ -1,12 +1,32 @@
-"""Checkpoints that are folders: what is in them, and how one is written."""
+"""Checkpoints that are folders: what is in them, how they are read, and how one is written.
+
+A folder comes from a stranger: nothing is read but regular files that are in it, and nothing is written but plain names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..errors import MetadataError, OutputError, UnreadableCheckpointError
+from ..plain_names import plain_path
+from ..quoting import quoted
+from .npy import load_array
+
+Content = Mapping[str, Any] | np.ndarray[Any, Any] | None
+
+_KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @dataclass(frozen=True)
@@ -14,8 +34,10 @@ class Folder:
     """A folder.
 
     Attributes:
-        files: paths of its files, relative to it and with slashes, sorted; those in its folders, too.
-        load: reads one: an array for `.npy`, else as `load_checkpoint`. Raises CheckpointError.
+        files: paths of its files, relative to it and with slashes, sorted; those in its folders, too. All that is no
+            folder is among them, whatever it is.
+        load: reads one: an array for `.npy`, else as `load_checkpoint`. Raises CheckpointError, also for what is no
+            regular file in the folder.
     """
 
     files: tuple[str, ...]
@@ -27,6 +49,107 @@ class OutputFolder:
     """A folder to be written: what is in every file, a state_dict (as torch.save writes it) or an array (`.npy`).
 
     A name that ends with a slash is that of a folder, and has None.
+
+    Raises:
+        MetadataError: a name is no path of plain names (`plain_names`), is there twice, or is that of a file and of a
+            folder.
     """
 
-    files: Mapping[str, Mapping[str, Any] | np.ndarray[Any, Any] | None]
+    files: Mapping[str, Content]
+
+    def __post_init__(self) -> None:
+        folders: set[tuple[str, ...]] = set()
+        files: set[tuple[str, ...]] = set()
+        for name, content in self.files.items():
+            is_folder = name.endswith("/")
+            if is_folder != (content is None):
+                raise MetadataError(f"{quoted(name)} is the name of a folder, and has content (or is none, and has none)")
+            parts = plain_path(name[:-1] if is_folder else name)
+            folders.update(parts[:length] for length in range(1, len(parts) + is_folder))
+            if not is_folder:
+                files.add(parts)
+        both = files & folders
+        if both:
+            raise MetadataError(f"{quoted('/'.join(min(both)))} would be a file and a folder: use another layout")
+
+    @classmethod
+    def of(cls, files: Iterable[tuple[str, Content]]) -> OutputFolder:
+        """From pairs.
+
+        Raises:
+            MetadataError: as the class; or a name is there twice.
+        """
+        found: dict[str, Content] = {}
+        for name, content in files:
+            if name in found:
+                raise MetadataError(f"two files would be called {quoted(name)}: use another layout")
+            found[name] = content
+        return cls(found)
+
+
+def open_folder(path: Path, load_file: Callable[[Path], Any]) -> Folder:
+    """The files of a folder, and of its folders.
+
+    Args:
+        path: the folder.
+        load_file: reads a file that is no `.npy`.
+
+    Raises:
+        UnreadableCheckpointError: the folder cannot be read.
+    """
+    try:
+        root = path.resolve(strict=True)
+        names = tuple(sorted(_names(path)))
+    except (OSError, RuntimeError) as reason:  # a circle of links
+        raise UnreadableCheckpointError(f"{path} cannot be read: {_why(reason)}") from None
+
+    def load(name: str) -> Any:
+        try:
+            file = (path / name).resolve(strict=True)
+        except (OSError, RuntimeError) as reason:
+            raise UnreadableCheckpointError(f"{path / name} cannot be read: {_why(reason)}") from None
+        if not file.is_relative_to(root):
+            raise UnreadableCheckpointError(f"{path / name} is a link that leads out of the folder: put the file itself there")
+        check_regular(file)
+        return load_array(file) if name.endswith(".npy") else load_file(file)
+
+    return Folder(names, load)
+
+
+def check_regular(path: Path) -> int:
+    """The size of a regular file; opening anything else might block for ever, or never end.
+
+    Raises:
+        UnreadableCheckpointError: it is missing, or something else; a folder, too.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UnreadableCheckpointError(f"{path} does not exist") from None
+    except (OSError, ValueError) as reason:
+        raise UnreadableCheckpointError(f"{path} cannot be read: {_why(reason)}") from None
+    if not stat.S_ISREG(status.st_mode):
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        raise UnreadableCheckpointError(f"{path} is {what}, not a regular file: write the checkpoint to a file first")
+    return status.st_size
+
+
+def _names(path: Path) -> Iterator[str]:
+    with os.scandir(path) as entries:
+        found = list(entries)
+    for entry in found:
+        if not entry.is_dir():
+            yield entry.name
+            continue
+        with os.scandir(entry.path) as inner:
+            yield from (f"{entry.name}/{other.name}" for other in inner if not other.is_dir())
+
+
+def _why(reason: Exception) -> str:
+    return (reason.strerror if isinstance(reason, OSError) else None) or str(reason)
+
+
+def refuse_second(file: Path, name: str) -> None:
+    """Raise OutputError if a file is there: two names that this file system does not tell apart, such as `A` and `a`."""
+    if os.path.lexists(file):
+        raise OutputError(f"{quoted(name)} is another name of a file that was written already: use another layout")

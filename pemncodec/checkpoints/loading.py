@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import torch
 
 from ..container.header import MAGIC
 from ..container.manifest import DEFAULT_MAX_BYTES
 from ..errors import CheckpointError, CheckpointSizeError, UnreadableCheckpointError, UnsafeCheckpointError
 from ..sniff import accident
-from .folders import Folder
-from .reading import mapped, torch_file
+from .folders import check_regular, open_folder
+from .reading import mapped, shards, torch_file
 from .reading.archive import Archive
 from .reading.unpickling import UnknownGlobal
 
@@ -61,14 +61,22 @@ def load_checkpoint(
     path = Path(path)
     try:
         if path.is_dir():
-            return _open_folder(path, unsafe)
-        size = path.stat().st_size
+            return _load_folder(path, partial(load_checkpoint, unsafe=unsafe, checksums=checksums, max_bytes=max_bytes))
+        size = check_regular(path)
         with path.open("rb") as file:
             return _load(path, file, size, unsafe, checksums, max_bytes)
     except FileNotFoundError:
         raise UnreadableCheckpointError(f"{path} does not exist") from None
     except OSError as reason:
         raise UnreadableCheckpointError(f"{path} cannot be read: {reason.strerror or reason}") from None
+
+
+def _load_folder(path: Path, load: Callable[[Path], Any]) -> Any:
+    """The state_dict of a folder of shards, or the folder itself."""
+    folder = open_folder(path, lambda file: file.read_bytes() if file.suffix == ".json" else load(file))
+    with _saying(path):
+        network = shards.network_in(folder.files, folder.load, folder.load)
+    return folder if network is None else network
 
 
 def _load(path: Path, file: BinaryIO, size: int, unsafe: bool, checksums: bool, max_bytes: int) -> Any:
@@ -150,26 +158,6 @@ def _load_unsafely(path: Path, file: BinaryIO, head: bytes) -> Any:
         raise CheckpointSizeError(f"{path} needs more memory than there is") from None
     except Exception:
         raise UnreadableCheckpointError(f"{path} is damaged or incomplete: fetch it again") from None
-
-
-def _open_folder(path: Path, unsafe: bool) -> Folder:
-    names = sorted(found.relative_to(path).as_posix() for found in path.glob("*") if found.is_file())
-    names += sorted(found.relative_to(path).as_posix() for found in path.glob("*/*") if found.is_file())
-
-    def load(name: str) -> Any:
-        file = path / name
-        return _load_array(file) if file.suffix == ".npy" else load_checkpoint(file, unsafe=unsafe)
-
-    return Folder(tuple(names), load)
-
-
-def _load_array(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except OSError as reason:
-        raise UnreadableCheckpointError(f"{path} cannot be read: {reason.strerror}") from None
-    except ValueError as reason:
-        raise UnreadableCheckpointError(f"{path} is no array of numbers: {reason}") from None
 
 
 def _refuse_other_files(path: Path, head: bytes) -> None:

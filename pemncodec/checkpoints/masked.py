@@ -13,7 +13,7 @@ from ..errors import MaskRuleError, UnknownLayoutError
 from ..options import PackOptions
 from ..quoting import quoted
 from . import mask_rules
-from .family import Contents
+from .family import Contents, torch_type
 from .state import State, memory_of
 
 # The names of the masks of a weight, by its name; what several keep is kept.
@@ -134,7 +134,11 @@ def mask_of(contents: Contents, name: str, dtype: torch.dtype) -> torch.Tensor:
     Args:
         dtype: where the details name none.
     """
+    kind = torch_type(contents.details, "mask", dtype)
+    if name not in contents.details.get("broadcast", {}) and not contents.details.get("inverted"):
+        return contents.mask(name, kind)
     mask = contents.mask(name)
+    contents.room(mask.numel() * kind.itemsize, "masks", keep=True)
     shape = contents.details.get("broadcast", {}).get(name)
     if shape is not None and len(shape) == mask.dim():
         for axis, size in enumerate(shape):
@@ -142,7 +146,7 @@ def mask_of(contents: Contents, name: str, dtype: torch.dtype) -> torch.Tensor:
                 mask = mask.any(dim=axis, keepdim=True) if mask.shape[axis] else mask.new_zeros(_one(mask.shape, axis))
     if contents.details.get("inverted"):
         mask = ~mask
-    return mask.to(getattr(torch, str(contents.details.get("mask", "")), dtype))
+    return mask.to(kind)
 
 
 def _one(shape: torch.Size, axis: int) -> list[int]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..errors import OutputError
+from ..errors import LimitError, OutputError
 from ..output import whole_file, whole_folder
+from ..plain_names import below
 from ..progress import Progress, silent
-from .folders import OutputFolder
+from .folders import OutputFolder, refuse_second
 from .streamed import StreamedTensor
 
 __all__ = ["StreamedTensor", "save_original", "save_state_dict", "save_streamed"]
@@ -94,13 +95,21 @@ def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: P
         raise OutputError(f"{path} cannot be written as safetensors: {reason}; name the output .pt") from None
 
 
-def save_original(made: Any, path: Path, *, overwrite: bool) -> int:
+def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | None = None) -> int:
     """Write what a family restored (`Family.restore`), whole or not at all.
+
+    Args:
+        made: a state_dict, an `OutputFolder`, or what else was saved.
+        path: where to write.
+        overwrite: whether an existing file may be replaced.
+        max_bytes: refuse to write tied tensors, which safetensors holds once a name, if all are more than this.
 
     Returns:
         The number of tensors.
 
     Raises:
+        LimitError: safetensors would hold more than `max_bytes` of tensors.
+        MetadataError: a file of a folder leads out of it.
         OutputError: `path` ends in `.safetensors`, and this is no plain state_dict; or it cannot be written.
         OutputExistsError: `path` exists and `overwrite` is False, or is a folder that would have to be replaced.
     """
@@ -108,6 +117,14 @@ def save_original(made: Any, path: Path, *, overwrite: bool) -> int:
         _save_folder(made, path, overwrite)
         return sum(1 if isinstance(file, np.ndarray) else len(file or ()) for file in made.files.values())
     if all(isinstance(value, torch.Tensor) for value in made.values()):
+        if path.suffix == ".safetensors":
+            _check_keys(made)
+            total = sum(tensor.numel() * tensor.itemsize for tensor in made.values())
+            if max_bytes is not None and total > max_bytes:
+                raise LimitError(
+                    f"safetensors holds tied tensors once a name, {total} bytes together, and max_bytes allows "
+                    f"{max_bytes}: name the output .pt, or raise it if you trust the file"
+                )
         save_state_dict(made, path, overwrite=overwrite)
         return len(made)
     if path.suffix == ".safetensors":
@@ -117,13 +134,20 @@ def save_original(made: Any, path: Path, *, overwrite: bool) -> int:
     return sum(1 if isinstance(value, torch.Tensor) else len(value) for value in made.values())
 
 
+def _check_keys(made: Mapping[Any, Any]) -> None:
+    if not all(isinstance(key, str) for key in made):
+        raise OutputError("safetensors has names that are strings only: name the output .pt")
+
+
 def _save_folder(folder: OutputFolder, path: Path, overwrite: bool) -> None:
+    """`OutputFolder` has checked the names; here each path is checked once it is known where it leads."""
     with whole_folder(path, overwrite=overwrite) as temporary:
         for name, content in folder.files.items():
-            file = temporary / name
+            file = below(temporary, name.removesuffix("/"))
             (file if content is None else file.parent).mkdir(parents=True, exist_ok=True)
             if content is None:
                 continue
+            refuse_second(file, name)
             if isinstance(content, np.ndarray):
                 np.save(file, content, allow_pickle=False)
             else:

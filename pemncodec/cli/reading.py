@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from .. import strict_json
 from ..errors import MaskRuleError
+from ..metadata import Metadata
 from ..options import RULES, TIES, Keep, PackOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -162,7 +163,9 @@ def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[st
 
 def _from_file(path: Path) -> dict[str, float]:
     try:
-        found = json.loads(path.read_text())
+        if not path.is_file():
+            raise MaskRuleError(f"{path} is no file: write the fractions to one")
+        found = strict_json.parse(path.read_text())
     except OSError as reason:
         raise MaskRuleError(f"{path} cannot be read: {reason.strerror}") from None
     except ValueError as reason:
@@ -176,25 +179,19 @@ def _from_file(path: Path) -> dict[str, float]:
     return found
 
 
-def as_said(options: PackOptions, metadata: Mapping[str, str], task: str | None) -> PackOptions:
-    """These options, and where they are silent what a file says that it, or the task, was packed with."""
-    said: dict[str, Any] = {}
-    try:
-        if options.keep is None:
-            of_tasks = json.loads(metadata.get("pemn.original", "{}")).get("keep", {})
-            said["keep"] = of_tasks.get(task, json.loads(metadata.get("pemn.keep", "null")))
-        if options.threshold is None and "pemn.threshold" in metadata:
-            said["threshold"] = float(metadata["pemn.threshold"])
-    except ValueError:
-        return options
-    rule = metadata.get("pemn.mask_rule")
-    if options.rule is None and rule in RULES:
-        said["rule"] = rule
-    return replace(options, ties="stable", **said)
+def as_said(options: PackOptions, said: Metadata) -> PackOptions:
+    """These options, and where they are silent what a file says that it was packed with."""
+    given: dict[str, Any] = {"ties": "stable"}
+    if options.keep is None:
+        given["keep"] = said.keep
+    if options.threshold is None:
+        given["threshold"] = said.threshold
+    if options.rule is None and said.mask_rule in RULES:
+        given["rule"] = said.mask_rule
+    return replace(options, **given)
 
 
-def always_said(options: PackOptions, metadata: Mapping[str, str]) -> PackOptions:
+def always_said(options: PackOptions, said: Metadata) -> PackOptions:
     """These options, and what no checkpoint can say: its family, and whether a prefix was stripped."""
-    layout = metadata.get("pemn.layout")
-    family = layout if options.family is None and layout in NAMED else options.family
-    return replace(options, family=family, strip_prefix='"prefix"' in metadata.get("pemn.original", ""))
+    family = said.layout if options.family is None and said.layout in NAMED else options.family
+    return replace(options, family=family, strip_prefix=bool(said.details.get("prefix")))

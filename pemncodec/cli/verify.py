@@ -62,16 +62,20 @@ def _compare(
     from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..inference import convert_again
+    from ..metadata import read
+    from ..opening import naming
     from ..reader import metadata_of
 
     source = load_checkpoint(against, unsafe=how.unsafe)
     metadata = metadata_of(file)
-    options = reading.always_said(how.loaded(), metadata)
+    with naming(file):
+        said = read(metadata).for_task(task)
+    options = reading.always_said(how.loaded(), said)
     try:
         try:
             draft = draft_of(source, options)
         except MaskRuleError:  # what FILE was packed with counts where the checkpoint needs it and nothing is given
-            draft = draft_of(source, reading.as_said(options, metadata, task))
+            draft = draft_of(source, reading.as_said(options, said))
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ..draft import Conversion, Draft
 from ..dtypes import BY_NAME, DType
 from ..errors import ConversionError
+from ..metadata import FOLD_BATCHNORM, TENSOR_DTYPE, read
 from ..options import DEFAULT_EPS, InferenceOptions
 from . import batchnorm, metadata
 from .tensor_dtype import Rounding, round_tensors
@@ -57,9 +58,11 @@ def convert_again(draft: Draft, said: Mapping[str, str]) -> Draft:
     """A draft with the conversions that the metadata of a file says; the draft itself if it says none.
 
     Raises:
-        ConversionError: the metadata cannot be understood, or a finite value would become infinite.
+        MetadataError: the metadata cannot be understood.
+        ConversionError: a finite value would become infinite.
     """
-    eps, dtype = metadata.read(said)
+    found = read(said)
+    eps, dtype = found.eps, None if found.tensor_dtype is None else BY_NAME[found.tensor_dtype]
 
     def eps_of(prefix: str) -> float | None:
         return eps.get(prefix) if isinstance(eps, dict) else eps
@@ -95,7 +98,7 @@ def _folded(folding: batchnorm.Folding, origin: str) -> Conversion:
         done=f"{count} BatchNorm{'s' * (count > 1)} folded into weight and bias, eps {distinct} ({origin})",
         error=f"{folding.scale_error:.2g} of a scale (relative), {folding.shift_error:.2g} of an output at the running "
         "mean (absolute)",
-        key=metadata.FOLD_BATCHNORM,
+        key=FOLD_BATCHNORM,
         value=metadata.write_folding(folding),
     )
 
@@ -105,6 +108,6 @@ def _rounded(rounding: Rounding, dtype: DType) -> Conversion:
         done=f"{rounding.tensors} tensor{'s' * (rounding.tensors > 1)} without a mask rounded to {dtype}",
         error=f"{rounding.absolute.value:.2g} in {rounding.absolute.where!r} (absolute), "
         f"{rounding.relative.value:.2g} in {rounding.relative.where!r} (relative)",
-        key=metadata.TENSOR_DTYPE,
+        key=TENSOR_DTYPE,
         value=metadata.write_rounding(rounding, dtype),
     )

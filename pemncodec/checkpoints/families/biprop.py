@@ -12,19 +12,22 @@ import torch
 from ... import torch_tensors
 from ...draft import Draft
 from ...dtypes import DType
-from ...errors import MaskRuleError
-from ...layouts import scores_name
+from ...errors import MaskRuleError, OutputError
 from ...mask import Mask
 from ...options import Keep, PackOptions
 from ...quoting import quoted
 from ...words import Words
 from .. import scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from .edge_popup import weight_and_scores
 
 LAYOUT = "biprop"
 _MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
 # Of the search for weights with the same α: draws, steps in each, and how far magnitudes are apart.
 _ROUNDS, _BISECTIONS, _SPREAD = 64, 40, 0.01
+# Elements that are summed at most, and bytes an element that the search needs for a moment.
+_MOST_WORK, _TRANSIENT = 1 << 34, 24
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -71,44 +74,61 @@ def _alpha(weight: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) ->
 
 
 def restore(contents: Contents) -> Tensors:
-    """Scores of 0 and 1; weights of one magnitude, of which the published sum gives the same α on this machine."""
-    return restored(contents, lambda name: (name, scores_name(name)), _weight_and_scores)
+    """Scores of 0 and 1; weights of one magnitude, of which the published sum gives the same α on this machine.
+
+    Raises:
+        OutputError: a layer is not of one magnitude, its fraction is not in the file, or no weights give its α.
+    """
+    return restored(contents, lambda name: (name, beside(name, "scores")), _weight_and_scores)
 
 
 def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    scores, alpha = contents.scores(name), contents.filled(name)
+    alpha, scores = weight_and_scores(contents, name)
     mask = contents.mask(name)
-    divisor = _divisor(mask, contents.rule, Keep.of(contents.keep), name)
-    return _with_mean(alpha, mask, divisor), scores.to(alpha.dtype)
+    keep = Keep.of(contents.keep)
+    if contents.rule != "global" and (keep is None or keep(name) is None):
+        raise OutputError(f"the file does not say which fraction {quoted(name)} keeps: use another layout")
+    contents.room(_TRANSIENT * alpha.numel(), f"the search for weights of {quoted(name)}")
+    return _with_mean(alpha, mask, _divisor(mask, contents.rule, keep, name), name), scores
 
 
-def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int) -> torch.Tensor:
+def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) -> torch.Tensor:
     """Weights with these signs whose magnitudes at the mask sum up to α times the divisor, as torch rounds it.
 
     int(keep · n) is not always the number of kept weights, and a sum of many is rounded: not every sum can be met with
     equal magnitudes. So they are drawn about the mean, and one of them is found by bisection, until a draw fits.
     """
+    if signed.dtype not in _DTYPES:
+        raise OutputError(f"{quoted(name)} is {signed.dtype}, which no layer of biprop is: use another layout")
     places = torch.nonzero((mask & (signed != 0)).reshape(-1)).reshape(-1)
-    if not divisor or not len(places):
+    if not len(places) and (divisor or not signed.numel()):
         return signed
-    alpha = signed.reshape(-1)[places[0]].abs()
+    magnitudes = signed.reshape(-1)[places].abs()
+    if not divisor or not torch.isfinite(magnitudes[0]) or not torch.equal(magnitudes, magnitudes[:1].expand_as(magnitudes)):
+        raise OutputError(f"{quoted(name)} has not one magnitude, as layers of biprop have: use another layout")
+    alpha = magnitudes[0].clone()
+    del magnitudes
     mean = alpha.double() * divisor / len(places)
     signs, ones = torch.sign(signed), mask.to(signed.dtype)
     draw = torch.Generator().manual_seed(0)
-    weight = signs * mean.to(signed.dtype)
-    for turn in range(_ROUNDS):
+    passes = max(2 * _BISECTIONS, _MOST_WORK // signed.numel())
+    for turn in range(min(_ROUNDS, passes // _BISECTIONS)):
         spread = _SPREAD * (torch.rand(signed.shape, generator=draw, dtype=torch.float64) - 0.5) if turn else 0.0
         weight = signs * (mean * (1 + spread)).to(signed.dtype)
+        del spread
         magnitude = weight.reshape(-1)[places[0]].abs().double()
         low, high = -magnitude, magnitude
+        kept = torch.abs(weight) * ones
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            weight.reshape(-1)[places[0]] = signs.reshape(-1)[places[0]] * (magnitude + middle).to(signed.dtype)
-            found = torch.sum(torch.abs(weight) * ones) / divisor
+            changed = (magnitude + middle).to(signed.dtype)
+            kept.reshape(-1)[places[0]] = changed.abs()
+            found = torch.sum(kept) / divisor
             if found == alpha:
+                weight.reshape(-1)[places[0]] = signs.reshape(-1)[places[0]] * changed
                 return weight
             low, high = (middle, high) if found < alpha else (low, middle)
-    return weight
+    raise OutputError(f"no weights were found that give {quoted(name)} its magnitude {float(alpha):g}: use another layout")
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -9,18 +9,19 @@ shape of half as many columns.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 
 from ... import fill, torch_tensors
 from ...draft import Draft, MaskedWeight
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
 from ...quoting import quoted
 from ...words import word_type
-from ..family import Checkpoint, Contents, Family, Tensors
+from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
 from ..state import State
 
 LAYOUT = "compressed-tensors"
@@ -121,28 +122,50 @@ def _layer(state: State, base: str, name: str) -> MaskedWeight:
 
 
 def restore(contents: Contents) -> Tensors:
-    """The four parts of every masked layer; other tensors as they are."""
-    tensors: Tensors = {}
-    for name in contents.names:
-        if not contents.masked(name):
-            tensors[name] = contents.dense(name)
-            continue
-        dense, mask = contents.dense(name), contents.mask(name)
-        base = name.removesuffix(str(contents.details.get("suffix", "")))
-        rows = mask.reshape(-1, mask.shape[-1]) if mask.dim() else mask.reshape(1, 1)
-        counts = rows.sum(dim=1)
-        kinds = {part: getattr(torch, str(contents.details.get(part, "int64"))) for part in ("shape", _OFFSETS)}
-        bitmask = torch.from_numpy(np.packbits(rows.numpy(), axis=1, bitorder="little"))
-        half = name in contents.details.get("halves", ())
-        shape = torch.tensor(dense.shape, dtype=kinds["shape"])
-        tensors |= {
-            f"{base}.shape": shape.reshape(-1, 1) if contents.details.get("shape_columns") else shape,
-            f"{base}.compressed": dense[mask].reshape(rows.shape[0], -1) if half else dense[mask],
-            f"{base}.bitmask": bitmask.reshape(*mask.shape[:-1], -1),
-        }
-        if not half:
-            tensors[f"{base}.{_OFFSETS}"] = (counts.cumsum(0) - counts).to(kinds[_OFFSETS])
-    return tensors
+    """The four parts of every masked layer; other tensors as they are.
+
+    Raises:
+        OutputError: a layer has no name of the layout, or its shape does not fit the type that shapes have.
+    """
+    suffix: str = contents.details.get("suffix", "")
+    halves = contents.details.get("halves", ())
+
+    def names(name: str) -> list[str]:
+        if not name.endswith(suffix) or name == suffix:
+            raise OutputError(f"{quoted(name)} does not end with {quoted(suffix)}: use another layout")
+        base = name[: len(name) - len(suffix)]
+        return [f"{base}.{part}" for part in (_PARTS if name in halves else (*_PARTS, _OFFSETS))]
+
+    return restored(contents, names, _parts)
+
+
+def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
+    mask, dense = contents.mask(name), contents.dense(name)
+    shape = tuple(dense.shape)
+    columns = shape[-1] if shape else 1
+    flags = mask.numpy().reshape(math.prod(shape[:-1]), columns)
+    counts = np.count_nonzero(flags, axis=1)
+    bitmask = np.packbits(flags, axis=1, bitorder="little").reshape(*shape[:-1], -(-columns // 8))
+    dtype, words = torch_tensors.to_words(dense, name)
+    contents.room(bitmask.nbytes + 16 * len(counts), "bitmasks", keep=True)
+    half = name in contents.details.get("halves", ())
+    if half and (not shape or (counts != columns // 2).any()):
+        raise OutputError(f"{quoted(name)} does not keep half of every row, as this layout says: use another layout")
+    dims = _integers(np.array(shape, dtype=np.int64), contents, "shape", name)
+    kept = (len(counts), columns // 2) if half else (int(counts.sum()),)
+    parts = (
+        dims.reshape(-1, 1) if contents.details.get("shape_columns") else dims,
+        torch_tensors.to_tensor(words[flags.reshape(-1)], dtype, kept),
+        torch.from_numpy(bitmask),
+    )
+    return parts if half else (*parts, _integers(np.cumsum(counts) - counts, contents, _OFFSETS, name))
+
+
+def _integers(values: np.ndarray[Any, np.dtype[np.int64]], contents: Contents, part: str, name: str) -> torch.Tensor:
+    dtype = torch_type(contents.details, part, torch.int64)
+    if values.max(initial=0) > torch.iinfo(dtype).max:
+        raise OutputError(f"the {part} of {quoted(name)} does not fit {dtype}: use another layout")
+    return torch.from_numpy(values).to(dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -11,12 +11,12 @@ from __future__ import annotations
 import torch
 
 from ...draft import Draft
-from ...errors import MaskRuleError
+from ...errors import MaskRuleError, OutputError
 from ...layouts import scores_name
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import mask_rules, scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
 from ..scored import Masks, Pairs
 from ..state import State
 
@@ -88,14 +88,35 @@ def restore(contents: Contents) -> Tensors:
 
 
 def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """A weight before masking, and its scores of 0 and 1."""
-    weight, scores = contents.filled(name), contents.scores(name)
+    """A weight before masking, and its scores of 0 and 1.
+
+    Raises:
+        OutputError: scores of that type cannot say the mask.
+    """
+    weight = contents.filled(name)
+    dtype = torch_type(contents.details, "scores", weight.dtype if weight.is_floating_point() else torch.float32)
+    check_threshold(contents)
+    if contents.rule == "explicit":  # the scores are the mask
+        return weight, contents.mask(name, dtype)
+    scores = contents.scores(name)
+    contents.room(scores.numel() * dtype.itemsize, "scores", keep=True)
     if contents.rule == "sigmoid":
         scores = mask_rules.sure_logits(scores >= 1)
-    dtype = contents.details.get("scores")
-    if dtype is not None:
-        return weight, scores.to(getattr(torch, dtype))
-    return weight, scores.to(weight.dtype) if weight.is_floating_point() else scores
+    converted = scores.to(dtype)
+    if not dtype.is_floating_point and not torch.equal(converted.to(torch.float32), scores):
+        raise OutputError(f"scores of {quoted(name)} would be {dtype}, which cannot say its mask: use another layout")
+    return weight, converted
+
+
+def check_threshold(contents: Contents) -> None:
+    """Scores of 0 and 1 are on both sides of the threshold.
+
+    Raises:
+        OutputError: they are not.
+    """
+    threshold = contents.threshold
+    if contents.rule == "threshold" and (threshold is None or not 0 <= threshold < 1):
+        raise OutputError(f"scores of 0 and 1 say no mask where the threshold is {threshold}: use another layout")
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -13,7 +13,7 @@ from ...errors import MaskRuleError
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import mask_rules, scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 
 LAYOUT = "fedpm"
 _WEIGHT, _BIAS = "mask", "bias_mask"
@@ -56,12 +56,14 @@ def restore(contents: Contents) -> Tensors:
 
 def _logits(name: str) -> str:
     prefix, dot, last = name.rpartition(".")
-    return prefix + dot + (_BIAS if last == "bias" else _WEIGHT)
+    return prefix + dot + _BIAS if last == "bias" else beside(name, _WEIGHT)
 
 
 def _weight_and_logits(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     weight = contents.filled(name)
-    return weight, mask_rules.sure_logits(contents.mask(name)).to(weight.dtype)
+    dtype = weight.dtype if weight.is_floating_point() else torch.float32
+    contents.room(weight.numel() * dtype.itemsize, "logits", keep=True)
+    return weight, mask_rules.sure_logits(contents.mask(name)).to(dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

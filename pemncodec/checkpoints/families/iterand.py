@@ -9,7 +9,7 @@ from __future__ import annotations
 from ...draft import Draft
 from ...options import PackOptions
 from .. import scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 from .edge_popup import weight_and_scores
 
 LAYOUT = "iterand"
@@ -33,7 +33,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, and scores of 0 and 1: the k-th smallest of these is 1."""
-    return restored(contents, lambda name: (name, name + "_score"), weight_and_scores)
+    return restored(contents, lambda name: (name, beside(name, _SUFFIX)), weight_and_scores)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

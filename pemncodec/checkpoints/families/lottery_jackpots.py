@@ -13,8 +13,9 @@ from ...errors import UnknownLayoutError
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import mask_rules, masked, scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 from ..scored import Masks
+from .edge_popup import weight_and_scores
 
 LAYOUT = "lottery-jackpots"
 _SCORES, _MASK = "mask", "b_mask"
@@ -55,12 +56,14 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, scores of 0 and 1, and b_mask where there was one."""
     names = (_SCORES, _MASK) if contents.details.get("b_mask") else (_SCORES,)
-    return restored(contents, lambda name: (name, *(name.removesuffix("weight") + n for n in names)), _parts)
+    return restored(contents, lambda name: (name, *(beside(name, n) for n in names)), _parts)
 
 
 def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
+    if not contents.details.get("b_mask"):
+        return weight_and_scores(contents, name)
     weight, mask = masked.weight_and_mask(contents, name)
-    return (weight, mask, mask.clone()) if contents.details.get("b_mask") else (weight, mask)
+    return weight, mask, contents.mask(name, mask.dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from ... import torch_tensors
 from ...draft import Draft
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...options import PackOptions
-from ..family import Checkpoint, Contents, Family
+from ...plain_names import plain_path
+from ...quoting import quoted
+from ..family import Checkpoint, Contents, Family, torch_type
 from ..folders import Folder, OutputFolder
 from ..state import State
 from .masks_file import with_masks
 
 LAYOUT = "lottery-ticket-hypothesis"
+_MASKS = "masks"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -61,15 +65,28 @@ def _state(folder: Folder, part: str) -> State:
 
 
 def restore(contents: Contents) -> OutputFolder:
-    """`final/` (or what was packed), multiplied by the masks, and `masks/`."""
-    which = str(contents.details.get("folder", "final"))
-    dtype = getattr(torch, str(contents.details.get("mask", "float32")))
-    files: dict[str, np.ndarray[Any, Any] | None] = {"masks/": None}
-    files |= {f"{which}/{name}.npy": contents.dense(name).numpy() for name in contents.names}
-    files |= {
-        f"masks/{name}.npy": contents.mask(name).to(dtype).numpy() for name in contents.names if contents.masked(name)
-    }
-    return OutputFolder(files)
+    """`final/` (or what was packed), multiplied by the masks, and `masks/`.
+
+    Raises:
+        OutputError: numpy lacks a type; a zero bit stands for another value than zero.
+        MetadataError: a name of a tensor, or of the folder, is no plain name of a file.
+    """
+    which: str = contents.details.get("folder", "final")
+    dtype = torch_type(contents.details, "mask", torch.float32)
+    masked = [name for name in contents.names if contents.masked(name)]
+    for name in contents.names:  # before any is decoded
+        plain_path(f"{which}/{name}.npy")
+    files: list[tuple[str, Any]] = [(f"{_MASKS}/", None)]
+    files += [(f"{_MASKS}/{name}.npy", _array(contents.mask(name, dtype), name)) for name in masked]
+    files += [(f"{which}/{name}.npy", _array(contents.dense(name), name)) for name in contents.names]
+    return OutputFolder.of(files)
+
+
+def _array(tensor: torch.Tensor, name: str) -> np.ndarray[Any, Any]:
+    if torch_tensors.dtype_of(tensor, name).numpy_name is None:
+        raise OutputError(f"{quoted(name)} is {tensor.dtype}, which .npy files lack: use another layout")
+    array: np.ndarray[Any, Any] = tensor.numpy()
+    return array
 
 
 FAMILY = Family(LAYOUT, recognise, restore, folders=True)

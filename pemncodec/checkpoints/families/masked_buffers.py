@@ -13,7 +13,7 @@ from ...errors import MaskRuleError, UnknownLayoutError
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import found_masks, mask_rules, masked
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 from ..state import State
 
 LAYOUT = "masked-buffers"
@@ -70,7 +70,9 @@ def _usual(weight: str) -> str:
 def restore(contents: Contents) -> Tensors:
     """Weights before masking, and their masks."""
     named = contents.details.get("names", {})
-    return restored(contents, lambda name: (name, named.get(name, _usual(name))), masked.weight_and_mask)
+    return restored(
+        contents, lambda name: (name, named[name] if name in named else beside(name, _SUFFIX)), masked.weight_and_mask
+    )
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from ...draft import Draft
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import masked
-from ..family import Checkpoint, Contents, Family, restored
+from ..family import Checkpoint, Contents, Family, restored, torch_type
 from ..folders import Folder, OutputFolder
 from ..state import unwrap
 from .masks_file import with_masks
@@ -72,21 +72,31 @@ def _recognise_folder(folder: Folder, options: PackOptions) -> Draft | None:
 
 
 def restore(contents: Contents) -> Any:
-    """`model.X` and `mask_X`; or a folder with the model, multiplied by its masks, and `mask.pth`."""
+    """`model.X` and `mask_X`; or a folder with the model, multiplied by its masks, and `mask.pth`.
+
+    Raises:
+        OutputError: a zero bit stands for another value than zero; names without the prefix that all had.
+        MetadataError: the name of the model is no plain name of a file, or that of the masks.
+    """
     if "model" in contents.details:
-        dtype = getattr(torch, str(contents.details.get("mask", "int32")))
-        masks = {name: contents.mask(name).to(dtype) for name in contents.names if contents.masked(name)}
-        model = {name: contents.dense(name) for name in contents.names}
-        return OutputFolder({str(contents.details["model"]): model, "mask.pth": masks})
+        dtype = torch_type(contents.details, "mask", torch.int32)
+        masks = {name: contents.mask(name, dtype) for name in contents.names if contents.masked(name)}
+        model = restored(contents, lambda name: (name,), lambda contents, name: (contents.dense(name),))
+        return OutputFolder.of([(contents.details["model"], model), ("mask.pth", masks)])
     parallel = _PARALLEL if contents.details.get("parallel") else ""
 
-    def names(name: str) -> tuple[str, str]:
-        own = name.removeprefix(parallel)
-        return parallel + _MODEL + own, f"{parallel}{_MASK}{own.replace('.', '___')}"
+    def own(name: str) -> str:
+        if not name.startswith(parallel):
+            raise OutputError(f"{quoted(name)} does not begin with {parallel!r}, as all names did: use another layout")
+        return name[len(parallel) :]
 
-    tensors = restored(contents, names, masked.weight_and_mask)
-    kept = (parallel + _MODEL, parallel + _MASK)
-    return {name if name.startswith(kept) else names(name)[0]: tensor for name, tensor in tensors.items()}
+    def plain(name: str) -> str:
+        return parallel + _MODEL + own(name)
+
+    def names(name: str) -> tuple[str, str]:
+        return plain(name), f"{parallel}{_MASK}{own(name).replace('.', '___')}"
+
+    return restored(contents, names, masked.weight_and_mask, plain)
 
 
 FAMILY = Family(LAYOUT, recognise, restore, folders=True)

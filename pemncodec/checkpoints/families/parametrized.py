@@ -5,10 +5,11 @@ The recipe says which values fill the layer and which fraction of them is kept; 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ...draft import Draft, SeededWeight
-from ...errors import MaskRuleError, UnknownLayoutError
+from ...errors import MaskRuleError, OutputError, UnknownLayoutError
 from ...network import GeneratedPrototype
 from ...options import Keep, PackOptions
 from ...quoting import quoted
@@ -99,20 +100,37 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
 
 
 def restore(contents: Contents) -> Tensors:
-    """Recipes, and scores that give the same masks: 0 and 1, or ±1 for Bernoulli masks."""
+    """Recipes, and scores that give the same masks: 0 and 1, or ±1 for Bernoulli masks.
+
+    Raises:
+        OutputError: a layer has no recipe, its fraction is not in the file, or its mask is not what the fraction gives.
+    """
     bernoulli = contents.details.get("bernoulli", {})
     keep = Keep.of(contents.keep)
 
     def values(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        fraction = bernoulli.get(name) or (keep(name) if keep is not None else None)
-        sampler = "bernoulli" if name in bernoulli else "edge-popup"
-        recipe = torch.tensor(contents.recipe(name, fraction or 1.0, sampler).to_integers(), dtype=torch.int64)
-        flags = contents.mask(name).to(torch.float32)
-        return (2 * flags - 1 if name in bernoulli else flags), recipe
+        flags = contents.flags(name, torch.float32)
+        if name in bernoulli:
+            recipe = contents.recipe(name, bernoulli[name], "bernoulli")
+            flags = 2 * flags - 1
+        else:
+            recipe = _edge_popup(contents, name, None if keep is None else keep(name), flags)
+        return flags, torch.tensor(recipe.to_integers(), dtype=torch.int64)
 
     return restored(
         contents, lambda name: (parametrized_name(name) + _ORIGINAL, parametrized_name(name) + _RECIPE), values
     )
+
+
+def _edge_popup(contents: Contents, name: str, fraction: float | None, flags: torch.Tensor) -> Recipe:
+    if fraction is None:
+        raise OutputError(f"the file does not say which fraction {quoted(name)} keeps: use another layout")
+    recipe = contents.recipe(name, fraction, "edge-popup")
+    active = recipe.active(flags.numel())
+    count = flags.numel() if active is None else int(np.count_nonzero(active))
+    if int(flags.sum(dtype=torch.float64)) != count - mask_rules.dropped(fraction, count):
+        raise OutputError(f"the mask of {quoted(name)} does not keep a fraction of {fraction:g}: use another layout")
+    return recipe
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -18,17 +18,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from ... import torch_tensors
 from ...draft import Draft, DraftEntry, MaskedWeight
 from ...dtypes import DType
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
 from ...quoting import quoted
 from ...words import Words
 from .. import mask_rules, scored
-from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..family import Checkpoint, Contents, Family, Tensors, beside, put, restored
 from ..scored import Masks
 from ..state import State, unwrap
+from .edge_popup import check_threshold
 
 LAYOUT = "piggyback"
 _MASKS, _CLASSIFIERS = "dataset2masks", "dataset2classifiers"
@@ -160,33 +162,56 @@ def _classifiers(classifiers: Any, tasks: list[Any]) -> list[list[DraftEntry]]:
 
 
 def restore(contents: Contents) -> Any:
-    """`dataset2masks` and the state_dicts of the classifiers; or weights and real masks of 0 and 1."""
+    """`dataset2masks` and the state_dicts of the classifiers; or weights and real masks of 0 and 1.
+
+    Raises:
+        OutputError: masks that the layout cannot say: without an index, or of weights that are not the backbone's.
+    """
     if not contents.details.get("index"):
-        return restored(contents, lambda name: (name, name.removesuffix("weight") + _REAL), _weight_and_real)
+        check_threshold(contents)
+        return restored(contents, lambda name: (name, beside(name, _REAL)), _weight_and_real)
+    if not contents.tasks:
+        raise OutputError("the file holds no tasks, and a checkpoint of piggyback does: use another layout")
     masks: dict[str, dict[int, torch.Tensor]] = {}
     classifiers: dict[str, Tensors] = {}
     backbone = contents.of(_BACKBONE) if _BACKBONE in contents.tasks else None
     for task in contents.tasks:
-        part = contents.of(task)
         if task == _BACKBONE:
             continue
-        masks[task] = {index: _bytes(part, backbone, name) for name, index in part.details["index"].items()}
-        own = [name for name in part.only_of(task) if not part.masked(name)]
-        classifiers[task] = {name.removeprefix("classifier."): part.dense(name) for name in own}
+        part = contents.of(task)
+        index: dict[str, int] = part.details.get("index", {})
+        own = part.only_of(task)
+        lost = [name for name in own if part.masked(name) and name not in index]
+        if lost:
+            raise OutputError(f"{quoted(lost[0])} has a mask, and the file no index for it: use another layout")
+        masks[task], classifiers[task] = {}, {}
+        for name, number in index.items():
+            put(masks[task], number, _bytes(part, backbone, name))
+        for name in own:
+            if name not in index:
+                put(classifiers[task], name.removeprefix("classifier."), part.dense(name))
     whole: dict[str, Any] = {_MASKS: masks}
     return whole | ({_CLASSIFIERS: classifiers} if any(classifiers.values()) else {})
 
 
 def _bytes(task: Contents, backbone: Contents | None, name: str) -> torch.Tensor:
-    mask = task.mask(name).to(torch.uint8)
-    if backbone is not None:
-        weight = backbone.dense(name)
-        mask[(mask == 1) & (task.dense(name) != weight)] = _MINUS
+    mask = task.mask(name, torch.uint8)
+    if backbone is None:
+        return mask
+    dtype, ours = torch_tensors.to_words(task.dense(name), name)
+    theirs_dtype, theirs = torch_tensors.to_words(backbone.dense(name), name)
+    kept = mask.numpy().reshape(-1) == 1
+    if dtype != theirs_dtype or len(ours) != len(theirs):
+        raise OutputError(f"{quoted(name)} is another tensor in task {_BACKBONE!r}: use another layout")
+    minus = kept & (ours != theirs)
+    if minus.any() and not np.array_equal(_negated(theirs, dtype, minus)[minus], ours[minus]):
+        raise OutputError(f"{quoted(name)} has values that are not those of task {_BACKBONE!r}: use another layout")
+    mask.reshape(-1)[torch.from_numpy(minus)] = _MINUS
     return mask
 
 
 def _weight_and_real(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return contents.filled(name), contents.mask(name).to(torch.float32)
+    return contents.filled(name), contents.mask(name, torch.float32)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -11,13 +11,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+import torch
+
+from ... import torch_tensors
 from ...draft import Draft, MaskedWeight
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import scored
-from ..family import Checkpoint, Contents, Family, Tensors
+from ..family import Checkpoint, Contents, Family, Tensors, beside, put
 from ..state import State
 from .edge_popup import weight_and_scores
 
@@ -105,24 +109,64 @@ def _joined(prefix: str | None, name: str) -> str:
 
 
 def restore(contents: Contents) -> Tensors:
-    """All tasks: weights before masking, scores of 0 and 1 a task, and every task's BatchNorm under `bns`."""
+    """All tasks: weights before masking, scores of 0 and 1 a task, and every task's BatchNorm under `bns`.
+
+    Raises:
+        OutputError: there are no tasks, or they are not over one backbone.
+    """
+    if not contents.tasks:
+        raise OutputError("the file holds no tasks, and a checkpoint of supsup does: use another layout")
     tensors: Tensors = {}
-    for task in contents.tasks:
+    weights: dict[str, _Backbone] = {}
+    shared: list[str] = []
+    for number, task in enumerate(contents.tasks):
         part = contents.of(task)
-        own = set(part.only_of(task))
-        for name in part.names:
+        own = dict.fromkeys(part.only_of(task))
+        if number == 0:
+            shared = [name for name in part.names if name not in own and part.masked(name)]
+        for name in part.names if number == 0 else [*own, *shared]:
             if part.masked(name):
                 weight, scores = weight_and_scores(part, name)
                 # every task stores the values that it keeps: together they are what is known of the backbone
-                known = tensors.setdefault(name, weight)
-                known[known == 0] = weight[known == 0]
-                tensors[f"{name.removesuffix('weight')}scores.{task}"] = scores
+                if name in weights:
+                    weights[name].add(weight)
+                else:
+                    weights[name] = _Backbone(weight, name)
+                    put(tensors, name, weight)
+                put(tensors, f"{beside(name, 'scores')}.{task}", scores)
             elif name in own:
                 prefix, _, last = name.rpartition(".")
-                tensors[_joined(prefix or None, f"bns.{task}.{last}")] = part.dense(name)
+                put(tensors, _joined(prefix or None, f"bns.{task}.{last}"), part.dense(name))
             else:
-                tensors.setdefault(name, part.dense(name))
+                first = part.tied_to(name)
+                put(tensors, name, tensors[first] if first in tensors else part.dense(name))
     return tensors
+
+
+class _Backbone:
+    """What the tasks know of one weight, together.
+
+    Args:
+        weight: what one knows: zero where it does not. It is changed.
+        name: for messages.
+    """
+
+    def __init__(self, weight: torch.Tensor, name: str) -> None:
+        self.weight = weight
+        self._name = name
+        _, self._words = torch_tensors.to_words(self.weight, name)
+
+    def add(self, weight: torch.Tensor) -> None:
+        """Take what another task knows.
+
+        Raises:
+            OutputError: it is of another type or shape, or knows another value.
+        """
+        same = (weight.dtype, weight.shape) == (self.weight.dtype, self.weight.shape)
+        _, words = torch_tensors.to_words(weight, self._name)
+        if not same or bool(np.any((words != 0) & (self._words != 0) & (words != self._words))):
+            raise OutputError(f"tasks have different weights for {quoted(self._name)}: use another layout")
+        np.copyto(self._words, words, where=words != 0)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)
