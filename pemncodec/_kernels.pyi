@@ -39,8 +39,8 @@ def fill(
 ) -> None:
     """A tiled layer; `values` are one period and, where a layer goes on beyond it, at least eight more elements.
 
-    Elements are any numbers of `width` bytes: 1, 2, 4 or 8. A zero bit stands for zero (0), for the negated value (1) or
-    for that of `others` (2). `out` may have been written in part when a ValueError says that too little follows a period.
+    Elements are any numbers of `width` bytes: 1, 2, 4 or 8. A zero bit stands for zero (`zero` is 0), for the negated
+    value (1) or for that of `others` (2). Where too little follows a period, `out` may have been written in part.
     """
 
 def scatter(out: Buffer, packed: Buffer, width: int, kept: Buffer, /) -> int:
