@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,8 @@ def test_buffers_that_change_during_a_call(compiled: Any) -> None:
     try:
         for _ in range(40):
             for call in (
-                lambda: compiled.encode_rans(content, frequencies, states, words),
-                lambda: compiled.decode_rans(states, words, frequencies, content),
+                partial(compiled.encode_rans, content, frequencies, states, words),
+                partial(compiled.decode_rans, states, words, frequencies, content),
             ):
                 try:
                     assert -1 <= call() <= count
