@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint sanitize clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
@@ -16,6 +16,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The compiled loops under gcc's or clang's sanitizers, in build/sanitize; SECONDS=300 makes random calls for longer.
+sanitize: $(STAMP)
+	$(BIN)/python tests/sanitize.py $(if $(SECONDS),--seconds $(SECONDS))
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

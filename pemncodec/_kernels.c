@@ -1,7 +1,10 @@
 /* The inner loops of decoding and of rANS, compiled: optional, and the same bits as the numpy ways beside them.
 
-   masks/rans.py and fill.py check every argument that a file decides before they call; what is checked here is
-   what keeps memory safe: the lengths of buffers. All integers are of the machine's own byte order. */
+   rans.py and fill.py check every argument that a file decides before they call. What is checked here is what keeps
+   memory safe whatever the arguments are: the items and lengths of buffers, that no output overlaps another buffer, and
+   every number that decides an index. Buffers lie at any address and hold objects of any type, so elements are read and
+   written by memcpy. Other threads may write to a buffer while the lock is released: what was checked is copied first.
+   All integers are of the machine's own byte order. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -27,12 +30,92 @@
 #define FUSED
 #endif
 
+#if defined(__GNUC__)
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
+
 #define TOTAL 65536u
 #define STREAMED (1u << 18) /* elements, from which a tensor is written past the cache */
 
-static PyObject *too_short(const char *what) {
-    PyErr_Format(PyExc_ValueError, "%s is too short", what);
+typedef unsigned char Byte;
+
+#define DEFINE_ELEMENT(type, width)                                                                                    \
+    INLINE type load_##width(const Byte *from) {                                                                       \
+        type value;                                                                                                    \
+        memcpy(&value, from, sizeof value);                                                                            \
+        return value;                                                                                                  \
+    }                                                                                                                  \
+    INLINE void store_##width(Byte *to, type value) { memcpy(to, &value, sizeof value); }
+
+DEFINE_ELEMENT(uint8_t, 8)
+DEFINE_ELEMENT(uint16_t, 16)
+DEFINE_ELEMENT(uint32_t, 32)
+DEFINE_ELEMENT(uint64_t, 64)
+
+/* --- arguments --------------------------------------------------------------------------------------------- */
+
+enum { READ, WRITE };
+
+/* A buffer that a function takes: elements of `width` bytes, of one of the types in `types` (characters of Python's
+   `struct`), or their bytes. */
+typedef struct {
+    const char *name;
+    const char *types;
+    size_t width;
+    int use;
+} Wanted;
+
+#define UNSIGNED "BHILQN"
+#define ANY_NUMBER "bBhHiIlLqQnNefd"
+
+static PyObject *refuse(const char *what, const char *why) {
+    PyErr_Format(PyExc_ValueError, "%s %s", what, why);
     return NULL;
+}
+
+static PyObject *too_short(const char *what) { return refuse(what, "is too short"); }
+
+static int fits_type(const Py_buffer *view, const Wanted *wanted) {
+    const char *format = view->format == NULL ? "B" : view->format;
+    if (*format == (PY_LITTLE_ENDIAN ? '<' : '>') || *format == '@' || *format == '=' || *format == '^') format++;
+    if (format[0] == '\0' || format[1] != '\0') return 0; /* records, and the other byte order */
+    if (view->itemsize == 1 && strchr("Bbc", *format) != NULL) return 1;
+    return view->itemsize == (Py_ssize_t)wanted->width && strchr(wanted->types, *format) != NULL;
+}
+
+static int overlap(const Py_buffer *a, const Py_buffer *b) {
+    const uintptr_t first = (uintptr_t)a->buf, second = (uintptr_t)b->buf;
+    return first < second ? second - first < (size_t)a->len : first - second < (size_t)b->len;
+}
+
+static void release(Py_buffer *views, int count) {
+    while (count > 0) PyBuffer_Release(&views[--count]);
+}
+
+/* Views of all buffers, to be released by the caller; or -1, an exception, and none. */
+static int take(PyObject *const *objects, const Wanted *wanted, Py_buffer *views, int count) {
+    for (int i = 0; i < count; i++) {
+        const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (wanted[i].use == WRITE ? PyBUF_WRITABLE : 0);
+        if (PyObject_GetBuffer(objects[i], &views[i], flags) < 0) {
+            release(views, i);
+            return -1;
+        }
+        const char *why = NULL;
+        if (!fits_type(&views[i], &wanted[i])) why = "holds items of another type";
+        else if ((size_t)views[i].len % wanted[i].width != 0) why = "is not a whole number of elements";
+        for (int j = 0; j < i && why == NULL; j++)
+            if ((wanted[i].use == WRITE || wanted[j].use == WRITE) && views[i].len > 0 && views[j].len > 0 &&
+                overlap(&views[i], &views[j]))
+                why = "overlaps another argument";
+        if (why != NULL) {
+            refuse(wanted[i].name, why);
+            release(views, i + 1);
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* --- rANS (spec section 5.1) ------------------------------------------------------------------------------- */
@@ -42,38 +125,62 @@ typedef struct {
     uint16_t last; /* the frequency less one: 2^16 fits */
 } Slice;
 
-WIDE static Py_ssize_t decode_rans_loop(uint32_t *restrict states, size_t lanes, const uint16_t *restrict words,
+/* The slices of 2^16 that the frequencies give; 0, or -1 and an exception. */
+static int make_slices(const Py_buffer *frequencies, Slice *slices) {
+    uint32_t start = 0;
+    if (frequencies->len != 256 * 4) {
+        refuse("frequencies", "are not 256");
+        return -1;
+    }
+    for (int value = 0; value < 256; value++) {
+        const uint32_t frequency = load_32((const Byte *)frequencies->buf + 4 * value);
+        if (frequency < 1 || frequency > TOTAL - start) {
+            refuse("frequencies", "do not add up to 2^16, each at least 1");
+            return -1;
+        }
+        slices[value].start = (uint16_t)start;
+        slices[value].last = (uint16_t)(frequency - 1);
+        start += frequency;
+    }
+    if (start != TOTAL) {
+        refuse("frequencies", "do not add up to 2^16, each at least 1");
+        return -1;
+    }
+    return 0;
+}
+
+WIDE static Py_ssize_t decode_rans_loop(Byte *restrict states, size_t lanes, const Byte *restrict words,
                                         size_t available, const uint8_t *restrict symbols,
-                                        const Slice *restrict slices, uint8_t *restrict out, size_t count) {
+                                        const Slice *restrict slices, Byte *restrict out, size_t count) {
     size_t used = 0;
     for (size_t begin = 0; begin < count; begin += lanes) {
         const size_t row = count - begin < lanes ? count - begin : lanes;
-        uint8_t *restrict content = out + begin;
+        Byte *restrict content = out + begin;
         if (available - used > row) { /* no branch on what is random */
             for (size_t lane = 0; lane < row; lane++) {
-                uint32_t x = states[lane];
+                uint32_t x = load_32(states + 4 * lane);
                 const uint32_t slot = x & 0xFFFF;
                 const uint8_t symbol = symbols[slot];
                 const Slice slice = slices[symbol];
                 content[lane] = symbol;
                 x = (slice.last + 1u) * (x >> 16) + slot - slice.start;
                 const uint32_t low = x < TOTAL;
-                states[lane] = x << (low << 4) | (words[used] & (0u - low));
+                store_32(states + 4 * lane, x << (low << 4) | (load_16(words + 2 * used) & (0u - low)));
                 used += low;
             }
             continue;
         }
         for (size_t lane = 0; lane < row; lane++) {
-            uint32_t x = states[lane];
+            uint32_t x = load_32(states + 4 * lane);
             const uint32_t slot = x & 0xFFFF;
             const uint8_t symbol = symbols[slot];
             content[lane] = symbol;
             x = (slices[symbol].last + 1u) * (x >> 16) + slot - slices[symbol].start;
             if (x < TOTAL) {
                 if (used == available) return -1;
-                x = x << 16 | words[used++];
+                x = x << 16 | load_16(words + 2 * used++);
             }
-            states[lane] = x;
+            store_32(states + 4 * lane, x);
         }
     }
     return (Py_ssize_t)used;
@@ -81,93 +188,91 @@ WIDE static Py_ssize_t decode_rans_loop(uint32_t *restrict states, size_t lanes,
 
 /* decode_rans(states, words, frequencies, out) -> words used, or -1 if there were too few */
 static PyObject *decode_rans(PyObject *self, PyObject *args) {
-    Py_buffer states, words, frequencies, out;
-    if (!PyArg_ParseTuple(args, "w*y*y*w*", &states, &words, &frequencies, &out)) return NULL;
-    PyObject *result = NULL;
+    static const Wanted wanted[4] = {{"states", UNSIGNED, 4, WRITE},
+                                     {"words", UNSIGNED, 2, READ},
+                                     {"frequencies", UNSIGNED, 4, READ},
+                                     {"out", UNSIGNED, 1, WRITE}};
+    PyObject *objects[4], *result = NULL;
+    Py_buffer views[4];
+    const Py_buffer *states = &views[0], *words = &views[1], *frequencies = &views[2], *out = &views[3];
     uint8_t *symbols = NULL;
-    if (frequencies.len != 256 * 4 || states.len < 4) {
-        too_short("an argument of decode_rans");
+    Slice slices[256];
+    if (!PyArg_ParseTuple(args, "OOOO", &objects[0], &objects[1], &objects[2], &objects[3])) return NULL;
+    if (take(objects, wanted, views, 4) < 0) return NULL;
+    if (states->len == 0) {
+        too_short("states");
         goto done;
     }
+    if (make_slices(frequencies, slices) < 0) goto done;
     symbols = PyMem_Malloc(TOTAL);
     if (symbols == NULL) {
         PyErr_NoMemory();
         goto done;
     }
-    Slice slices[256];
-    uint32_t start = 0;
-    for (int value = 0; value < 256; value++) {
-        const uint32_t frequency = ((const uint32_t *)frequencies.buf)[value];
-        if (frequency < 1 || frequency > TOTAL - start) {
-            PyErr_SetString(PyExc_ValueError, "the frequencies do not add up to 2^16");
-            goto done;
-        }
-        memset(symbols + start, value, frequency);
-        slices[value].start = (uint16_t)start;
-        slices[value].last = (uint16_t)(frequency - 1);
-        start += frequency;
-    }
-    if (start != TOTAL) {
-        PyErr_SetString(PyExc_ValueError, "the frequencies do not add up to 2^16");
-        goto done;
-    }
+    for (int value = 0; value < 256; value++) memset(symbols + slices[value].start, value, slices[value].last + 1u);
     Py_ssize_t used;
     Py_BEGIN_ALLOW_THREADS
-    used = decode_rans_loop(states.buf, (size_t)states.len / 4, words.buf, (size_t)words.len / 2, symbols, slices,
-                            out.buf, (size_t)out.len);
+    used = decode_rans_loop(states->buf, (size_t)states->len / 4, words->buf, (size_t)words->len / 2, symbols, slices,
+                            out->buf, (size_t)out->len);
     Py_END_ALLOW_THREADS
     result = PyLong_FromSsize_t(used);
 done:
     PyMem_Free(symbols);
-    PyBuffer_Release(&states);
-    PyBuffer_Release(&words);
-    PyBuffer_Release(&frequencies);
-    PyBuffer_Release(&out);
+    release(views, 4);
     return result;
+}
+
+static size_t encode_rans_loop(const Byte *restrict content, size_t count, const Slice *slices, Byte *restrict states,
+                               size_t lanes, Byte *restrict words, size_t capacity) {
+    uint32_t frequency[256], start[256];
+    for (int value = 0; value < 256; value++) {
+        frequency[value] = slices[value].last + 1u;
+        start[value] = slices[value].start;
+    }
+    size_t used = 0;
+    for (size_t lane = 0; lane < lanes; lane++) store_32(states + 4 * lane, TOTAL);
+    for (size_t i = count, lane = count ? (count - 1) % lanes : 0; i-- > 0; lane = lane ? lane - 1 : lanes - 1) {
+        const Byte symbol = content[i];
+        const uint32_t f = frequency[symbol];
+        uint32_t x = load_32(states + 4 * lane);
+        if (x >= (uint64_t)f << 16) {
+            store_16(words + 2 * (capacity - ++used), (uint16_t)x);
+            x >>= 16;
+        }
+        store_32(states + 4 * lane, (x / f << 16) + x % f + start[symbol]);
+    }
+    return used;
 }
 
 /* encode_rans(content, frequencies, states, words) -> words written, from the end of `words` towards its beginning */
 static PyObject *encode_rans(PyObject *self, PyObject *args) {
-    Py_buffer content, frequencies, states, words;
-    if (!PyArg_ParseTuple(args, "y*y*w*w*", &content, &frequencies, &states, &words)) return NULL;
-    PyObject *result = NULL;
-    const size_t count = (size_t)content.len, lanes = (size_t)states.len / 4;
-    if (frequencies.len != 256 * 4 || lanes < 1 || (size_t)words.len / 2 < count) {
-        too_short("an argument of encode_rans");
+    static const Wanted wanted[4] = {{"content", UNSIGNED, 1, READ},
+                                     {"frequencies", UNSIGNED, 4, READ},
+                                     {"states", UNSIGNED, 4, WRITE},
+                                     {"words", UNSIGNED, 2, WRITE}};
+    PyObject *objects[4], *result = NULL;
+    Py_buffer views[4];
+    const Py_buffer *content = &views[0], *frequencies = &views[1], *states = &views[2], *words = &views[3];
+    Slice slices[256];
+    if (!PyArg_ParseTuple(args, "OOOO", &objects[0], &objects[1], &objects[2], &objects[3])) return NULL;
+    if (take(objects, wanted, views, 4) < 0) return NULL;
+    if (states->len == 0) {
+        too_short("states");
         goto done;
     }
-    const uint32_t *frequency = frequencies.buf;
-    uint32_t starts[256], start = 0;
-    for (int value = 0; value < 256; value++) {
-        starts[value] = start;
-        start += frequency[value];
-        if (frequency[value] < 1 || frequency[value] > TOTAL) {
-            PyErr_SetString(PyExc_ValueError, "a frequency is not 1 to 2^16");
-            goto done;
-        }
+    if (words->len / 2 < content->len) {
+        too_short("words");
+        goto done;
     }
-    size_t used = 0;
+    if (make_slices(frequencies, slices) < 0) goto done;
+    size_t used;
     Py_BEGIN_ALLOW_THREADS
-    uint32_t *state = states.buf;
-    uint16_t *last = (uint16_t *)words.buf + (size_t)words.len / 2;
-    const uint8_t *bytes = content.buf;
-    for (size_t lane = 0; lane < lanes; lane++) state[lane] = TOTAL;
-    for (size_t i = count, lane = count ? (count - 1) % lanes : 0; i-- > 0; lane = lane ? lane - 1 : lanes - 1) {
-        const uint32_t f = frequency[bytes[i]];
-        uint32_t x = state[lane];
-        if (x >= (uint64_t)f << 16) {
-            *(last - ++used) = (uint16_t)x;
-            x >>= 16;
-        }
-        state[lane] = (x / f << 16) + x % f + starts[bytes[i]];
-    }
+    used = encode_rans_loop(content->buf, (size_t)content->len, slices, states->buf, (size_t)states->len / 4,
+                            words->buf, (size_t)words->len / 2);
     Py_END_ALLOW_THREADS
     result = PyLong_FromSize_t(used);
 done:
-    PyBuffer_Release(&content);
-    PyBuffer_Release(&frequencies);
-    PyBuffer_Release(&states);
-    PyBuffer_Release(&words);
+    release(views, 4);
     return result;
 }
 
@@ -175,57 +280,77 @@ done:
 
 enum { ZERO, NEGATED, SECOND };
 
+/* Row b, column j: all ones where bit j of byte b is one. */
+#define ONES(type, byte, j) ((byte) >> (j) & 1 ? (type) ~(type)0 : (type)0)
+#define ROW(type, byte)                                                                                                \
+    {ONES(type, byte, 0), ONES(type, byte, 1), ONES(type, byte, 2), ONES(type, byte, 3),                               \
+     ONES(type, byte, 4), ONES(type, byte, 5), ONES(type, byte, 6), ONES(type, byte, 7)}
+#define ROWS_4(type, byte) ROW(type, byte), ROW(type, (byte) + 1), ROW(type, (byte) + 2), ROW(type, (byte) + 3)
+#define ROWS_16(type, byte)                                                                                            \
+    ROWS_4(type, byte), ROWS_4(type, (byte) + 4), ROWS_4(type, (byte) + 8), ROWS_4(type, (byte) + 12)
+#define ROWS_64(type, byte)                                                                                            \
+    ROWS_16(type, byte), ROWS_16(type, (byte) + 16), ROWS_16(type, (byte) + 32), ROWS_16(type, (byte) + 48)
+#define ROWS_256(type) ROWS_64(type, 0), ROWS_64(type, 64), ROWS_64(type, 128), ROWS_64(type, 192)
+
 /* For each width: eight words a byte of the mask. `values` and `others` hold what stands at these positions. */
 #define DEFINE_SELECT(type, width)                                                                                     \
-    static type rows_##width[256][8];                                                                                  \
-    WIDE static void select_##width(type *restrict out, const uint8_t *restrict packed, size_t count,                  \
-                                    const type *restrict values, const type *restrict others, int zero) {              \
+    static const type rows_##width[256][8] = {ROWS_256(type)};                                                         \
+    INLINE type get_##width(const Byte *from, size_t at) { return load_##width(from + at * sizeof(type)); }            \
+    INLINE void put_##width(Byte *to, size_t at, type value) { store_##width(to + at * sizeof(type), value); }         \
+    WIDE static void select_##width(Byte *restrict out, const Byte *restrict packed, size_t count,                     \
+                                    const Byte *restrict values, const Byte *restrict others, int zero) {              \
         const size_t whole = count / 8;                                                                                \
         const type sign = (type)((type)1 << (width - 1));                                                              \
         if (zero == ZERO) {                                                                                            \
             for (size_t i = 0; i < whole; i++) {                                                                       \
                 const type *row = rows_##width[packed[i]];                                                             \
-                for (int j = 0; j < 8; j++) out[8 * i + j] = values[8 * i + j] & row[j];                               \
+                for (size_t j = 0; j < 8; j++) put_##width(out, 8 * i + j, get_##width(values, 8 * i + j) & row[j]);   \
             }                                                                                                          \
         } else if (zero == NEGATED) {                                                                                  \
             for (size_t i = 0; i < whole; i++) {                                                                       \
                 const type *row = rows_##width[packed[i]];                                                             \
-                for (int j = 0; j < 8; j++) {                                                                          \
-                    const type value = values[8 * i + j];                                                              \
-                    out[8 * i + j] = value ^ (value ? (type)(sign & (type)~row[j]) : (type)0);                         \
+                for (size_t j = 0; j < 8; j++) {                                                                       \
+                    const type value = get_##width(values, 8 * i + j);                                                 \
+                    put_##width(out, 8 * i + j, value ^ (value ? (type)(sign & (type)~row[j]) : (type)0));             \
                 }                                                                                                      \
             }                                                                                                          \
         } else {                                                                                                       \
             for (size_t i = 0; i < whole; i++) {                                                                       \
                 const type *row = rows_##width[packed[i]];                                                             \
-                for (int j = 0; j < 8; j++)                                                                            \
-                    out[8 * i + j] = (values[8 * i + j] & row[j]) | (others[8 * i + j] & (type)~row[j]);               \
+                for (size_t j = 0; j < 8; j++) {                                                                       \
+                    const type value = get_##width(values, 8 * i + j), other = get_##width(others, 8 * i + j);         \
+                    put_##width(out, 8 * i + j, (value & row[j]) | (other & (type)~row[j]));                           \
+                }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
         for (size_t i = 8 * whole; i < count; i++) {                                                                   \
-            const type value = values[i];                                                                              \
-            const type off = zero == ZERO ? 0 : zero == NEGATED ? (type)(value ? value ^ sign : 0) : others[i];        \
-            out[i] = packed[i / 8] >> (i % 8) & 1 ? value : off;                                                       \
+            type value = get_##width(values, i);                                                                       \
+            if (!(packed[i / 8] >> (i % 8) & 1))                                                                       \
+                value = zero == ZERO      ? (type)0                                                                    \
+                        : zero == NEGATED ? (type)(value ? value ^ sign : 0)                                           \
+                                          : get_##width(others, i);                                                    \
+            put_##width(out, i, value);                                                                                \
         }                                                                                                              \
     }                                                                                                                  \
     /* Kept values at the one bits; returns how many were used, or -1 if there were too few. */                        \
-    static Py_ssize_t scatter_##width(type *restrict out, const uint8_t *restrict packed, size_t count,                \
-                                      const type *restrict kept, size_t available) {                                   \
+    static Py_ssize_t scatter_##width(Byte *restrict out, const Byte *restrict packed, size_t count,                   \
+                                      const Byte *restrict kept, size_t available) {                                   \
         size_t used = 0, i = 0;                                                                                        \
         for (; i + 8 <= count && available - used >= 8; i += 8) {                                                      \
-            const uint8_t byte = packed[i / 8];                                                                        \
-            for (int j = 0; j < 8; j++) { /* read at each position, counted where the bit is one: no branch */         \
-                const type bit = (type)(byte >> j & 1);                                                                \
-                out[i + j] = kept[used] & (type)-bit;                                                                  \
+            const Byte byte = packed[i / 8];                                                                           \
+            for (size_t j = 0; j < 8; j++) { /* read at each position, counted where the bit is one: no branch */      \
+                const size_t bit = byte >> j & 1u;                                                                     \
+                put_##width(out, i + j, (type)(get_##width(kept, used) * (type)bit));                                  \
                 used += bit;                                                                                           \
             }                                                                                                          \
         }                                                                                                              \
         for (; i < count; i++) {                                                                                       \
-            out[i] = 0;                                                                                                \
+            type value = 0;                                                                                            \
             if (packed[i / 8] >> (i % 8) & 1) {                                                                        \
                 if (used == available) return -1;                                                                      \
-                out[i] = kept[used++];                                                                                 \
+                value = get_##width(kept, used++);                                                                     \
             }                                                                                                          \
+            put_##width(out, i, value);                                                                                \
         }                                                                                                              \
         return (Py_ssize_t)used;                                                                                       \
     }
@@ -236,35 +361,24 @@ DEFINE_SELECT(uint32_t, 32)
 DEFINE_SELECT(uint64_t, 64)
 
 #if defined(__SSE2__)
-/* Zeros and values of four bytes, stored past the cache: a large tensor does not fit it, and need not be read before it is
-   written. */
-static void stream_32(uint32_t *out, const uint8_t *packed, size_t whole, const uint32_t *values) {
+/* Zeros and values of four bytes, stored past the cache: a large tensor does not fit it, and need not be read before
+   it is written. `out` is a multiple of sixteen bytes. */
+static void stream_32(Byte *out, const Byte *packed, size_t whole, const Byte *values) {
     for (size_t i = 0; i < whole; i++) {
-        const __m128i *row = (const __m128i *)rows_32[packed[i]];
-        const __m128i *from = (const __m128i *)(values + 8 * i);
-        __m128i *to = (__m128i *)(out + 8 * i);
-        _mm_stream_si128(to, _mm_and_si128(_mm_loadu_si128(from), _mm_loadu_si128(row)));
-        _mm_stream_si128(to + 1, _mm_and_si128(_mm_loadu_si128(from + 1), _mm_loadu_si128(row + 1)));
+        const Byte *row = (const Byte *)rows_32[packed[i]];
+        for (size_t at = 0; at < 32; at += 16) {
+            const __m128i mask = _mm_loadu_si128((const void *)(row + at));
+            const __m128i value = _mm_loadu_si128((const void *)(values + 32 * i + at));
+            _mm_stream_si128((void *)(out + 32 * i + at), _mm_and_si128(value, mask));
+        }
     }
     _mm_sfence();
 }
 #endif
 
-static void fill_rows(void) {
-    for (int byte = 0; byte < 256; byte++) {
-        for (int j = 0; j < 8; j++) {
-            const uint64_t bits = byte >> j & 1 ? UINT64_MAX : 0;
-            rows_8[byte][j] = (uint8_t)bits;
-            rows_16[byte][j] = (uint16_t)bits;
-            rows_32[byte][j] = (uint32_t)bits;
-            rows_64[byte][j] = bits;
-        }
-    }
-}
-
 /* Elements from..from+count of a repetition are contiguous in `values`, which is one period and what follows it. */
 typedef struct {
-    const char *values;
+    const Byte *values;
     size_t available, period, at;
 } Tile;
 
@@ -272,31 +386,32 @@ static size_t tile_run(const Tile *tile) { return tile->available - tile->at; }
 
 static void tile_step(Tile *tile, size_t count) { tile->at = (tile->at + count) % tile->period; }
 
-static int fill_loop(char *out, const uint8_t *packed, size_t count, size_t width, int zero, Tile first, Tile second) {
+static int fill_loop(Byte *out, const Byte *packed, size_t count, size_t width, int zero, Tile first, Tile second) {
     size_t done = 0;
     while (done < count) {
         size_t run = count - done;
         if (run > tile_run(&first)) run = tile_run(&first) & ~(size_t)7;
         if (zero == SECOND && run > tile_run(&second)) run = tile_run(&second) & ~(size_t)7;
         if (run == 0) return -1;
-        void *to = out + done * width;
-        const void *values = first.values + first.at * width;
-        const void *others = zero == SECOND ? second.values + second.at * width : NULL;
+        Byte *to = out + done * width;
+        const Byte *bits = packed + done / 8;
+        const Byte *values = first.values + first.at * width;
+        const Byte *others = zero == SECOND ? second.values + second.at * width : NULL;
 #if defined(__SSE2__)
         if (width == 4 && zero == ZERO && count >= STREAMED && (uintptr_t)to % 16 == 0) {
-            stream_32(to, packed + done / 8, run / 8, values);
-            select_32((uint32_t *)to + run / 8 * 8, packed + done / 8 + run / 8, run % 8,
-                      (const uint32_t *)values + run / 8 * 8, NULL, zero);
+            const size_t whole = run / 8;
+            stream_32(to, bits, whole, values);
+            select_32(to + 32 * whole, bits + whole, run % 8, values + 32 * whole, NULL, zero);
             done += run;
             tile_step(&first, run);
             continue;
         }
 #endif
         switch (width) {
-            case 1: select_8(to, packed + done / 8, run, values, others, zero); break;
-            case 2: select_16(to, packed + done / 8, run, values, others, zero); break;
-            case 4: select_32(to, packed + done / 8, run, values, others, zero); break;
-            default: select_64(to, packed + done / 8, run, values, others, zero);
+            case 1: select_8(to, bits, run, values, others, zero); break;
+            case 2: select_16(to, bits, run, values, others, zero); break;
+            case 4: select_32(to, bits, run, values, others, zero); break;
+            default: select_64(to, bits, run, values, others, zero);
         }
         done += run;
         tile_step(&first, run);
@@ -305,37 +420,54 @@ static int fill_loop(char *out, const uint8_t *packed, size_t count, size_t widt
     return 0;
 }
 
-static int make_tile(Tile *tile, const Py_buffer *buffer, size_t width, Py_ssize_t period, Py_ssize_t phase) {
+/* 0, or -1 and an exception. */
+static int make_tile(Tile *tile, const char *name, const Py_buffer *buffer, size_t width, Py_ssize_t period,
+                     Py_ssize_t phase) {
+    if (period < 1 || phase < 0 || phase >= period) {
+        refuse(name, "have no such period and phase");
+        return -1;
+    }
     tile->values = buffer->buf;
     tile->available = (size_t)buffer->len / width;
     tile->period = (size_t)period;
     tile->at = (size_t)phase;
-    return period >= 1 && phase >= 0 && phase < period && tile->available >= tile->period;
+    if (tile->available < tile->period) {
+        too_short(name);
+        return -1;
+    }
+    return 0;
 }
 
 /* fill(out, packed, width, zero, values, period, phase, others, other_period, other_phase) */
 static PyObject *fill(PyObject *self, PyObject *args) {
-    Py_buffer out, packed, values, others;
     int width, zero;
     Py_ssize_t period, phase, other_period, other_phase;
-    if (!PyArg_ParseTuple(args, "w*y*iiy*nny*nn", &out, &packed, &width, &zero, &values, &period, &phase, &others,
-                          &other_period, &other_phase))
+    PyObject *objects[4], *result = NULL;
+    Py_buffer views[4];
+    const Py_buffer *out = &views[0], *packed = &views[1], *values = &views[2], *others = &views[3];
+    if (!PyArg_ParseTuple(args, "OOiiOnnOnn", &objects[0], &objects[1], &width, &zero, &objects[2], &period, &phase,
+                          &objects[3], &other_period, &other_phase))
         return NULL;
-    PyObject *result = NULL;
+    if ((width != 1 && width != 2 && width != 4 && width != 8) || zero < ZERO || zero > SECOND)
+        return refuse("the width or the meaning of zero bits", "is unknown");
+    const size_t bytes = (size_t)width;
+    const Wanted wanted[4] = {{"out", ANY_NUMBER, bytes, WRITE},
+                              {"packed", UNSIGNED, 1, READ},
+                              {"values", ANY_NUMBER, bytes, READ},
+                              {"others", ANY_NUMBER, bytes, READ}};
+    if (take(objects, wanted, views, 4) < 0) return NULL;
     Tile first, second;
-    if ((width != 1 && width != 2 && width != 4 && width != 8) || zero < ZERO || zero > SECOND) {
-        PyErr_SetString(PyExc_ValueError, "the width or the meaning of zero bits is unknown");
+    const size_t count = (size_t)out->len / bytes;
+    if ((size_t)packed->len < (count + 7) / 8) {
+        too_short("packed");
         goto done;
     }
-    const size_t count = (size_t)(out.len / width);
-    if ((size_t)packed.len < (count + 7) / 8 || !make_tile(&first, &values, (size_t)width, period, phase) ||
-        !make_tile(&second, &others, (size_t)width, other_period, other_phase)) {
-        too_short("an argument of fill");
+    if (make_tile(&first, "values", values, bytes, period, phase) < 0 ||
+        make_tile(&second, "others", others, bytes, other_period, other_phase) < 0)
         goto done;
-    }
     int status;
     Py_BEGIN_ALLOW_THREADS
-    status = fill_loop(out.buf, packed.buf, count, (size_t)width, zero, first, second);
+    status = fill_loop(out->buf, packed->buf, count, bytes, zero, first, second);
     Py_END_ALLOW_THREADS
     if (status < 0) {
         too_short("what follows a period");
@@ -343,42 +475,39 @@ static PyObject *fill(PyObject *self, PyObject *args) {
     }
     result = Py_NewRef(Py_None);
 done:
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&packed);
-    PyBuffer_Release(&values);
-    PyBuffer_Release(&others);
+    release(views, 4);
     return result;
 }
 
 /* scatter(out, packed, width, kept) -> kept values used, or -1 if there were too few */
 static PyObject *scatter(PyObject *self, PyObject *args) {
-    Py_buffer out, packed, kept;
     int width;
-    if (!PyArg_ParseTuple(args, "w*y*iy*", &out, &packed, &width, &kept)) return NULL;
-    PyObject *result = NULL;
-    if (width != 1 && width != 2 && width != 4 && width != 8) {
-        PyErr_SetString(PyExc_ValueError, "the width is unknown");
-        goto done;
-    }
-    const size_t count = (size_t)(out.len / width), available = (size_t)(kept.len / width);
-    if ((size_t)packed.len < (count + 7) / 8) {
-        too_short("the mask");
+    PyObject *objects[3], *result = NULL;
+    Py_buffer views[3];
+    const Py_buffer *out = &views[0], *packed = &views[1], *kept = &views[2];
+    if (!PyArg_ParseTuple(args, "OOiO", &objects[0], &objects[1], &width, &objects[2])) return NULL;
+    if (width != 1 && width != 2 && width != 4 && width != 8) return refuse("the width", "is unknown");
+    const size_t bytes = (size_t)width;
+    const Wanted wanted[3] = {
+        {"out", ANY_NUMBER, bytes, WRITE}, {"packed", UNSIGNED, 1, READ}, {"kept", ANY_NUMBER, bytes, READ}};
+    if (take(objects, wanted, views, 3) < 0) return NULL;
+    const size_t count = (size_t)out->len / bytes, available = (size_t)kept->len / bytes;
+    if ((size_t)packed->len < (count + 7) / 8) {
+        too_short("packed");
         goto done;
     }
     Py_ssize_t used;
     Py_BEGIN_ALLOW_THREADS
     switch (width) {
-        case 1: used = scatter_8(out.buf, packed.buf, count, kept.buf, available); break;
-        case 2: used = scatter_16(out.buf, packed.buf, count, kept.buf, available); break;
-        case 4: used = scatter_32(out.buf, packed.buf, count, kept.buf, available); break;
-        default: used = scatter_64(out.buf, packed.buf, count, kept.buf, available);
+        case 1: used = scatter_8(out->buf, packed->buf, count, kept->buf, available); break;
+        case 2: used = scatter_16(out->buf, packed->buf, count, kept->buf, available); break;
+        case 4: used = scatter_32(out->buf, packed->buf, count, kept->buf, available); break;
+        default: used = scatter_64(out->buf, packed->buf, count, kept->buf, available);
     }
     Py_END_ALLOW_THREADS
     result = PyLong_FromSsize_t(used);
 done:
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&packed);
-    PyBuffer_Release(&kept);
+    release(views, 3);
     return result;
 }
 
@@ -388,11 +517,6 @@ done:
    machines that compute in wider registers do without this part. */
 #if FLT_EVAL_METHOD == 0
 #define PAIRS 8
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
 
 INLINE float of_bits(uint32_t bits) {
     float value;
@@ -459,13 +583,14 @@ static const double logarithms[16] = {
     0x1.526e57720db08p-3,  0x1.bc2860d22477p-3,   0x1.1058bc8a07ee1p-2,  0x1.4043057b6ee09p-2};
 
 INLINE float library_logarithm(float x) {
-    int32_t bits;
+    uint32_t bits;
     memcpy(&bits, &x, 4);
-    const int32_t above = bits - 0x3F330000, k = above >> 23, i = above >> 19 & 15;
-    const double q = (double)of_bits((uint32_t)bits - ((uint32_t)k << 23)) * inverses[i] - 1.0, square = q * q;
+    const uint32_t above = bits - 0x3F330000u + (128u << 23); /* not negative, so that the shift is defined */
+    const int32_t k = (int32_t)(above >> 23) - 128;
+    const double q = (double)of_bits(bits - ((uint32_t)k << 23)) * inverses[above >> 19 & 15] - 1.0, square = q * q;
     double y = 0x1.5575b0be00b6ap-2 * q + -0x1.ffffef20a4123p-2;
     y = -0x1.00ea348b88334p-2 * square + y;
-    y = y * square + ((logarithms[i] + (double)k * 0x1.62e42fefa39efp-1) + q);
+    y = y * square + ((logarithms[above >> 19 & 15] + (double)k * 0x1.62e42fefa39efp-1) + q);
     return (float)y;
 }
 
@@ -488,15 +613,15 @@ INLINE void library_sine_cosine(float t, float *sine, float *cosine) {
 #define TAU 0x1.921fb54442d18p+2
 
 FUSED
-static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float scale, int dialect) {
+static void normal_loop(Byte *restrict out, const Byte *restrict draws, size_t blocks, float scale, int dialect) {
     const int library = dialect == 2;
     float radius[BLOCKS * PAIRS], sine[BLOCKS * PAIRS], cosine[BLOCKS * PAIRS];
     while (blocks) {
         const size_t now = blocks < BLOCKS ? blocks : BLOCKS, pairs = now * PAIRS;
         for (size_t b = 0; b < now; b++)
-            for (int j = 0; j < PAIRS; j++) {
-                const float angle = fraction(draws[(2 * b + 1) * PAIRS + j]);
-                radius[b * PAIRS + j] = 1.0f - fraction(draws[2 * b * PAIRS + j]);
+            for (size_t j = 0; j < PAIRS; j++) {
+                const float angle = fraction(load_32(draws + 4 * ((2 * b + 1) * PAIRS + j)));
+                radius[b * PAIRS + j] = 1.0f - fraction(load_32(draws + 4 * (2 * b * PAIRS + j)));
                 sine[b * PAIRS + j] = library ? (float)(TAU * angle) : of_bits(0x40C90FDB) * angle;
             }
         if (library) {
@@ -514,21 +639,24 @@ static void normal_loop(float *out, const uint32_t *draws, size_t blocks, float 
             cosine[i] = fmaf(radius[i] * cosine[i], scale, 0.0f);
         }
         for (size_t b = 0; b < now; b++) {
-            memcpy(out + 2 * b * PAIRS, cosine + b * PAIRS, 4 * PAIRS);
-            memcpy(out + (2 * b + 1) * PAIRS, sine + b * PAIRS, 4 * PAIRS);
+            memcpy(out + 8 * b * PAIRS, cosine + b * PAIRS, 4 * PAIRS);
+            memcpy(out + (8 * b + 4) * PAIRS, sine + b * PAIRS, 4 * PAIRS);
         }
-        out += 2 * pairs;
-        draws += 2 * pairs;
+        out += 8 * pairs;
+        draws += 8 * pairs;
         blocks -= now;
     }
 }
 
+INLINE void store_float(Byte *to, float value) { memcpy(to, &value, 4); }
+
 FUSED
-static void uniform_loop(float *out, const uint32_t *draws, size_t count, float scale, float low, int fused) {
+static void uniform_loop(Byte *restrict out, const Byte *restrict draws, size_t count, float scale, float low,
+                         int fused) {
     if (fused)
-        for (size_t i = 0; i < count; i++) out[i] = fmaf(fraction(draws[i]), scale, low);
+        for (size_t i = 0; i < count; i++) store_float(out + 4 * i, fmaf(fraction(load_32(draws + 4 * i)), scale, low));
     else
-        for (size_t i = 0; i < count; i++) out[i] = fraction(draws[i]) * scale + low;
+        for (size_t i = 0; i < count; i++) store_float(out + 4 * i, fraction(load_32(draws + 4 * i)) * scale + low);
 }
 
 #define MT_WORDS 624
@@ -541,7 +669,7 @@ INLINE uint32_t twisted(uint32_t high, uint32_t low) {
 
 /* The next 624 words of the state, and the draws that they are. */
 WIDE
-static void twist(uint32_t *state, uint32_t *out) {
+static void twist(uint32_t *state, Byte *out) {
     for (int i = 0; i < MT_WORDS - MT_HALF; i++) state[i] = state[i + MT_HALF] ^ twisted(state[i], state[i + 1]);
     for (int i = MT_WORDS - MT_HALF; i < MT_WORDS - 1; i++)
         state[i] = state[i + MT_HALF - MT_WORDS] ^ twisted(state[i], state[i + 1]);
@@ -551,57 +679,86 @@ static void twist(uint32_t *state, uint32_t *out) {
         x ^= x >> 11;
         x ^= (x << 7) & 0x9D2C5680u;
         x ^= (x << 15) & 0xEFC60000u;
-        out[i] = x ^ (x >> 18);
+        store_32(out + 4 * i, x ^ (x >> 18));
     }
 }
 
 /* mt19937(state, out): as many draws as fit, a multiple of 624; the state goes on */
 static PyObject *mt19937(PyObject *self, PyObject *args) {
-    Py_buffer state, out;
-    if (!PyArg_ParseTuple(args, "w*w*", &state, &out)) return NULL;
-    const int fits = state.len == 4 * MT_WORDS && out.len % (4 * MT_WORDS) == 0;
-    if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t at = 0; at < out.len; at += 4 * MT_WORDS) twist(state.buf, (uint32_t *)((char *)out.buf + at));
-        Py_END_ALLOW_THREADS
+    static const Wanted wanted[2] = {{"state", UNSIGNED, 4, WRITE}, {"out", UNSIGNED, 4, WRITE}};
+    PyObject *objects[2], *result = NULL;
+    Py_buffer views[2];
+    const Py_buffer *state = &views[0], *out = &views[1];
+    uint32_t words[MT_WORDS];
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1])) return NULL;
+    if (take(objects, wanted, views, 2) < 0) return NULL;
+    if (state->len != sizeof words || out->len % (Py_ssize_t)sizeof words != 0) {
+        refuse("state or out", "is not a multiple of 624 words");
+        goto done;
     }
-    PyBuffer_Release(&state);
-    PyBuffer_Release(&out);
-    return fits ? Py_NewRef(Py_None) : too_short("the state or the output");
+    Py_BEGIN_ALLOW_THREADS
+    memcpy(words, state->buf, sizeof words);
+    for (size_t at = 0; at < (size_t)out->len; at += sizeof words) twist(words, (Byte *)out->buf + at);
+    memcpy(state->buf, words, sizeof words);
+    Py_END_ALLOW_THREADS
+    result = Py_NewRef(Py_None);
+done:
+    release(views, 2);
+    return result;
+}
+
+/* Numbers and the draws that they are made of: views of as many elements, in whole blocks; or -1 and an exception. */
+static int take_draws(PyObject *const *objects, Py_buffer *views, Py_ssize_t block) {
+    static const Wanted wanted[2] = {{"out", "f", 4, WRITE}, {"draws", UNSIGNED, 4, READ}};
+    if (take(objects, wanted, views, 2) < 0) return -1;
+    if (views[0].len == views[1].len && views[0].len % block == 0) return 0;
+    refuse("out or draws", "is too short, or no whole number of blocks");
+    release(views, 2);
+    return -1;
+}
+
+/* For "O&": converting a number that is out of range would be undefined. */
+static int to_float32(PyObject *object, void *out) {
+    const double value = PyFloat_AsDouble(object);
+    if (value == -1.0 && PyErr_Occurred()) return 0;
+    if (isfinite(value) && fabs(value) > FLT_MAX) {
+        refuse("a parameter", "is beyond float32");
+        return 0;
+    }
+    *(float *)out = (float)value;
+    return 1;
 }
 
 /* pytorch_normal(out, draws, scale, dialect): whole blocks of sixteen; 0 fused, 1 separate, 2 the C library's */
 static PyObject *pytorch_normal(PyObject *self, PyObject *args) {
-    Py_buffer out, draws;
+    PyObject *objects[2];
+    Py_buffer views[2];
     float scale;
     int dialect;
-    if (!PyArg_ParseTuple(args, "w*y*fi", &out, &draws, &scale, &dialect)) return NULL;
-    const int fits = out.len == draws.len && out.len % (8 * PAIRS) == 0;
-    if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        normal_loop(out.buf, draws.buf, (size_t)out.len / (8 * PAIRS), scale, dialect);
-        Py_END_ALLOW_THREADS
-    }
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&draws);
-    return fits ? Py_NewRef(Py_None) : too_short("one of the arrays");
+    if (!PyArg_ParseTuple(args, "OOO&i", &objects[0], &objects[1], to_float32, &scale, &dialect)) return NULL;
+    if (dialect < 0 || dialect > 2) return refuse("the dialect", "is unknown");
+    if (take_draws(objects, views, 8 * PAIRS) < 0) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    normal_loop(views[0].buf, views[1].buf, (size_t)views[0].len / (8 * PAIRS), scale, dialect);
+    Py_END_ALLOW_THREADS
+    release(views, 2);
+    return Py_NewRef(Py_None);
 }
 
 /* pytorch_uniform(out, draws, scale, low, fused) */
 static PyObject *pytorch_uniform(PyObject *self, PyObject *args) {
-    Py_buffer out, draws;
+    PyObject *objects[2];
+    Py_buffer views[2];
     float scale, low;
     int fused;
-    if (!PyArg_ParseTuple(args, "w*y*ffp", &out, &draws, &scale, &low, &fused)) return NULL;
-    const int fits = out.len == draws.len && out.len % 4 == 0;
-    if (fits) {
-        Py_BEGIN_ALLOW_THREADS
-        uniform_loop(out.buf, draws.buf, (size_t)out.len / 4, scale, low, fused);
-        Py_END_ALLOW_THREADS
-    }
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&draws);
-    return fits ? Py_NewRef(Py_None) : too_short("one of the arrays");
+    if (!PyArg_ParseTuple(args, "OOO&O&p", &objects[0], &objects[1], to_float32, &scale, to_float32, &low, &fused))
+        return NULL;
+    if (take_draws(objects, views, 4) < 0) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    uniform_loop(views[0].buf, views[1].buf, (size_t)views[0].len / 4, scale, low, fused);
+    Py_END_ALLOW_THREADS
+    release(views, 2);
+    return Py_NewRef(Py_None);
 }
 #endif
 
@@ -618,9 +775,17 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
+/* Nothing is kept between calls: any interpreter may have the module, and none needs its lock for it. */
+static PyModuleDef_Slot slots[] = {
+#if defined(Py_mod_multiple_interpreters)
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if defined(Py_mod_gil)
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
 
-PyMODINIT_FUNC PyInit__kernels(void) {
-    fill_rows();
-    return PyModule_Create(&module);
-}
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernels", NULL, 0, methods, slots, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModuleDef_Init(&module); }

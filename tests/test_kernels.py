@@ -33,7 +33,7 @@ def test_they_can_be_switched_off() -> None:
 @pytest.mark.parametrize(
     ("frequencies", "phrase"),
     [
-        (ROW[:255], "too short"),
+        (ROW[:255], "are not 256"),
         (np.zeros(256, U32), "do not add up"),
         (np.full(256, 256, U32) + (np.arange(256) == 9).astype(U32), "do not add up"),
         (np.full(256, 0xFFFFFFFF, U32), "do not add up"),
@@ -59,7 +59,7 @@ def test_encoding_rans(compiled: Any) -> None:
         compiled.encode_rans(b"abc", ROW, np.empty(1, U32), np.empty(2, U16))
     with pytest.raises(ValueError, match="too short"):
         compiled.encode_rans(b"abc", ROW, np.empty(0, U32), np.empty(3, U16))
-    with pytest.raises(ValueError, match="not 1 to 2"):
+    with pytest.raises(ValueError, match="do not add up to 2"):
         compiled.encode_rans(b"abc", np.zeros(256, U32), np.empty(1, U32), np.empty(3, U16))
 
 
@@ -98,7 +98,7 @@ def fill(compiled: Any, **changed: Any) -> None:
 )
 def test_what_does_not_fit(compiled: Any, changed: dict[str, Any]) -> None:
     fill(compiled)
-    with pytest.raises(ValueError, match=r"too short|unknown"):
+    with pytest.raises(ValueError, match=r"too short|unknown|no such period"):
         fill(compiled, **changed)
 
 
@@ -109,7 +109,7 @@ def test_scatter(compiled: Any) -> None:
         for kept in range(33):
             used = compiled.scatter(np.empty(32, kind), packed, width, np.ones(kept, kind))
             assert used == (-1 if kept < 32 else 32)
-    with pytest.raises(ValueError, match="mask is too short"):
+    with pytest.raises(ValueError, match="packed is too short"):
         compiled.scatter(np.empty(33, U8), packed, 1, np.ones(33, U8))
     with pytest.raises(ValueError, match="width is unknown"):
         compiled.scatter(np.empty(3, U8), packed, 5, np.ones(33, U8))
