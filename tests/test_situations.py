@@ -1,0 +1,237 @@
+"""Checkpoints as people have them (`tests/situations`): right, bit for bit, or refused in one line that says why."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pemncodec
+from pemncodec import errors
+
+from .command import Result, pemn
+from .situations import SITUATIONS, Outcome, Situation, State, Tasks, by_task, leaves, says
+
+OUTPUT = "out.pemn"
+FILES = [situation for situation in SITUATIONS if not situation.memory]
+MEMORY = [situation for situation in SITUATIONS if situation.memory]
+
+
+def name_of(situation: Situation) -> str:
+    return situation.name
+
+
+# --- bits ----------------------------------------------------------------------------------------------------------
+
+
+def as_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    plain = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    return plain.view(torch.uint8) if plain.numel() else torch.empty(0, dtype=torch.uint8)
+
+
+def difference(expected: State, found: State) -> str | None:
+    """What is not the same: a masked −0.0 of a weight is +0.0, and nothing else differs."""
+    if set(expected) != set(found):
+        return f"missing {sorted(set(expected) - set(found))[:4]}, extra {sorted(set(found) - set(expected))[:4]}"
+    for name, tensor in expected.items():
+        other = found[name]
+        if (other.dtype, other.shape) != (tensor.dtype, tensor.shape):
+            return f"{name!r} is {other.dtype} {tuple(other.shape)} for {tensor.dtype} {tuple(tensor.shape)}"
+        if torch.equal(as_bytes(tensor), as_bytes(other)):
+            continue
+        signless = (
+            tensor + 0.0 if tensor.is_floating_point() and tensor.dim() > 1 and tensor.element_size() > 1 else None
+        )
+        if signless is None or not torch.equal(as_bytes(signless), as_bytes(other)):
+            return f"{name!r} has other bits"
+    return None
+
+
+def assert_one_of(outcome: Outcome, load: Callable[[str | None], State]) -> Tasks:
+    """Every task is what one of the right results has; returns that result."""
+    found: list[str | None] = []
+    for tasks in outcome.tensors:
+        wrong = [difference(state, load(task or None)) for task, state in tasks.items()]
+        if not any(wrong):
+            return tasks
+        found += wrong
+    raise AssertionError(f"wrong: {'; '.join(filter(None, found))}")
+
+
+def paths(checkpoint: Any, gone: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {tuple(map(str, path)) for path, _ in leaves(checkpoint) if not path or path[0] not in gone}
+
+
+def assert_original(outcome: Outcome, expected: Tasks, made: Any) -> None:
+    """The keys and the nesting that were packed, and the effective weights by the project's own computation."""
+    if outcome.checkpoint is not None:
+        assert paths(made, ()) == paths(outcome.checkpoint, outcome.gone)
+    if outcome.evaluate is not None:
+        evaluated = by_task(outcome.evaluate(made))
+        for task, state in expected.items():
+            wrong = difference(state, evaluated[task])
+            assert wrong is None, f"in the original layout: {wrong}"
+
+
+# --- the command ---------------------------------------------------------------------------------------------------
+
+
+def run(outcome: Outcome, *arguments: str, cwd: Path) -> Result:
+    if not outcome.alone:
+        return pemn(*arguments, cwd=cwd)
+    command = [sys.executable, "-m", "pemncodec", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def assert_allowed(outcome: Outcome, message: str) -> str:
+    """The situation may be refused, and in these words; returns the class that the error must have."""
+    if outcome.refusal is None:
+        raise AssertionError(f"refused: {message}")
+    if not outcome.refusal.fits(message):
+        raise AssertionError(f"{message!r} does not say {outcome.refusal.words!r}")
+    return outcome.refusal.error
+
+
+def everything(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("situation", FILES, ids=name_of)
+def test_by_the_command(situation: Situation, tmp_path: Path) -> None:
+    outcome = situation.write(tmp_path)
+    before = everything(tmp_path)
+    source = [outcome.source] if outcome.source else []
+    result = run(outcome, "pack", *source, "-o", OUTPUT, *outcome.options, cwd=tmp_path)
+    if result.status != 0:
+        assert result.status == 1, result.stderr
+        assert result.stderr.startswith("pemn: ")
+        assert result.stderr.count("\n") == 1, result.stderr
+        assert result.stdout == ""
+        assert everything(tmp_path) == before
+        assert_allowed(outcome, result.stderr)
+        return
+    assert outcome.tensors, f"packed, and must be refused ({outcome.refusal}): {result.stdout}"
+    assert result.stderr == ""
+    assert everything(tmp_path) == before | {tmp_path / OUTPUT}
+    for words in outcome.notes:
+        assert says(result.stdout, words), result.stdout
+
+    def load(task: str | None) -> State:
+        which = [] if task is None else ["--task", task]
+        unpacked = run(outcome, "unpack", OUTPUT, "-o", "out.pt", "--force", *which, cwd=tmp_path)
+        assert unpacked.status == 0, unpacked.stderr
+        return dict(torch.load(tmp_path / "out.pt", weights_only=True))
+
+    expected = assert_one_of(outcome, load)
+    if not source:
+        return
+    how = [option for option in outcome.options if option != "--strip-prefix"]  # the file says that itself
+    verified = run(outcome, "verify", OUTPUT, "--against", *source, *how, cwd=tmp_path)
+    assert verified.status == 0, verified.stderr
+    if outcome.checkpoint is not None or outcome.evaluate is not None:
+        original = run(outcome, "unpack", OUTPUT, "-o", "back.pt", "--layout", "original", cwd=tmp_path)
+        assert original.status == 0, original.stderr
+        assert_original(outcome, expected, torch.load(tmp_path / "back.pt", weights_only=True))
+
+
+# --- Python --------------------------------------------------------------------------------------------------------
+
+NUMBERS = {"--threshold": "threshold"}
+WORDS = {"--rule": "rule", "--ties": "ties", "--family": "family", "--key": "key", "--mask-suffix": "mask_suffix"}
+FLAGS = {
+    "--strip-prefix": "strip_prefix",
+    "--mixed-prefixes": "mixed_prefixes",
+    "--inverted-masks": "inverted_masks",
+}
+
+
+def other_file(path: Path, unsafe: bool) -> Any:
+    """What a user of Python passes as masks or backbone."""
+    if path.suffix == ".npz":
+        with np.load(path) as arrays:
+            return dict(arrays)
+    return pemncodec.load_checkpoint(path, unsafe=unsafe)
+
+
+def arguments_of(options: tuple[str, ...], folder: Path) -> tuple[dict[str, Any], dict[str, Path], bool]:
+    """The same said in Python: arguments, checkpoints by task, and whether code of checkpoints may run."""
+    arguments: dict[str, Any] = {}
+    tasks: dict[str, Path] = {}
+    unsafe = "--unsafe-pickle" in options
+    words = iter(options)
+    for option in words:
+        if option == "--unsafe-pickle":
+            continue
+        if option in FLAGS:
+            arguments[FLAGS[option]] = True
+            continue
+        value = next(words)
+        if option == "--keep":
+            pattern, _, fraction = value.rpartition("=")
+            arguments.setdefault("keep", {})[pattern or "*"] = float(fraction)
+        elif option == "--task":
+            name, _, file = value.partition("=")
+            tasks[name] = folder / file
+        elif option in ("--masks", "--backbone"):
+            arguments[option.removeprefix("--")] = other_file(folder / value, unsafe)
+        elif option in NUMBERS:
+            arguments[NUMBERS[option]] = float(value)
+        else:
+            arguments[WORDS[option]] = value
+    return arguments, tasks, unsafe
+
+
+def pack(outcome: Outcome, source: Any, folder: Path) -> Any:
+    arguments, tasks, unsafe = arguments_of(outcome.options, folder)
+    if tasks:
+        checkpoints = {task: pemncodec.load_checkpoint(path, unsafe=unsafe) for task, path in tasks.items()}
+        return pemncodec.save_tasks(checkpoints, folder / OUTPUT, **arguments)
+    if source is None:
+        source = pemncodec.load_checkpoint(folder / outcome.source, unsafe=unsafe)
+    return pemncodec.save_file(source, folder / OUTPUT, **arguments)
+
+
+def check_in_python(outcome: Outcome, source: Any, folder: Path) -> None:
+    before = everything(folder)
+    refusal: errors.PemnError | None = None
+    try:
+        report = pack(outcome, source, folder)
+    except errors.PemnError as reason:
+        refusal = reason
+    if refusal is not None:
+        error = assert_allowed(outcome, str(refusal))
+        assert isinstance(refusal, getattr(errors, error)), repr(refusal)
+        assert "\n" not in str(refusal)
+        assert everything(folder) == before
+        return
+    assert outcome.tensors, f"packed, and must be refused ({outcome.refusal})"
+    said = "\n".join([*report.notes, *report.dropped, *report.reasons])
+    for words in outcome.notes:
+        assert says(said, words), said
+    expected = assert_one_of(outcome, lambda task: pemncodec.load_file(folder / OUTPUT, task=task))
+    if outcome.checkpoint is not None or outcome.evaluate is not None:
+        assert_original(outcome, expected, pemncodec.load_original(folder / OUTPUT))
+
+
+@pytest.mark.parametrize("situation", FILES, ids=name_of)
+def test_in_python(situation: Situation, tmp_path: Path) -> None:
+    check_in_python(situation.write(tmp_path), None, tmp_path)
+
+
+@pytest.mark.parametrize("situation", MEMORY, ids=name_of)
+def test_what_is_no_file(situation: Situation, tmp_path: Path) -> None:
+    outcome = situation.write(tmp_path)
+    check_in_python(outcome, outcome.given, tmp_path)
+
+
+def test_there_are_situations_of_every_kind() -> None:
+    names = [situation.name for situation in SITUATIONS]
+    assert len(names) == len(set(names))
+    assert len(names) >= 90
