@@ -160,7 +160,7 @@ def other_file(path: Path, unsafe: bool) -> Any:
     return pemncodec.load_checkpoint(path, unsafe=unsafe)
 
 
-def arguments_of(options: tuple[str, ...], folder: Path) -> tuple[dict[str, Any], dict[str, Path], bool]:
+def arguments_of(options: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Path], bool]:
     """The same said in Python: arguments, checkpoints by task, and whether code of checkpoints may run."""
     arguments: dict[str, Any] = {}
     tasks: dict[str, Path] = {}
@@ -178,9 +178,9 @@ def arguments_of(options: tuple[str, ...], folder: Path) -> tuple[dict[str, Any]
             arguments.setdefault("keep", {})[pattern or "*"] = float(fraction)
         elif option == "--task":
             name, _, file = value.partition("=")
-            tasks[name] = folder / file
+            tasks[name] = Path(file)
         elif option in ("--masks", "--backbone"):
-            arguments[option.removeprefix("--")] = other_file(folder / value, unsafe)
+            arguments[option.removeprefix("--")] = other_file(Path(value), unsafe)
         elif option in NUMBERS:
             arguments[NUMBERS[option]] = float(value)
         else:
@@ -188,21 +188,22 @@ def arguments_of(options: tuple[str, ...], folder: Path) -> tuple[dict[str, Any]
     return arguments, tasks, unsafe
 
 
-def pack(outcome: Outcome, source: Any, folder: Path) -> Any:
-    arguments, tasks, unsafe = arguments_of(outcome.options, folder)
+def pack(outcome: Outcome, source: Any) -> Any:
+    arguments, tasks, unsafe = arguments_of(outcome.options)
     if tasks:
         checkpoints = {task: pemncodec.load_checkpoint(path, unsafe=unsafe) for task, path in tasks.items()}
-        return pemncodec.save_tasks(checkpoints, folder / OUTPUT, **arguments)
+        return pemncodec.save_tasks(checkpoints, OUTPUT, **arguments)
     if source is None:
-        source = pemncodec.load_checkpoint(folder / outcome.source, unsafe=unsafe)
-    return pemncodec.save_file(source, folder / OUTPUT, **arguments)
+        source = pemncodec.load_checkpoint(outcome.source, unsafe=unsafe)
+    return pemncodec.save_file(source, OUTPUT, **arguments)
 
 
-def check_in_python(outcome: Outcome, source: Any, folder: Path) -> None:
+def check_in_python(outcome: Outcome, source: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = everything(folder)
     refusal: errors.PemnError | None = None
+    monkeypatch.chdir(folder)  # so that no message has the name of the test
     try:
-        report = pack(outcome, source, folder)
+        report = pack(outcome, source)
     except errors.PemnError as reason:
         refusal = reason
     if refusal is not None:
@@ -221,14 +222,14 @@ def check_in_python(outcome: Outcome, source: Any, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("situation", FILES, ids=name_of)
-def test_in_python(situation: Situation, tmp_path: Path) -> None:
-    check_in_python(situation.write(tmp_path), None, tmp_path)
+def test_in_python(situation: Situation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_in_python(situation.write(tmp_path), None, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("situation", MEMORY, ids=name_of)
-def test_what_is_no_file(situation: Situation, tmp_path: Path) -> None:
+def test_what_is_no_file(situation: Situation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = situation.write(tmp_path)
-    check_in_python(outcome, outcome.given, tmp_path)
+    check_in_python(outcome, outcome.given, tmp_path, monkeypatch)
 
 
 def test_there_are_situations_of_every_kind() -> None:
