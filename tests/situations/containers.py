@@ -1,0 +1,463 @@
+"""What lies among the tensors of a checkpoint, and around them: arrays, dictionaries, lists, numbers, other keys."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .situation import (
+    Draws,
+    Kind,
+    Outcome,
+    State,
+    by_task,
+    flat,
+    layers_under,
+    masked,
+    or_refused,
+    refused,
+    right,
+    save,
+)
+
+KIND = Kind("containers")
+UNSAFE = "--unsafe-pickle"
+
+
+def pruned_layer(seed: int = 41) -> State:
+    draws = Draws(seed)
+    return {"fc.weight": draws.pruned(16, 16), "fc.bias": draws.weight(16)}
+
+
+def either(outcome: Outcome, *others: State) -> Outcome:
+    """Other results that are right, too."""
+    return outcome.also(tensors=(*outcome.tensors, *map(by_task, others)))
+
+
+# --- numpy -------------------------------------------------------------------------------------------------------
+
+
+@KIND
+def arrays_among_the_tensors(folder: Path) -> Outcome:
+    state = pruned_layer()
+    checkpoint = {"fc.weight": state["fc.weight"].numpy(), "fc.bias": state["fc.bias"]}
+    save(folder, checkpoint)
+    return right(state, UNSAFE, checkpoint=checkpoint)
+
+
+@KIND
+def arrays_among_the_tensors_read_safely(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": {"fc.weight": state["fc.weight"].numpy(), "fc.bias": state["fc.bias"]}})
+    return or_refused(right(state), "unsafe-pickle")
+
+
+@KIND
+def all_is_arrays_and_the_mask_too(folder: Path) -> Outcome:
+    draws = Draws(42)
+    weight, mask = draws.weight(16, 16), draws.mask(16, 16)
+    checkpoint = {"model": {"fc.weight": weight.numpy(), "fc.mask": mask.numpy(), "steps": np.int64(3)}}
+    save(folder, checkpoint)
+    dense = {"fc.weight": masked(weight, mask)}
+    outcome = right(dense, UNSAFE, evaluate=layers_under("mask"))
+    with_steps = {**dense, "steps": torch.tensor(3)}
+    return or_refused(either(outcome.also(evaluate=None), with_steps), "steps|numpy|scalar")
+
+
+@KIND
+def a_numpy_number_among_the_tensors(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {**state, "temperature": np.float64(0.7)})
+    with_number = {**state, "temperature": torch.tensor(0.7, dtype=torch.float64)}
+    return or_refused(either(right(state, UNSAFE), with_number), "temperature")
+
+
+@KIND
+def a_numpy_number_beside_the_state_dict(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": state, "best": np.float64(0.7), "history": np.arange(5.0)})
+    return or_refused(right(state), "unsafe-pickle")
+
+
+@KIND
+def a_numpy_number_beside_the_state_dict_unsafe(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": state, "best": np.float64(0.7), "history": np.arange(5.0)})
+    return right(state, UNSAFE, checkpoint={"state_dict": state}, notes="history")
+
+
+@KIND
+def arrays_of_another_order_of_bytes(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {name: tensor.numpy().astype(">f4") for name, tensor in state.items()})
+    return or_refused(right(state, UNSAFE), r"fc\.(weight|bias)")
+
+
+def arrays() -> dict[str, np.ndarray[Any, Any]]:
+    """Of every layout in memory."""
+    weight = pruned_layer()["fc.weight"].numpy()
+    fixed = weight.copy()
+    fixed.flags.writeable = False
+    return {
+        "c.weight": weight,
+        "fortran.weight": np.asfortranarray(weight),
+        "columns.weight": weight[:, ::3],
+        "backwards.weight": weight[::-1, ::-1],
+        "fixed.weight": fixed,
+        "repeated": np.broadcast_to(np.float32(2), (4, 5)),
+        "number": np.array(-0.0, np.float32),
+        "empty": np.empty((0, 4), np.float64),
+        "flags": weight[0] > 0,
+        "big": np.arange(5, dtype=">i4"),
+        **{
+            dtype: np.arange(5).astype(dtype)
+            for dtype in ("uint8", "int16", "uint16", "uint64", "float16", "complex128")
+        },
+    }
+
+
+@KIND.in_memory
+def arrays_of_every_layout(folder: Path) -> Outcome:  # noqa: ARG001
+    def tensor(array: np.ndarray[Any, Any]) -> torch.Tensor:
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C", copy=True))
+
+    dense = {name: tensor(array) for name, array in arrays().items()}
+    return right(dense).also(given=arrays())
+
+
+def _unsuited(array: Callable[[], np.ndarray[Any, Any]]) -> Callable[[Path], Outcome]:
+    def write(folder: Path) -> Outcome:  # noqa: ARG001
+        state: dict[str, Any] = {**pruned_layer(), "enc.table": array()}
+        return refused(r"enc\.table").also(given=state)
+
+    write.__name__ = f"an array of {array().dtype.kind}, {array().dtype.itemsize} bytes"
+    return write
+
+
+KIND.in_memory(_unsuited(lambda: np.array([torch.ones(2), None], dtype=object)))
+KIND.in_memory(_unsuited(lambda: np.zeros(3, np.longdouble)))
+KIND.in_memory(_unsuited(lambda: np.zeros(3, [("x", "f4"), ("y", "i4")])))
+
+
+# --- dictionaries and lists ----------------------------------------------------------------------------------------
+
+
+def megatron(state: State) -> dict[str, Any]:
+    return {
+        "iteration": 1000,
+        "checkpoint_version": 3.0,
+        "args": None,
+        "model": {
+            "language_model": {
+                "embedding": {"word_embeddings": {"weight": state["fc.weight"]}, "tokentypes": {}},
+                "encoder": OrderedDict(
+                    {"layers.0.dense.weight": state["fc.weight"] * 2, "final.bias": state["fc.bias"]}
+                ),
+            },
+            "output": state["fc.bias"],
+        },
+        "optimizer": {"state": {0: {"exp_avg": torch.zeros(16)}}},
+        "rng_state": [{"cpu": torch.get_rng_state()}],
+    }
+
+
+@KIND
+def dictionaries_in_dictionaries(folder: Path) -> Outcome:
+    """As Megatron saves them; keys with dots within."""
+    state = pruned_layer()
+    checkpoint = megatron(state)
+    save(folder, checkpoint)
+    model = "language_model"
+    dense = {
+        f"{model}.embedding.word_embeddings.weight": state["fc.weight"],
+        f"{model}.encoder.layers.0.dense.weight": state["fc.weight"] * 2,
+        f"{model}.encoder.final.bias": state["fc.bias"],
+        "output": state["fc.bias"],
+    }
+    return right(dense, checkpoint={"model": checkpoint["model"]}, notes="optimizer")
+
+
+@KIND
+def masks_in_nested_dictionaries(folder: Path) -> Outcome:
+    draws = Draws(43)
+    weight, mask = draws.weight(16, 16), draws.mask(16, 16).float()
+    bias = draws.weight(16)
+    checkpoint = {"model": {"encoder": {"fc": {"weight": weight, "mask": mask}, "norm.bias": bias}}}
+    save(folder, checkpoint)
+    dense = {"encoder.fc.weight": masked(weight, mask), "encoder.norm.bias": bias}
+    return right(dense, checkpoint=checkpoint, evaluate=layers_under("mask"))
+
+
+@KIND
+def dotted_keys_beside_dictionaries(folder: Path) -> Outcome:
+    state = pruned_layer()
+    checkpoint = {"model": {"a": {"x": state["fc.weight"]}, "a.y": state["fc.bias"], "b.c": {"d.e": state["fc.bias"]}}}
+    save(folder, checkpoint)
+    dense = {"a.x": state["fc.weight"], "a.y": state["fc.bias"], "b.c.d.e": state["fc.bias"]}
+    return right(dense, checkpoint=checkpoint)
+
+
+@KIND
+def two_paths_of_one_dotted_name(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"model": {"a": {"b": state["fc.weight"]}, "a.b": state["fc.bias"], "c": state["fc.bias"]}})
+    return refused(r"a\.b")
+
+
+@KIND
+def a_number_and_its_text_as_keys(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"model": {"layers": {0: state["fc.weight"], "0": state["fc.bias"]}}})
+    return refused(r"layers\.0")
+
+
+@KIND
+def numbers_as_keys_of_layers(folder: Path) -> Outcome:
+    layers = {number: pruned_layer(50 + number) for number in range(3)}
+    checkpoint = {"model": {"layers": layers, "norm": torch.ones(16)}}
+    save(folder, checkpoint)
+    dense = {f"layers.{number}.{name}": t for number, state in layers.items() for name, t in state.items()}
+    return right({**dense, "norm": torch.ones(16)}, checkpoint=checkpoint)
+
+
+@KIND
+def a_state_dict_for_every_client(folder: Path) -> Outcome:
+    clients = {number: pruned_layer(60 + number) for number in range(3)}
+    save(folder, clients)
+    return right(clients[1], "--key", "1", checkpoint={1: clients[1]}, evaluate=lambda made: flat(made[1]))
+
+
+@KIND
+def state_dicts_of_clients_and_no_key(folder: Path) -> Outcome:
+    clients = {number: pruned_layer(60 + number) for number in range(3)}
+    save(folder, clients)
+    dotted = {f"{number}.{name}": tensor for number, state in clients.items() for name, tensor in state.items()}
+    return or_refused(right(dotted), "--key")
+
+
+@KIND
+def two_networks_and_no_key(folder: Path) -> Outcome:
+    networks = {"generator": pruned_layer(44), "discriminator": pruned_layer(45)}
+    save(folder, {**networks, "epoch": 3})
+    dotted = {f"{name}.{key}": tensor for name, state in networks.items() for key, tensor in state.items()}
+    return or_refused(right(dotted), "--key")
+
+
+@KIND
+def two_networks_and_a_key(folder: Path) -> Outcome:
+    networks = {"generator": pruned_layer(44), "discriminator": pruned_layer(45)}
+    save(folder, {**networks, "epoch": 3})
+    name = "discriminator"
+    outcome = right(networks[name], "--key", name, checkpoint={name: networks[name]}, notes="generator")
+    return outcome.also(evaluate=lambda made: flat(made[name]))
+
+
+@KIND
+def an_average_beside_the_network(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": state, "ema_state_dict": pruned_layer(46), "epoch": 3, "optimizer": {"state": {}}})
+    return right(state, checkpoint={"state_dict": state}, notes="ema_state_dict")
+
+
+@KIND
+def two_of_the_usual_places(folder: Path) -> Outcome:
+    first, second = pruned_layer(47), pruned_layer(48)
+    save(folder, {"state_dict": first, "model": second})
+    return or_refused(either(right(first), second), "--key")
+
+
+@KIND
+def a_flat_network_beside_its_optimizer(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {**state, "optimizer": {"state": {0: {"momentum": torch.ones(3)}}, "lr": 0.1}, "epoch": 3})
+    outcome = right(state, notes="optimizer")
+    return or_refused(either(outcome, {**state, "optimizer.state.0.momentum": torch.ones(3)}), "--key|optimizer")
+
+
+def _sequence(kind: type[list[Any]] | type[tuple[Any, ...]]) -> Callable[[Path], Outcome]:
+    def write(folder: Path) -> Outcome:
+        state = pruned_layer()
+        checkpoint = {"model": {"experts": kind([state["fc.weight"], state["fc.bias"]]), "norm": torch.ones(4)}}
+        save(folder, checkpoint)
+        dense = {"experts.0": state["fc.weight"], "experts.1": state["fc.bias"], "norm": torch.ones(4)}
+        return or_refused(right(dense, checkpoint=checkpoint), "experts")
+
+    return write
+
+
+KIND.add("a list of tensors", _sequence(list))
+KIND.add("a tuple of tensors", _sequence(tuple))
+
+
+@KIND
+def nothing_but_a_list(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, list(state.values()))
+    return or_refused(right(dict(zip("01", state.values(), strict=True))), "list|dict|names")
+
+
+@KIND
+def state_of_a_module_that_is_no_tensor(folder: Path) -> Outcome:
+    """get_extra_state may give anything; here a dictionary that holds scales."""
+    state = pruned_layer()
+    save(folder, {"state_dict": {**state, "fc._extra_state": {"scale": torch.ones(4), "recipe": "hybrid"}}})
+    dense = {**state, "fc._extra_state.scale": torch.ones(4)}
+    return or_refused(right(dense), "_extra_state")
+
+
+@KIND
+def an_ordered_dict_with_its_versions(folder: Path) -> Outcome:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        state = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5)).state_dict()
+    save(folder, state)
+    return right(dict(state), checkpoint=state)
+
+
+def _default_dict(*options: str) -> Callable[[Path], Outcome]:
+    def write(folder: Path) -> Outcome:
+        state = pruned_layer()
+        save(folder, defaultdict(dict, state))
+        return right(state, *options) if options else or_refused(right(state), "unsafe-pickle")
+
+    return write
+
+
+KIND.add("a defaultdict", _default_dict())
+KIND.add("a defaultdict, unsafe", _default_dict(UNSAFE))
+
+
+@KIND
+def a_dictionary_that_holds_itself(folder: Path) -> Outcome:
+    state: dict[str, Any] = dict(pruned_layer())
+    checkpoint = {"model": state}
+    state["parent"] = checkpoint
+    with (folder / "a.pt").open("wb") as file:
+        torch.save(checkpoint, file)
+    return or_refused(right(pruned_layer()), "itself|parent|nested|deep|cycl|recurs")
+
+
+@KIND
+def dictionaries_four_hundred_deep(folder: Path) -> Outcome:
+    checkpoint: dict[str, Any] = {"w": pruned_layer()["fc.weight"]}
+    for _ in range(400):
+        checkpoint = {"x": checkpoint}
+    save(folder, {"model": checkpoint})
+    return or_refused(right({"x." * 400 + "w": pruned_layer()["fc.weight"]}), "nested|deep|long")
+
+
+# --- what is no tensor -----------------------------------------------------------------------------------------------
+
+
+@KIND
+def nothings_and_texts_and_numbers(folder: Path) -> Outcome:
+    state = pruned_layer()
+    others: dict[str, Any] = {
+        "fc.scale": None,
+        "version": 3,
+        "name": "net",
+        "rate": 0.1,
+        "done": True,
+        "shape": torch.Size([16, 16]),
+        "dtype": torch.float32,
+        "device": torch.device("cpu"),
+        "classes": ["cat", "dog"],
+        "empty": {},
+        "none": [],
+    }
+    save(folder, {"state_dict": {**state, **others}, "epoch": 3})
+    return right(state, checkpoint={"state_dict": state})
+
+
+@KIND
+def the_bare_memory_of_a_tensor(folder: Path) -> Outcome:
+    """A storage holds numbers, and has no shape."""
+    state = pruned_layer()
+    save(folder, {**state, "table": torch.ones(6).untyped_storage()})
+    return or_refused(right(state, notes="table"), "table")
+
+
+def _key(key: Any, *names: str) -> Callable[[Path], Outcome]:
+    def write(folder: Path) -> Outcome:
+        state = pruned_layer()
+        save(folder, {"model": {**state, key: torch.ones(4)}})
+        outcomes = [{**state, name: torch.ones(4)} for name in (*names, str(key))]
+        return or_refused(either(right(outcomes[0]), *outcomes[1:]), "key|name", error="PemnError")
+
+    return write
+
+
+KIND.add("a tuple as a key", _key(("enc", "w"), "enc.w"))
+KIND.add("bytes as a key", _key(b"enc", "enc"))
+KIND.add("None as a key", _key(None))
+KIND.add("a number with a fraction as a key", _key(0.5))
+KIND.add("True as a key", _key(True))
+KIND.add("an empty key", _key(""))
+
+
+@KIND
+def names_of_every_character(folder: Path) -> Outcome:
+    """No name is a path, a line or a colour."""
+    names = ["a\nb", "c\x1b[31m", "\u202egnp", "../../etc/passwd", "/abs", "C:\\x", "a b", "é", "e\u0301", "n" * 1000]
+    draws = Draws(49)
+    state = {name: draws.pruned(6, 6) for name in names}
+    save(folder, state)
+    return right(state, checkpoint=state)
+
+
+@KIND
+def a_name_longer_than_any(folder: Path) -> Outcome:
+    save(folder, {**pruned_layer(), "n" * 3000: torch.ones(3)})
+    return refused("name", error="PemnError")
+
+
+@KIND
+def a_name_of_half_a_character(folder: Path) -> Outcome:
+    """A lone surrogate cannot be written as UTF-8."""
+    state = {**pruned_layer(), "x\ud800": torch.ones(3)}
+    with (folder / "a.pkl").open("wb") as file:
+        pickle.dump(state, file)
+    return refused("name", UNSAFE, source="a.pkl", error="PemnError")
+
+
+@KIND
+def arguments_beside(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": state, "args": argparse.Namespace(lr=0.1)})
+    return refused("unsafe-pickle", error="UnsafeCheckpointError")
+
+
+@KIND
+def arguments_beside_unsafe(folder: Path) -> Outcome:
+    state = pruned_layer()
+    save(folder, {"state_dict": state, "args": argparse.Namespace(lr=0.1)})
+    return right(state, UNSAFE, checkpoint={"state_dict": state})
+
+
+@KIND
+def a_whole_module(folder: Path) -> Outcome:
+    save(folder, nn.Linear(4, 4))
+    return refused("unsafe-pickle", error="UnsafeCheckpointError")
+
+
+@KIND
+def a_whole_module_unsafe(folder: Path) -> Outcome:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        module = nn.Linear(4, 4)
+    save(folder, module)
+    return right({name: tensor.detach() for name, tensor in module.state_dict().items()}, UNSAFE)
+
+
+@KIND
+def no_tensor_at_all(folder: Path) -> Outcome:
+    save(folder, {"state_dict": {}, "epoch": 3})
+    return refused("no tensor|nothing|empty|no state_dict")
