@@ -18,7 +18,7 @@ from .situation import (
     Kind,
     Outcome,
     State,
-    by_task,
+    either,
     flat,
     layers_under,
     masked,
@@ -35,11 +35,6 @@ UNSAFE = "--unsafe-pickle"
 def pruned_layer(seed: int = 41) -> State:
     draws = Draws(seed)
     return {"fc.weight": draws.pruned(16, 16), "fc.bias": draws.weight(16)}
-
-
-def either(outcome: Outcome, *others: State) -> Outcome:
-    """Other results that are right, too."""
-    return outcome.also(tensors=(*outcome.tensors, *map(by_task, others)))
 
 
 # --- numpy -------------------------------------------------------------------------------------------------------
@@ -69,7 +64,7 @@ def all_is_arrays_and_the_mask_too(folder: Path) -> Outcome:
     dense = {"fc.weight": masked(weight, mask)}
     outcome = right(dense, UNSAFE, evaluate=layers_under("mask"))
     with_steps = {**dense, "steps": torch.tensor(3)}
-    return or_refused(either(outcome.also(evaluate=None), with_steps), "steps|numpy|scalar")
+    return or_refused(either(outcome.also(evaluate=None), right(with_steps)), "steps|numpy|scalar")
 
 
 @KIND
@@ -77,7 +72,7 @@ def a_numpy_number_among_the_tensors(folder: Path) -> Outcome:
     state = pruned_layer()
     save(folder, {**state, "temperature": np.float64(0.7)})
     with_number = {**state, "temperature": torch.tensor(0.7, dtype=torch.float64)}
-    return or_refused(either(right(state, UNSAFE), with_number), "temperature")
+    return or_refused(either(right(state, UNSAFE), right(with_number)), "temperature")
 
 
 @KIND
@@ -271,7 +266,7 @@ def an_average_beside_the_network(folder: Path) -> Outcome:
 def two_of_the_usual_places(folder: Path) -> Outcome:
     first, second = pruned_layer(47), pruned_layer(48)
     save(folder, {"state_dict": first, "model": second})
-    return or_refused(either(right(first), second), "--key")
+    return or_refused(either(right(first), right(second)), "--key")
 
 
 @KIND
@@ -279,7 +274,7 @@ def a_flat_network_beside_its_optimizer(folder: Path) -> Outcome:
     state = pruned_layer()
     save(folder, {**state, "optimizer": {"state": {0: {"momentum": torch.ones(3)}}, "lr": 0.1}, "epoch": 3})
     outcome = right(state, notes="optimizer")
-    return or_refused(either(outcome, {**state, "optimizer.state.0.momentum": torch.ones(3)}), "--key|optimizer")
+    return or_refused(either(outcome, right({**state, "optimizer.state.0.momentum": torch.ones(3)})), "--key|optimizer")
 
 
 def _sequence(kind: type[list[Any]] | type[tuple[Any, ...]]) -> Callable[[Path], Outcome]:
@@ -389,8 +384,8 @@ def _key(key: Any, *names: str) -> Callable[[Path], Outcome]:
     def write(folder: Path) -> Outcome:
         state = pruned_layer()
         save(folder, {"model": {**state, key: torch.ones(4)}})
-        outcomes = [{**state, name: torch.ones(4)} for name in (*names, str(key))]
-        return or_refused(either(right(outcomes[0]), *outcomes[1:]), "key|name", error="PemnError")
+        outcomes = [right({**state, name: torch.ones(4)}) for name in (*names, str(key))]
+        return or_refused(either(*outcomes), "key|name", error="PemnError")
 
     return write
 

@@ -36,15 +36,22 @@ def says(text: str, words: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Result:
+    """Tensors by task, and patterns that what `pack` says about the checkpoint must have then."""
+
+    tasks: Tasks
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What is typed, and what may come of it.
 
     Attributes:
         source: the file or folder to pack; "" where `options` name tasks.
         options: of `pemn pack`.
-        tensors: every result that is right; none: it must be refused.
+        results: all that are right; none: it must be refused.
         refusal: the error that is allowed; None: there must be none.
-        notes: patterns that must be found in what `pack` says about the checkpoint.
         checkpoint: what was saved: the paths of its tensors must be those of the original layout; None: not compared.
         gone: first keys of the checkpoint that need not come back.
         evaluate: the effective tensors of a checkpoint in the original layout, as its project computes with it; None:
@@ -55,9 +62,8 @@ class Outcome:
 
     source: str
     options: tuple[str, ...]
-    tensors: tuple[Tasks, ...] = ()
+    results: tuple[Result, ...] = ()
     refusal: Refusal | None = None
-    notes: tuple[str, ...] = ()
     checkpoint: Any = None
     gone: tuple[str, ...] = ()
     evaluate: Evaluate | None = None
@@ -118,7 +124,7 @@ def right(
     if checkpoint is not None and evaluate is None:
         evaluate = flat
     said = (notes,) if isinstance(notes, str) else notes
-    return Outcome(source, options, (by_task(tensors),), None, said, checkpoint, gone, evaluate)
+    return Outcome(source, options, (Result(by_task(tensors), said),), None, checkpoint, gone, evaluate)
 
 
 def refused(words: str, *options: str, source: str = "a.pt", error: str = "CheckpointError") -> Outcome:
@@ -129,6 +135,11 @@ def refused(words: str, *options: str, source: str = "a.pt", error: str = "Check
 def or_refused(outcome: Outcome, words: str, error: str = "CheckpointError") -> Outcome:
     """It may be refused, too."""
     return outcome.also(refusal=Refusal(words, error))
+
+
+def either(outcome: Outcome, *others: Outcome) -> Outcome:
+    """The results of the others are right, too."""
+    return outcome.also(results=tuple(result for one in (outcome, *others) for result in one.results))
 
 
 def by_task(tensors: State | Tasks) -> Tasks:
