@@ -1,9 +1,27 @@
 """Checkpoints as people have them: how each is made, and what may come of it. No module here imports the package."""
 
-from . import archives, containers, odd_tensors, shared_memory
+from . import (
+    archives,
+    containers,
+    foreign_names,
+    loose_masks,
+    mask_files,
+    odd_tensors,
+    prefixes,
+    shared_memory,
+)
 from .situation import Outcome, Situation, State, Tasks, by_task, leaves, says
 
-KINDS = (shared_memory.KIND, archives.KIND, containers.KIND, odd_tensors.KIND)
-SITUATIONS = [situation for kind in KINDS for situation in kind.situations]
+MODULES = (
+    shared_memory,
+    archives,
+    containers,
+    odd_tensors,
+    loose_masks,
+    mask_files,
+    foreign_names,
+    prefixes,
+)
+SITUATIONS = [situation for module in MODULES for situation in module.KIND.situations]
 
 __all__ = ["SITUATIONS", "Outcome", "Situation", "State", "Tasks", "by_task", "leaves", "says"]

@@ -99,10 +99,10 @@ class Kind:
 
     def __call__(self, write: Write) -> Write:
         """Registers a function under its name."""
-        return self.add(write.__name__, write)
+        return self.add(write.__name__.replace("_", " "), write)
 
     def add(self, name: str, write: Write) -> Write:
-        self.situations.append(Situation(f"{self.name}: {name.replace('_', ' ')}", write))
+        self.situations.append(Situation(f"{self.name}: {name}", write))
         return write
 
     def in_memory(self, write: Write) -> Write:
