@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,12 @@ def run(outcome: Outcome, *arguments: str, cwd: Path) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def read(path: Path, arrays: bool = False) -> Any:
+    with warnings.catch_warnings():  # of types that torch calls experimental
+        warnings.simplefilter("ignore")
+        return torch.load(path, weights_only=not arrays)
+
+
 def assert_allowed(outcome: Outcome, message: str) -> str:
     """The situation may be refused, and in these words; returns the class that the error must have."""
     assert len(message) <= LONGEST, message
@@ -136,7 +143,7 @@ def test_by_the_command(situation: Situation, tmp_path: Path) -> None:
         unpacked = run(outcome, "unpack", OUTPUT, "-o", "out.pt", "--force", *which, cwd=tmp_path)
         if unpacked.status != 0:
             raise errors.PemnError(unpacked.stderr)
-        return dict(torch.load(tmp_path / "out.pt", weights_only=True))
+        return dict(read(tmp_path / "out.pt"))
 
     expected = assert_one_of(outcome, load, result.stdout)
     if not source:
@@ -148,7 +155,7 @@ def test_by_the_command(situation: Situation, tmp_path: Path) -> None:
         original = run(outcome, "unpack", OUTPUT, "-o", "back.pt", "--layout", "original", cwd=tmp_path)
         assert original.status == 0, original.stderr
         arrays = "--unsafe-pickle" in outcome.options  # what was an array may be one again
-        assert_original(outcome, expected, torch.load(tmp_path / "back.pt", weights_only=not arrays))
+        assert_original(outcome, expected, read(tmp_path / "back.pt", arrays))
 
 
 # --- Python --------------------------------------------------------------------------------------------------------

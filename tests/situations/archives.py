@@ -277,7 +277,7 @@ def _with_storage(edit: Callable[[bytes], bytes | None]) -> Callable[[Path], Non
 def a_storage_is_shorter_than_its_tensor(folder: Path) -> Outcome:
     """The checksum agrees; what lies behind it in the file is no value."""
     _with_storage(lambda data: data[:-8])(folder)
-    return refused(f"{DAMAGED}|short|bytes", error="UnreadableCheckpointError")
+    return refused(f"{DAMAGED}|short|less|bytes", error="UnreadableCheckpointError")
 
 
 @KIND
@@ -303,7 +303,7 @@ def two_records_of_one_name(folder: Path) -> Outcome:
             archive.writestr(entry, data)
         archive.NameToInfo.pop(name)  # else zipfile warns
         archive.writestr(name, (state["w"] * 2).numpy().tobytes())
-    return refused(f"{DAMAGED}|twice|same name|duplicate")
+    return refused(f"{DAMAGED}|twice|same name|two records|duplicate")
 
 
 def _cut(share: float, writer: Callable[[Path, State], None]) -> Callable[[Path], Outcome]:
@@ -390,7 +390,7 @@ def _plain_pickle(number: int, unsafe: bool, arrays: bool) -> Callable[[Path], O
         with (folder / "a.pkl").open("wb") as file:
             pickle.dump(content, file, protocol=number)
         if not unsafe:
-            return refused("unsafe-pickle", source="a.pkl")
+            return or_refused(right(state, source="a.pkl", checkpoint=state), "unsafe-pickle")
         outcome = right(state, "--unsafe-pickle", source="a.pkl", checkpoint=state)
         return outcome if number > 1 else or_refused(outcome, "pickle|neither")  # text: its begin tells nothing
 
@@ -460,10 +460,9 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "xz": (lambda: lzma.compress(raw_archive()), r"\bxz\b|neither a torch.save"),
     "zstd": (lambda: b"\x28\xb5\x2f\xfd\x04\x00" + bytes(600), "zstd|zstandard|neither a torch.save"),
     "tar": (in_a_tar, r"\btar\b"),
-    "zip": (in_a_zip, r"\bzip\b"),
+    "zip": (in_a_zip, r"\bzip\b|archive"),
     "7-Zip": (lambda: b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(600), "7-?zip|7z"),
-    "npz": (in_npz, "npz|numpy"),
-    "npy": (npy, "npy|numpy"),
+    "npy": (npy, "npy|numpy|array"),
     "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(600), "hdf5|h5"),
     "GGUF": (lambda: b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + bytes(600), "gguf"),
     "ONNX": (lambda: b"\x08\x08\x12\x07pytorch\x1a\x052.4.0:" + bytes(600), "onnx|neither a torch.save"),
@@ -486,6 +485,14 @@ def _something_else(content: Callable[[], bytes], words: str) -> Callable[[Path]
 
 for title, (content, words) in OTHERS.items():
     KIND.add(f"{title} called a.pt", _something_else(content, words))
+
+
+@KIND
+def npz_called_a_pt(folder: Path) -> Outcome:
+    """Arrays by number: taken for a network of such names, or named for what they are."""
+    (folder / "a.pt").write_bytes(in_npz())
+    state = {f"arr_{number}": tensor for number, tensor in enumerate(network().values())}
+    return or_refused(right(state), "npz|numpy")
 
 
 # --- safetensors -----------------------------------------------------------------------------------------------------

@@ -194,10 +194,19 @@ def masks_in_nested_dictionaries(folder: Path) -> Outcome:
 @KIND
 def dotted_keys_beside_dictionaries(folder: Path) -> Outcome:
     state = pruned_layer()
-    checkpoint = {"model": {"a": {"x": state["fc.weight"]}, "a.y": state["fc.bias"], "b.c": {"d.e": state["fc.bias"]}}}
+    checkpoint = {"model": {"b.c": {"d.e": state["fc.weight"], "f": {"g": state["fc.bias"]}}, "h.i": state["fc.bias"]}}
     save(folder, checkpoint)
-    dense = {"a.x": state["fc.weight"], "a.y": state["fc.bias"], "b.c.d.e": state["fc.bias"]}
+    dense = {"b.c.d.e": state["fc.weight"], "b.c.f.g": state["fc.bias"], "h.i": state["fc.bias"]}
     return right(dense, checkpoint=checkpoint)
+
+
+@KIND
+def a_dotted_key_that_could_lie_within_its_neighbour(folder: Path) -> Outcome:
+    state = pruned_layer()
+    checkpoint = {"model": {"a": {"x": state["fc.weight"]}, "a.y": state["fc.bias"]}}
+    save(folder, checkpoint)
+    dense = {"a.x": state["fc.weight"], "a.y": state["fc.bias"]}
+    return or_refused(right(dense, checkpoint=checkpoint), r"a\.y")
 
 
 @KIND
@@ -420,7 +429,7 @@ def a_name_of_half_a_character(folder: Path) -> Outcome:
     state = {**pruned_layer(), "x\ud800": torch.ones(3)}
     with (folder / "a.pkl").open("wb") as file:
         pickle.dump(state, file)
-    return refused("name", UNSAFE, source="a.pkl", error="PemnError")
+    return refused("name|surrogate", UNSAFE, source="a.pkl", error="PemnError")
 
 
 @KIND

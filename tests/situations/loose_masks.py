@@ -160,7 +160,10 @@ def one_layer_pruned_by_torch_another_by_a_fork(folder: Path) -> Outcome:
         "b.weight_mask": masks[1],
     }
     save(folder, state)
-    return right({"a.weight": masked(weights[0], masks[0]), "b.weight": masked(weights[1], masks[1])})
+    first = {"a.weight": masked(weights[0], masks[0])}
+    taken = right({**first, "b.weight": masked(weights[1], masks[1])})
+    left = right({**first, "b.weight": weights[1], "b.weight_mask": masks[1]}, notes=r"b\.weight_mask")
+    return either(taken, left)
 
 
 @KIND

@@ -211,10 +211,6 @@ def ragged() -> torch.Tensor:
     return torch.nested.nested_tensor([torch.zeros(2), torch.ones(3)])
 
 
-def jagged() -> torch.Tensor:
-    return torch.nested.nested_tensor([torch.zeros(2), torch.ones(3)], layout=torch.jagged)
-
-
 def nowhere() -> torch.Tensor:
     return torch.empty(8, 8, device="meta")
 
@@ -223,7 +219,6 @@ VALUELESS: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "quantized": (quantized, named("quantized", "qint8")),
     "quantized by channel": (by_channel, named("quantized", "qint8")),
     "nested": (ragged, named("nested")),
-    "jagged": (jagged, named("nested", "jagged")),
     "meta": (nowhere, named("meta")),
 }
 
@@ -255,6 +250,14 @@ for title in ("quantized", "meta"):
 
 
 @KIND
+def jagged(folder: Path) -> Outcome:
+    """Kept as an object of its own class, which torch.load may or may not know."""
+    odd = quietly(lambda: torch.nested.nested_tensor([torch.zeros(2), torch.ones(3)], layout=torch.jagged))
+    save(folder, {"fc.weight": odd, "fc.bias": torch.ones(8)})
+    return refused(named("nested", "jagged") + "|nested")
+
+
+@KIND
 def scores_on_the_meta_device(folder: Path) -> Outcome:
     save(folder, {"fc.weight": MATRIX, "fc.scores": nowhere()})
     return refused(r"fc\.scores.*meta|meta.*fc\.scores", "--keep", "0.5")
@@ -277,7 +280,7 @@ def packed_parameters_of_a_quantized_layer(folder: Path) -> Outcome:
         "fc._packed_params._packed_params": pair,
     }
     save(folder, state)
-    return refused(r"fc\._packed_params.*quantized|quantized.*fc\._packed_params", error="UnsupportedTensorError")
+    return refused(r"fc\._packed_params")
 
 
 def _sparse(make: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], Outcome]:
