@@ -2,8 +2,12 @@
 
 from . import (
     archives,
+    arrays,
     containers,
+    contents,
+    damage,
     foreign_names,
+    forks,
     loose_masks,
     mask_files,
     odd_tensors,
@@ -15,9 +19,13 @@ from .situation import Outcome, Situation, State, Tasks, by_task, leaves, says
 MODULES = (
     shared_memory,
     archives,
+    damage,
+    contents,
     containers,
+    arrays,
     odd_tensors,
     loose_masks,
+    forks,
     mask_files,
     foreign_names,
     prefixes,
