@@ -72,8 +72,8 @@ def _plain_pickle(number: int, unsafe: bool, arrays: bool) -> Callable[[Path], O
         with (folder / "a.pkl").open("wb") as file:
             pickle.dump(content, file, protocol=number)
         if not unsafe:
-            return or_refused(right(state, source="a.pkl", checkpoint=state), "unsafe-pickle")
-        outcome = right(state, "--unsafe-pickle", source="a.pkl", checkpoint=state)
+            return or_refused(right(state, source="a.pkl", checkpoint=content), "unsafe-pickle")
+        outcome = right(state, "--unsafe-pickle", source="a.pkl", checkpoint=content)
         return outcome if number > 1 else or_refused(outcome, "pickle|neither")  # text: its begin tells nothing
 
     return write
