@@ -126,10 +126,8 @@ PREFIXES = ("module.", "_orig_mod.")
 
 def stripped(tensors: dict[str, T]) -> dict[str, T]:
     """Without the prefix of DataParallel or torch.compile, where every name has it."""
-    for prefix in PREFIXES:
-        if tensors and all(name.startswith(prefix) for name in tensors):
-            tensors = {name[len(prefix) :]: tensor for name, tensor in tensors.items()}
-    return tensors
+    removed = len(common_prefix(list(tensors)))
+    return {name[removed:]: tensor for name, tensor in tensors.items()} if removed else tensors
 
 
 def load_model(

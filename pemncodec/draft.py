@@ -88,6 +88,7 @@ class TiedTensor:
     target: str
     task: int = 0
     source: str = field(default="", compare=False)
+    scores: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class Draft:
         notes: what the user should know.
         reasons: why it is this layout and these masks, for a user who asks.
         original: what is needed to write this layout again and is not in `entries`; JSON values by key.
+        accounted: names of tensors of the checkpoint that are neither weights nor masks, and are left out because
+            others say the same.
         negative_zeros: number of pruned weights that were −0.0 and become +0.0.
         eps: what the modules with running statistics add to a variance, by the prefix of their tensors (`""` or with
             a dot at the end); empty where there is no module but its tensors only.
@@ -141,6 +144,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     original: dict[str, Any] = field(default_factory=dict)
+    accounted: list[str] = field(default_factory=list)
     negative_zeros: int = 0
     eps: dict[str, float] = field(default_factory=dict)
     conversions: list[Conversion] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -156,7 +156,7 @@ class PackOptions:
     threshold: float | None = None
     ties: str | None = None
     family: str | None = None
-    masks: Mapping[str, Any] | None = field(default=None, repr=False)
+    masks: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False)
     backbone: Mapping[str, Any] | None = field(default=None, repr=False)
     mask_suffix: str | None = None
     inverted_masks: bool = False

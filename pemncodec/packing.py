@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -14,6 +14,7 @@ from .api import load_network
 from .assemble import UNKNOWN, assemble
 from .base import BaseFiles, Bases, refuse_base
 from .checkpoints import draft_of
+from .checkpoints.reading.mapped import Watch
 from .container.accounting import sizes
 from .container.generators import PytorchRow
 from .container.sections import EncodedFile
@@ -51,10 +52,13 @@ class PackArguments(TypedDict, total=False):
         family: of which family the checkpoint is, where its tensors cannot tell (`"biprop"`).
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: a module, a state_dict or a checkpoint: the network of a checkpoint that holds masks only (piggyback).
-        strip_prefix: leave away `module.` or `_orig_mod.`, which every name must have then.
+        mask_suffix: what masks of 0 and 1 beside their weights are called, where their names do not say it: `"m"` for
+            `X.m` or `X.weight_m` beside `X.weight`.
+        inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
+        strip_prefix: remove `module.` and `_orig_mod.`, which every name must have then.
         mixed_prefixes: whether some names may begin with these and others not.
         key: under which key of a checkpoint the state_dict is, where it is not `state_dict`, `model_state_dict` or
-            `model`.
+            `model`; `"."`: the checkpoint itself, with all that is nested in it.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
         fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
         batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
@@ -73,11 +77,13 @@ class PackArguments(TypedDict, total=False):
     threshold: float | None
     ties: str | None
     family: str | None
-    masks: Mapping[str, Any] | None
+    masks: Mapping[str, Any] | Sequence[Any] | None
     backbone: Mapping[str, Any] | torch.nn.Module | None
+    mask_suffix: str | None
+    inverted_masks: bool
     strip_prefix: bool
     mixed_prefixes: bool
-    key: str | None
+    key: str | int | None
     metadata: dict[str, str] | None
     fold_batchnorm: bool
     batchnorm_eps: float | None
@@ -89,7 +95,8 @@ class PackArguments(TypedDict, total=False):
 
 
 # What of these says how to read the checkpoint, and what shall be lossy.
-_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "strip_prefix", "mixed_prefixes")
+_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "mask_suffix", "inverted_masks")
+_OPTIONS += ("strip_prefix", "mixed_prefixes")
 _CONVERSIONS = ("fold_batchnorm", "batchnorm_eps", "tensor_dtype")
 
 
@@ -143,9 +150,11 @@ def save_file(
     """
     _prepared(arguments)  # what is wrong with the arguments is said before anything is done
     refuse_base(Path(path), arguments.get("base"))
+    watch = Watch()
     with whole_file(path, overwrite=overwrite) as temporary:
         encoded, report = _encode(source, arguments, temporary.parent)
         encoded.write(temporary)
+        watch.check()
     return report
 
 
@@ -175,7 +184,8 @@ def save_tasks(
     """
     options = _prepared(arguments)[0]
     refuse_base(Path(path), arguments.get("base"))
-    draft, metadata = draft_of_tasks(tasks, options, add_to)
+    watch = Watch()
+    draft, metadata, _ = draft_of_tasks(tasks, options, add_to)
     with whole_file(path, overwrite=overwrite) as temporary:
         encoded, report = pack_draft(
             draft,
@@ -186,13 +196,15 @@ def save_tasks(
             seeding=_seeding(arguments),
         )
         encoded.write(temporary)
+        watch.check()
     return report
 
 
 def draft_of_tasks(
     tasks: Mapping[str, Source], options: PackOptions, add_to: PathOrBytes | None = None
-) -> tuple[Draft, dict[str, str]]:
-    """One draft of several checkpoints, and of the tasks that a file has already; and the metadata of that file.
+) -> tuple[Draft, dict[str, str], dict[str, Draft]]:
+    """One draft of several checkpoints, and of the tasks that a file has already; the metadata of that file; and the
+    drafts of the checkpoints.
 
     Raises:
         CheckpointError, NetworkError: as `save_tasks`.
@@ -210,7 +222,7 @@ def draft_of_tasks(
             drafts[name] = draft_of(source, options)
         except CheckpointError as reason:
             raise type(reason)(f"task {name!r}: {reason}") from None
-    return task_drafts.merge(drafts), metadata
+    return task_drafts.merge(drafts), metadata, {name: drafts[name] for name in tasks}
 
 
 def pack_draft(

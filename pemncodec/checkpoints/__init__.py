@@ -13,7 +13,7 @@ from . import found_masks
 from .families import FAMILIES, family_named
 from .family import Checkpoint, Family
 from .folders import Folder
-from .state import PREFIXES, State
+from .state import State, common_prefix
 from .ties import tied
 
 # What projects call the scores or the mask of `X.weight`.
@@ -142,13 +142,7 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
 def _stripped(draft: Draft, state: State | None) -> Draft:
     """Without the prefixes of DataParallel and torch.compile, in any order, which every name must have."""
     names = [entry.name for entry in draft.entries]
-    removed, left = "", list(PREFIXES)
-    while names and left:
-        found = next((prefix for prefix in left if all(name.startswith(removed + prefix) for name in names)), None)
-        if found is None:
-            break
-        removed += found
-        left.remove(found)
+    removed = common_prefix(names)
     mixed = None if state is None else state.mixed_prefix()
     if not removed and mixed is not None:
         raise UnknownLayoutError(f"the prefix cannot be stripped: {mixed}")

@@ -128,7 +128,7 @@ def _tensor(value: object, name: str) -> torch.Tensor:
         raise UnsupportedTensorError(f"tensor {quoted(name)} {value.what}")
     if isinstance(value, torch.Tensor):
         check_plain(value, name)
-        return value
+        return torch.zeros(value.shape, dtype=value.dtype) if value._is_zerotensor() else value
     assert isinstance(value, np.ndarray | np.generic)
     array = np.asarray(value)
     if array.dtype.kind not in "?biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):

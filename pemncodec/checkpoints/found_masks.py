@@ -71,8 +71,8 @@ def unnamed(state: State, names: Iterable[str]) -> Iterator[tuple[str, str, str]
             yield name, weight, last.removeprefix("weight_")
 
 
-def given(source: Any, state: State) -> dict[str, torch.Tensor]:
-    """Masks from elsewhere, by the names of the tensors that they are for.
+def given(source: Any, state: State) -> dict[str, tuple[str, torch.Tensor]]:
+    """Masks from elsewhere and what they are called there, by the names of the tensors that they are for.
 
     Args:
         source: a dictionary by the name of the tensor or of its module, in dictionaries or not (NNI:
@@ -94,7 +94,7 @@ def given(source: Any, state: State) -> dict[str, torch.Tensor]:
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(f"the masks are a {type(source).__name__}: give a dictionary by the names of the weights")
     masks = flatten(source).tensors
-    resolved: dict[str, torch.Tensor] = {}
+    resolved: dict[str, tuple[str, torch.Tensor]] = {}
     bare = {_bare(name): name for name in state.tensors}
     for name, mask in masks.items():
         weight = _resolved(name, state, bare)
@@ -102,7 +102,7 @@ def given(source: Any, state: State) -> dict[str, torch.Tensor]:
             raise UnknownLayoutError(f"there is a mask for {quoted(name)}, and no tensor of that name in the checkpoint")
         if weight in resolved:
             raise UnknownLayoutError(f"there are two masks for {quoted(weight)}: which of them counts is not said")
-        resolved[weight] = mask
+        resolved[weight] = name, mask
     if not resolved:
         raise UnknownLayoutError("the file of masks holds none: give masks by the names of the weights")
     return resolved
@@ -128,7 +128,15 @@ def _bare(name: str) -> str:
     return name
 
 
-def _in_order(masks: Sequence[Any], state: State) -> dict[str, torch.Tensor]:
+def names_any(source: object, state: State) -> bool:
+    """Whether any mask has the name of a tensor of the network; those of a list have none."""
+    if not isinstance(source, Mapping):
+        return True
+    bare = {_bare(name): name for name in state.tensors}
+    return any(_resolved(name, state, bare) is not None for name in flatten(source).tensors)
+
+
+def _in_order(masks: Sequence[Any], state: State) -> dict[str, tuple[str, torch.Tensor]]:
     weights = [name for name, tensor in state.tensors.items() if tensor.dim() >= 2]
     tensors = list(flatten(dict(enumerate(masks))).tensors.values())
     fitting = len(tensors) == len(masks) == len(weights) and all(
@@ -139,4 +147,4 @@ def _in_order(masks: Sequence[Any], state: State) -> dict[str, torch.Tensor]:
             f"a list of {len(masks)} masks does not fit the {len(weights)} weights of two or more dimensions one by one: "
             "give masks by name"
         )
-    return dict(zip(weights, tensors, strict=True))
+    return {name: (name, mask) for name, mask in zip(weights, tensors, strict=True)}

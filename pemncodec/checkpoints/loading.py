@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import warnings
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
 from ..container.header import MAGIC
@@ -117,8 +119,6 @@ def _load_archive(file: BinaryIO, size: int, checksums: bool, max_bytes: int) ->
 
 
 def _array(data: bytes, name: str) -> Any:
-    import io
-
     try:
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as reason:

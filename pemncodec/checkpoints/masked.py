@@ -99,12 +99,14 @@ def fits(mask: torch.Tensor, weight: torch.Tensor) -> bool:
 
 
 def _check_inverted(draft: Draft) -> None:
-    """Masks of which all that is kept is zero, and not all that is pruned: they say 1 where a weight is pruned."""
+    """Masks of which all that is kept is zero, and not all that is pruned: they say 1 where a weight is pruned.
+
+    Of a vector that can be chance: a bias may be zero wherever it is kept.
+    """
     layers = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
-    if not layers or any(_keeps_any(entry) for entry in layers):
-        return
-    lost = [entry for entry in layers if entry.values.any() and entry.mask.count()]
-    if lost:
+    empty = [entry for entry in layers if entry.mask.count() and entry.values.any() and not _keeps_any(entry)]
+    lost = [entry for entry in empty if len(entry.shape) >= 2] or empty
+    if lost and (len(lost[0].shape) >= 2 or not any(_keeps_any(entry) for entry in layers)):
         raise MaskRuleError(
             f"the masks keep nothing but zeros (first: {quoted(lost[0].name)}): they seem to be inverted, 1 where a "
             "weight is pruned; if so, say --inverted-masks (inverted_masks=True)"

@@ -89,6 +89,17 @@ class State:
         return {"under": self.under, "groups": flat.groups, "integers": flat.integers, "arrays": flat.arrays}
 
 
+def common_prefix(names: Sequence[str]) -> str:
+    """What DataParallel and torch.compile put before all of these names, in whatever order and number."""
+    removed = ""
+    while names:
+        more = next((prefix for prefix in PREFIXES if all(name.startswith(removed + prefix) for name in names)), None)
+        if more is None:
+            break
+        removed += more
+    return removed
+
+
 def memory_of(tensor: torch.Tensor) -> Hashable:
     """Equal for tensors that are the same memory, seen in the same way; None for empty ones.
 

@@ -32,7 +32,7 @@ def tied(entries: Sequence[DraftEntry]) -> list[DraftEntry]:
             candidates.append(entry)
             found.append(entry)
         else:
-            found.append(TiedTensor(entry.name, twin.name, entry.task, source=entry.source))
+            found.append(TiedTensor(entry.name, twin.name, entry.task, entry.source, getattr(entry, "scores", ())))
     return found
 
 

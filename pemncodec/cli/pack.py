@@ -16,6 +16,7 @@ from .target import size_of, target
 if TYPE_CHECKING:
     from ..compare import Comparison
     from ..draft import Draft
+    from ..recheck.compare import Recheck
 
 
 # Lines of what was found, and characters of a note, that are printed without --verbose.
@@ -121,21 +122,25 @@ def pack(
 
     from ..base import refuse_base
     from ..checkpoints import draft_of
-    from ..checkpoints.loading import load_checkpoint
+    from ..checkpoints.reading.mapped import Watch
     from ..compare import compare
     from ..inference import convert
     from ..output import whole_file
     from ..packing import draft_of_tasks, pack_draft
+    from ..recheck.compare import recheck
 
     refuse_base(path, base)
+    watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
     options = how.loaded()
-    loaded = {name: load_checkpoint(source, unsafe=how.unsafe) for name, source in sources.items()}
+    loaded = {name: how.load(source) for name, source in sources.items()}
     try:
         draft: Draft
+        drafts: dict[str, Draft]
         if not tasks:
             draft = draft_of(loaded[""], options)
+            drafts = {"": draft}
         else:
-            draft, inherited = draft_of_tasks(loaded, options, add_to)
+            draft, inherited, drafts = draft_of_tasks(loaded, options, add_to)
             metadata = inherited | metadata
         draft = convert(draft, conversions)
         before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
@@ -147,11 +152,26 @@ def pack(
             encoded.write(temporary)
             with show.progress_bar("verifying", quiet) as progress:
                 comparison = compare(temporary, draft, base=base, progress=progress)
+                rechecked = [
+                    recheck(
+                        temporary,
+                        source,
+                        drafts[name],
+                        options,
+                        task=name or None,
+                        unsafe=how.unsafe,
+                        base=base,
+                        progress=progress,
+                    )
+                    for name, source in sources.items()
+                    if not conversions.lossy
+                ]
+            watch.check()
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{_called(sources)}: {reason}") from None
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
-        show.lines(_lines(_called(sources), what, before, path, report, comparison, verbose))
+        show.lines(_lines(_called(sources), what, before, path, report, comparison, rechecked, verbose))
 
 
 def _sources(
@@ -222,7 +242,14 @@ def _shortened(line: str, verbose: bool) -> str:
 
 
 def _lines(
-    called: str, what: str, before: int, packed: Path, report: PackReport, comparison: Comparison, verbose: bool
+    called: str,
+    what: str,
+    before: int,
+    packed: Path,
+    report: PackReport,
+    comparison: Comparison,
+    rechecked: list[Recheck],
+    verbose: bool,
 ) -> list[str]:
     sizes = report.sizes
     lines = [f"{called}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
@@ -248,4 +275,5 @@ def _lines(
         lines.append(show.bits_per_weight(sizes))
     after = "after conversion, " if report.conversions else ""
     lines.append(f"verified: {after}every tensor ({comparison.tensors}) decodes {comparison}")
+    lines += [f"compared: {one}" for one in rechecked]
     return lines

@@ -59,10 +59,23 @@ _OPTIONS = (
         help="The network that a checkpoint of masks alone belongs to.",
     ),
     click.option(
-        "--key", metavar="NAME", help="Where in the checkpoint the state_dict is, if not in one of the usual places."
+        "--mask-suffix",
+        metavar="SUFFIX",
+        help="What masks of 0 and 1 beside their weights are called: 'm' for X.m or X.weight_m beside X.weight.",
+    ),
+    click.option("--inverted-masks", is_flag=True, help="Masks of 0 and 1 have 1 where a weight is pruned."),
+    click.option(
+        "--key",
+        metavar="NAME",
+        help="Where in the checkpoint the state_dict is, if not in one of the usual places; '.': all of it.",
     ),
     click.option(
         "--mixed-prefixes", is_flag=True, help="Some names begin with 'module.' or '_orig_mod.' and others do not."
+    ),
+    click.option(
+        "--no-checksums",
+        is_flag=True,
+        help="Do not check the CRC-32 of the records of an archive (torch.serialization.set_crc32_options(False)).",
     ),
     click.option(
         "--unsafe-pickle",
@@ -80,6 +93,7 @@ class Reading:
         options: without the tensors of other files.
         masks, backbone: where these are.
         unsafe: whether code in checkpoints may run.
+        checksums: whether those of archives are checked.
         given: whether any option was given.
     """
 
@@ -87,15 +101,20 @@ class Reading:
     masks: Path | None
     backbone: Path | None
     unsafe: bool
+    checksums: bool
     given: bool
 
     def loaded(self) -> PackOptions:
         """With the tensors of other files. Raises CheckpointError where one cannot be read."""
+        masks = None if self.masks is None else self.load(self.masks)
+        backbone = None if self.backbone is None else self.load(self.backbone)
+        return replace(self.options, masks=masks, backbone=backbone)
+
+    def load(self, path: Path) -> Any:
+        """A checkpoint, read as these options say."""
         from ..checkpoints.loading import load_checkpoint
 
-        masks = None if self.masks is None else load_checkpoint(self.masks, unsafe=self.unsafe)
-        backbone = None if self.backbone is None else load_checkpoint(self.backbone, unsafe=self.unsafe)
-        return replace(self.options, masks=masks, backbone=backbone)
+        return load_checkpoint(path, unsafe=self.unsafe, checksums=self.checksums)
 
 
 def options(command: F) -> F:
@@ -116,6 +135,9 @@ def read(
     backbone: Path | None,
     key: str | None,
     unsafe_pickle: bool,
+    no_checksums: bool,
+    mask_suffix: str | None,
+    inverted_masks: bool,
     mixed_prefixes: bool,
     strip_prefix: bool = False,
 ) -> Reading:
@@ -132,11 +154,13 @@ def read(
         threshold=threshold,
         ties=ties,
         family=family,
+        mask_suffix=mask_suffix,
+        inverted_masks=inverted_masks,
         strip_prefix=strip_prefix,
         mixed_prefixes=mixed_prefixes,
     )
-    any_given = given != PackOptions() or unsafe_pickle or masks is not None or backbone is not None
-    return Reading(given, masks, backbone, unsafe_pickle, any_given)
+    any_given = given != PackOptions() or unsafe_pickle or no_checksums or masks is not None or backbone is not None
+    return Reading(given, masks, backbone, unsafe_pickle, not no_checksums, any_given)
 
 
 def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[str, float] | None:

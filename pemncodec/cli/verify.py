@@ -44,7 +44,7 @@ def verify(
         number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
     lines = [f"{file}: every checksum agrees, and every tensor ({number}) decodes"]
     if against is not None:
-        lines.append(_compare(file, against, how, task, base, max_bytes, quiet))
+        lines += _compare(file, against, how, task, base, max_bytes, quiet)
     if not quiet:
         show.lines(lines)
 
@@ -57,16 +57,16 @@ def _compare(
     base: tuple[Path, ...],
     max_bytes: int,
     quiet: bool,
-) -> str:
+) -> list[str]:
     from ..checkpoints import draft_of
-    from ..checkpoints.loading import load_checkpoint
     from ..compare import compare
     from ..inference import convert_again
     from ..metadata import read
     from ..opening import naming
     from ..reader import metadata_of
+    from ..recheck.compare import recheck
 
-    source = load_checkpoint(against, unsafe=how.unsafe)
+    source = how.load(against)
     metadata = metadata_of(file)
     with naming(file):
         said = read(metadata).for_task(task)
@@ -79,11 +79,25 @@ def _compare(
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)
+            again: list[str] = []
+            if not draft.conversions:
+                checked = recheck(
+                    file,
+                    against,
+                    draft,
+                    options,
+                    task=task,
+                    unsafe=how.unsafe,
+                    base=base,
+                    max_bytes=max_bytes,
+                    progress=progress,
+                )
+                again.append(f"{against}: {checked}")
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
         raise MismatchError(f"{file} and {against}: {reason}") from None
     if not draft.conversions:
-        return f"{against}: every tensor ({found.tensors}) is the same, {found}"
+        return [f"{against}: every tensor ({found.tensors}) is the same, {found}", *again]
     done = ", and ".join(conversion.done for conversion in draft.conversions)
-    return f"{against}: every tensor ({found.tensors}) is the same once converted, {found}: {done}"
+    return [f"{against}: every tensor ({found.tensors}) is the same once converted, {found}: {done}"]

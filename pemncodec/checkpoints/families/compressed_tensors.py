@@ -56,6 +56,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             done.add(base)
             draft.entries.append(_layer(state, base, base + suffix))
     draft.reasons.append(f"{len(bases)} tensors have a bitmask (first: {quoted(bases[0] + '.bitmask')})")
+    draft.accounted.extend(f"{base}.{part}" for base in bases for part in ("shape", _OFFSETS))
     kinds = {part: _kind(state, bases, part) for part in ("shape", _OFFSETS)}
     if suffix:
         draft.original["suffix"] = suffix

@@ -44,6 +44,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         )
         draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {quoted(next(iter(explicit.values())))})")
         draft.original["b_mask"] = True
+        draft.accounted.extend(pairs.values())
         return draft
     if not pairs:
         return None

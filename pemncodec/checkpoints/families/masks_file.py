@@ -14,7 +14,7 @@ from ...draft import Draft
 from ...options import PackOptions
 from .. import found_masks, masked
 from ..containers import holds_values
-from ..family import Beside, Checkpoint, Contents, Family, Tensors, restored
+from ..family import Beside, Checkpoint, Contents, Family, Tensors, put, restored
 from ..state import MASKS, State
 
 LAYOUT = "masks-file"
@@ -33,7 +33,11 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         draft = with_masks(state, options.masks, LAYOUT, options)
         draft.reasons.append("masks are given in another file")
         return draft
-    under = [key for key in state.beside if key in MASKS and holds_values(state.beside[key])]
+    under = [
+        key
+        for key, value in state.beside.items()
+        if key in MASKS and holds_values(value) and found_masks.names_any(value, state)
+    ]
     if not under:
         return None
     draft = with_masks(state, state.beside[under[0]], LAYOUT, options)
@@ -55,10 +59,11 @@ def with_masks(state: State, source: Any, layout: str, options: PackOptions, *, 
         UnknownLayoutError: as `recognise`.
     """
     masks = found_masks.given(source, state) if some or source else {}
-    together = state.with_tensors({PREFIX + name: mask for name, mask in masks.items()})
+    together = state.with_tensors({PREFIX + name: mask for name, (_, mask) in masks.items()})
     names = {name: (PREFIX + name,) for name in masks}
     draft = masked.draft_with(together, layout, names, options, dropped=[])
-    kinds = {str(mask.dtype).removeprefix("torch.") for mask in masks.values()}
+    draft.original["names"] = {name: called for name, (called, _) in masks.items() if called != name}
+    kinds = {str(mask.dtype).removeprefix("torch.") for _, mask in masks.values()}
     if len(kinds) == 1:
         draft.original["mask"] = kinds.pop()
     return draft
@@ -70,7 +75,11 @@ def restore(contents: Contents) -> Tensors | Beside:
     under = contents.details.get("masks_under")
     if under is None:
         return weights
-    masks = {name: masked.mask_of(contents, name, torch.float32) for name in contents.names if contents.masked(name)}
+    called = contents.details.get("names", {})
+    masks: Tensors = {}
+    for name in contents.names:
+        if contents.masked(name):
+            put(masks, called.get(name, name), masked.mask_of(contents, name, torch.float32))
     return Beside(weights, {under: masks})
 
 

@@ -45,6 +45,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             continue
         base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
         draft.entries.append(_seeded(state, base, recipes[base], draft) if base in recipes else state.plain(name))
+    draft.accounted.extend(recipes.values())
     _keep(draft, state, recipes, options)
     return draft
 

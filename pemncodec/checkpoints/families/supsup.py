@@ -80,6 +80,7 @@ def _add_entries(
             continue
         if _STACKED.fullmatch(name):
             draft.dropped.append(name)
+            draft.accounted.append(name)
             continue
         entry = state.plain(name)
         if name in masks:

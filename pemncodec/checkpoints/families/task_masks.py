@@ -76,17 +76,22 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 
 
 def _of_tasks(source: Mapping[Any, Any], state: State) -> tuple[ByTask, dict[str, Any]]:
-    masks = {str(task): found_masks.given(of, state) for task, of in source.items() if holds_values(of)}
+    masks = {
+        str(task): {name: mask for name, (_, mask) in found_masks.given(of, state).items()}
+        for task, of in source.items()
+        if holds_values(of)
+    }
     integers = all(isinstance(task, int) for task in source)
     return masks, {"task_masks": _TASKS, "integer_tasks": integers}
 
 
 def _of_owners(source: Mapping[Any, Any], state: State, numbers: Any) -> tuple[ByTask, dict[str, Any]]:
     if all(isinstance(place, int) for place in source):
-        owners = found_masks.given([source[place] for place in sorted(source)], state)
-        places = dict(zip(owners, sorted(source), strict=True))
+        found = found_masks.given([source[place] for place in sorted(source)], state)
+        places = dict(zip(found, sorted(source), strict=True))
     else:
-        owners, places = found_masks.given(source, state), {}
+        found, places = found_masks.given(source, state), {}
+    owners = {name: owner for name, (_, owner) in found.items()}
     most = max((int(owner.max()) for owner in owners.values() if owner.numel()), default=0)
     if most < 1 or most > 255 or any(owner.dtype.is_floating_point for owner in owners.values()):
         raise UnknownLayoutError(f"{_OWNERS!r} has owners other than 0 (none) and the numbers of tasks up to 255")

@@ -1,7 +1,7 @@
 """Memory of files: mapped where a file that shrinks cannot end the process, and read where it could.
 
 A page of a mapping that lies behind the end of its file raises SIGBUS, which no `except` catches. The compiled guard
-(`_mapping.c`) puts a page of zeros there instead and counts; whoever used mapped memory asks `unchanged` at the end.
+(`_mapping.c`) puts a page of zeros there instead and counts; whoever used mapped memory asks a `Watch` at the end.
 Without the guard (no compiler, Windows) files are read into memory.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,7 +54,7 @@ def content(file: BinaryIO, size: int) -> torch.Tensor:
     return buffer
 
 
-def protect(tensors: Iterator[torch.Tensor]) -> bool:
+def protect(tensors: Iterable[torch.Tensor]) -> bool:
     """Guard the memory of tensors that another library mapped, for as long as they live; False without the guard."""
     if _guard is None:
         return False
@@ -67,30 +67,35 @@ def protect(tensors: Iterator[torch.Tensor]) -> bool:
     return True
 
 
-@contextmanager
-def unchanged(*paths: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise where a checkpoint changed while the block read it: its size or time, or pages of a mapping that are gone.
+class Watch:
+    """Notices whether checkpoints changed while they were read: their size or time, or pages of a mapping that are gone.
 
     Args:
-        paths: files to look at before and after; others (folders, files that are not there) are passed over.
-
-    Raises:
-        UnreadableCheckpointError: a file changed.
+        paths: files to look at, now and in `check`; others (folders, what is not there) are passed over.
     """
-    before = [_stamp(path) for path in paths]
-    faults = 0 if _guard is None else _guard.faults()
-    yield
-    if _guard is not None and _guard.faults() != faults:
-        names = ", ".join(map(str, paths)) or "a checkpoint"
-        raise UnreadableCheckpointError(f"{names} became shorter while it was read: try again when it is complete")
-    for path, stamp in zip(paths, before, strict=True):
-        if _stamp(path) != stamp:
-            raise UnreadableCheckpointError(f"{path} changed while it was read: try again when it is complete")
+
+    def __init__(self, *paths: str | os.PathLike[str]) -> None:
+        self._stamps = {Path(path): _stamp(Path(path)) for path in paths}
+        self._faults = 0 if _guard is None else _guard.faults()
+
+    def check(self) -> None:
+        """Call this before what was made of the files is put in its place.
+
+        Raises:
+            UnreadableCheckpointError: a file changed.
+        """
+        if _guard is not None and _guard.faults() != self._faults:
+            raise UnreadableCheckpointError(
+                "the checkpoint became shorter while it was read: try again when it is complete"
+            )
+        for path, stamp in self._stamps.items():
+            if _stamp(path) != stamp:
+                raise UnreadableCheckpointError(f"{path} changed while it was read: try again when it is complete")
 
 
-def _stamp(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
-        status = Path(path).stat()
+        status = path.stat()
     except OSError:
         return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns) if Path(path).is_file() else None
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None

@@ -1,0 +1,287 @@
+"""The tensors of a file against a checkpoint that another library read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..base import BaseFiles
+from ..container.manifest import DEFAULT_MAX_BYTES
+from ..draft import Draft, DraftEntry, MaskedWeight, SeededWeight, TiedTensor
+from ..errors import MismatchError
+from ..opening import PathOrBytes
+from ..options import Keep, PackOptions
+from ..progress import Progress, silent
+from ..quoting import quoted
+from ..reader import PemnFile
+from . import raw, rules
+
+# What a layout makes of the values themselves, beyond a mask.
+_OWN_VALUES = ("biprop", "piggyback", "graph-tickets", "compressed-tensors")
+_WRAPPERS = ("module.", "_orig_mod.")
+
+
+@dataclass
+class Recheck:
+    """What was compared.
+
+    Attributes:
+        equal: number of tensors that are those of the checkpoint, masked ones with a mask that follows from it.
+        left: what could not be compared in this way, and why; empty where everything was.
+    """
+
+    equal: int = 0
+    left: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        text = f"{self.equal} tensors are what torch.load reads, under masks that follow from it"
+        return text if not self.left else f"{text}; not compared so: {'; '.join(self.left)}"
+
+
+def recheck(
+    file: PathOrBytes,
+    checkpoint: Path,
+    draft: Draft,
+    options: PackOptions,
+    *,
+    task: str | None = None,
+    unsafe: bool = False,
+    base: BaseFiles = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    progress: Progress = silent,
+) -> Recheck:
+    """Compare a file with the checkpoint that a draft was made of.
+
+    Args:
+        draft: what was recognised; its claims are checked. It must not have been converted.
+        options: what was given to recognise it.
+        task: of the file, where the draft has none.
+        unsafe: whether the checkpoint may run code.
+
+    Raises:
+        MismatchError: a tensor of the checkpoint is in the file in no way, or another one; a mask does not follow.
+        FormatError, BaseFileError: as for `PemnFile`.
+    """
+    try:
+        whole = raw.read(checkpoint, unsafe=unsafe)
+    except raw.CannotRead as reason:
+        return Recheck(left=[f"all ({reason})"])
+    checked = _Checked(draft, options, whole)
+    found = Recheck()
+    checked.cover(found)
+    for number, name in enumerate(draft.tasks or [task], 1 if draft.tasks else 0):
+        with PemnFile(file, task=name, base=base, max_bytes=max_bytes) as opened:
+            entries = [entry for entry in draft.entries if entry.task in (0, number)]
+            for place, entry in enumerate(entries):
+                progress(place, len(entries), entry.name)
+                if number > 1 and not entry.task:
+                    continue
+                expected = checked.expected(entry, entries, found)
+                if expected is None:
+                    continue
+                if not _same(expected, opened.get_tensor(entry.name)):
+                    raise MismatchError(
+                        f"{quoted(entry.name)} is not what torch.load reads of {quoted(entry.source)}, under its mask"
+                    )
+                found.equal += 1
+    checked.check_together()
+    progress(1, 1, "")
+    found.left = list(dict.fromkeys(found.left))
+    return found
+
+
+class _Checked:
+    """The claims of a draft, and what they are checked against."""
+
+    def __init__(self, draft: Draft, options: PackOptions, whole: Any) -> None:
+        self._draft = draft
+        self._keep = Keep.of(draft.keep)
+        details = draft.original
+        self._tensors: dict[str, torch.Tensor] = {}
+        self._masks: dict[str, torch.Tensor] = {}
+        network = whole[_key(whole, details["under"])] if "under" in details else whole
+        apart = [details[key] for key in ("masks_under", "task_masks") if key in details]
+        if isinstance(network, Mapping):
+            network = {key: value for key, value in network.items() if key not in apart}
+        for part, into in self._parts(network, details):
+            into.update(raw.leaves(part))
+        for key in apart:
+            if key == details.get("masks_under"):
+                self._masks.update(raw.leaves(whole[key]))
+        if isinstance(options.masks, Mapping):
+            self._masks.update(raw.leaves(options.masks))
+        self._bare = {_bare(name): mask for name, mask in self._masks.items()}
+        self._together: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def _parts(self, network: Any, details: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
+        """Which files of a folder are tensors and which are masks; all of any other checkpoint are tensors."""
+        if "folder" in details:
+            for name, value in network.items():
+                part, _, file = name.partition("/")
+                into = {details["folder"]: self._tensors, "masks": self._masks}.get(part)
+                if into is not None:
+                    yield {file.removesuffix(".npy"): value}, into
+        elif "model" in details:
+            yield network[details["model"]], self._tensors
+            yield network["mask.pth"], self._masks
+        elif isinstance(network, Mapping) and network and all(_is_shard(key, value) for key, value in network.items()):
+            for value in network.values():
+                yield value, self._tensors
+        else:
+            yield network, self._tensors
+
+    def cover(self, found: Recheck) -> None:
+        """Every tensor of the checkpoint has to be claimed by something."""
+        if self._draft.layout == "piggyback" and "index" in self._draft.original:
+            found.left.append("the backbone, which is another file")
+            return
+        claimed = set(self._draft.accounted)
+        for entry in self._draft.entries:
+            claimed.add(entry.source)
+            claimed.update(getattr(entry, "scores", ()))
+        lost = [name for name in self._tensors if name not in claimed]
+        if lost:
+            raise MismatchError(
+                f"{len(lost)} tensors of the checkpoint are not in the file, nor masks of it (first: {quoted(lost[0])})"
+            )
+
+    def expected(self, entry: DraftEntry, entries: list[DraftEntry], found: Recheck) -> torch.Tensor | None:
+        """The effective weight; None where it cannot be made here."""
+        meant: DraftEntry = entry
+        if isinstance(entry, TiedTensor):
+            meant = next(one for one in entries if one.name == entry.target)
+        if self._draft.layout in _OWN_VALUES and not _is_plain(meant):
+            found.left.append(f"masked weights of {self._draft.layout}, which computes their values")
+            return None
+        weight = self._tensors.get(entry.source)
+        if weight is None:
+            found.left.append("tensors that the checkpoint has in another form")
+            return None
+        if isinstance(meant, SeededWeight):
+            self._check_seeded(entry.name, meant, weight)
+            found.left.append("values that the recipe of a layer makes (their masks were)")
+            return None
+        if not isinstance(meant, MaskedWeight):
+            return weight
+        mask = torch.from_numpy(meant.mask.to_bool())
+        self._check_mask(entry, weight, mask, found)
+        kept = _bytes(weight).clone()
+        kept[~mask] = 0
+        return _from_bytes(kept, weight)
+
+    def _check_mask(self, entry: DraftEntry, weight: torch.Tensor, mask: torch.Tensor, found: Recheck) -> None:
+        names = getattr(entry, "scores", ())
+        rule = self._draft.mask_rule
+        if rule == "nonzero":
+            holds: bool | None = torch.equal(_nonzero(weight), mask)
+        else:
+            scores = [self._scores(name) for name in names]
+            present = [one for one in scores if one is not None]
+            if len(present) < len(names) or not names:
+                found.left.append("masks of tasks (the weights under them were)")
+                return
+            if rule == "explicit":
+                holds = torch.equal(self._product(present, weight), mask)
+            elif rule in ("global", "movement-global"):
+                self._together.append((present[0], mask))
+                return
+            else:
+                keep = None if self._keep is None else self._keep(_weight_of(entry.source))
+                holds = rules.follows(rule, present[0], mask, keep, self._draft.threshold)
+        if not holds:
+            raise MismatchError(f"the mask of {quoted(entry.name)} does not follow from the checkpoint by rule {rule!r}")
+
+    def check_together(self) -> None:
+        """Masks with one threshold for the whole network."""
+        keep = None if self._keep is None else next((fraction for _, fraction in self._keep.fractions), None)
+        if not self._together or keep is None:
+            return
+        scores, masks = zip(*self._together, strict=True)
+        if not rules.follow_together(self._draft.mask_rule, scores, masks, keep):
+            raise MismatchError(f"masks do not follow from the checkpoint by rule {self._draft.mask_rule!r}")
+
+    def _check_seeded(self, name: str, entry: SeededWeight, scores: torch.Tensor) -> None:
+        mask = torch.from_numpy(entry.mask.to_bool())
+        bernoulli = self._draft.original.get("bernoulli", {})
+        if entry.name in bernoulli:
+            holds = rules.follows("sigmoid", scores, mask, None, None)
+        else:
+            generator = entry.prototype.generator
+            keys = rules.keys_of(scores, True)
+            if getattr(generator, "zeros", 0):
+                active = torch.from_numpy(np.resize(generator.values(), len(mask)) != 0)
+                if bool((mask & ~active).any()):
+                    raise MismatchError(f"the mask of {quoted(name)} keeps weights that are zero")
+                keys, mask = keys[active], mask[active]
+            keep = 1.0 if self._keep is None else self._keep(entry.name) or 1.0
+            holds = rules.splits(keys, mask, int((1 - keep) * len(mask)))
+        if not holds:
+            raise MismatchError(f"the mask of {quoted(name)} does not follow from its scores")
+
+    def _scores(self, name: str) -> torch.Tensor | None:
+        if name in self._tensors:
+            return self._tensors[name]
+        own = name.removeprefix("mask of ")
+        if own == name:
+            return None
+        called = self._draft.original.get("names", {}).get(own, own)
+        return self._masks.get(called, self._bare.get(_bare(called)))
+
+    def _product(self, masks: list[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
+        inverted = bool(self._draft.original.get("inverted"))
+        kept = torch.ones(weight.shape, dtype=torch.bool)
+        for mask in masks:
+            kept &= (mask == 1).expand(weight.shape) ^ inverted
+        return kept.reshape(-1)
+
+
+def _is_plain(entry: DraftEntry) -> bool:
+    return not isinstance(entry, MaskedWeight | SeededWeight)
+
+
+def _key(whole: Mapping[Any, Any], key: object) -> object:
+    return key if key in whole else next(other for other in whole if str(other) == str(key))
+
+
+def _is_shard(key: object, value: object) -> bool:
+    return isinstance(key, str) and key.endswith((".safetensors", ".bin", ".pt", ".pth")) and isinstance(value, Mapping)
+
+
+def _weight_of(source: str) -> str:
+    return source
+
+
+def _bare(name: str) -> str:
+    name = name.removesuffix("_mask")
+    while name.startswith(_WRAPPERS):
+        name = name.partition(".")[2]
+    return name
+
+
+def _nonzero(weight: torch.Tensor) -> torch.Tensor:
+    flat = weight.reshape(-1)
+    return (flat.float() if flat.is_floating_point() and flat.itemsize < 4 else flat) != 0
+
+
+def _bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """The bytes of every element, shape (elements, itemsize)."""
+    flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    if not flat.numel():
+        return torch.empty((0, tensor.dtype.itemsize), dtype=torch.uint8)
+    return flat.view(torch.uint8).reshape(-1, tensor.dtype.itemsize)
+
+
+def _from_bytes(data: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    if not math.prod(like.shape):
+        return torch.empty(like.shape, dtype=like.dtype)
+    return data.reshape(-1).view(like.dtype).reshape(like.shape)
+
+
+def _same(one: torch.Tensor, two: torch.Tensor) -> bool:
+    return (one.dtype, one.shape) == (two.dtype, two.shape) and torch.equal(_bytes(one), _bytes(two))
