@@ -17,6 +17,7 @@ from .load_entries import load_entries
 from .network import MaskedNetwork
 from .opening import PathOrBytes, memory_errors, naming
 from .progress import Progress, silent
+from .quoting import quoted
 from .reader import PemnFile, open_decoder
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _load(
                 parts = list(zip(keys, (tensor for _, tensor in parts), strict=False))
             for key, tensor in parts:
                 if key in tensors:
-                    raise NetworkError(f"two tensors would be called {key!r} in layout {layout!r}: use 'dense'")
+                    raise NetworkError(f"two tensors would be called {quoted(key)} in layout {layout!r}: use 'dense'")
                 tensors[key] = tensor
     return stripped(tensors) if strip_prefix else tensors
 
@@ -177,8 +178,8 @@ def _check_ties(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: 
         other = first.setdefault(id(own), name)
         if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
             raise MismatchError(
-                f"{os.fspath(path)} holds different values for {other!r} and {name!r}, which are one tensor in the "
-                "model: load into a model that does not tie them"
+                f"{os.fspath(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
+                "tensor in the model: load into a model that does not tie them"
             )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,11 @@ from .base import BaseFiles, Bases
 from .container.container import Container
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
 from .errors import NotFoundError, PemnError
+from .forks import cached_property
 from .jobs import available_threads
 from .opening import PathOrBytes, memory_errors, naming, open_container, path_of
 from .progress import Progress, silent
+from .quoting import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,7 +160,7 @@ class PemnFile:
         from .mask import Mask
 
         if not self.is_masked(name):
-            raise NotFoundError(f"{name!r} has no mask: it is stored as it is")
+            raise NotFoundError(f"{quoted(name)} has no mask: it is stored as it is")
         index = self._index(name)
         with naming(self._source), memory_errors():
             packed = self.decoder.layer_mask(index)
@@ -202,7 +203,7 @@ class PemnFile:
         try:
             return self._indices[name]
         except KeyError:
-            raise NotFoundError(f"there is no tensor {name!r} in the file; keys() lists what is there") from None
+            raise NotFoundError(f"there is no tensor {quoted(name)} in the file; keys() lists what is there") from None
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self.get_tensor(name)
@@ -229,13 +230,17 @@ def _task_number(container: Container, task: str | None) -> int:
     tasks = container.manifest.tasks
     if task is None:
         if tasks:
-            raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {', '.join(map(repr, tasks[:20]))}")
+            raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {_named(tasks)}")
         return 0
     if task not in tasks:
-        raise NotFoundError(
-            f"there is no task {task!r} in the file; it has {', '.join(map(repr, tasks[:20])) or 'none'}"
-        )
+        raise NotFoundError(f"there is no task {quoted(task)} in the file; it has {_named(tasks)}")
     return tasks.index(task) + 1
+
+
+def _named(tasks: Sequence[str]) -> str:
+    """The first of many tasks, for a message."""
+    more = [f"{len(tasks) - 5} more"] if len(tasks) > 5 else []
+    return ", ".join([*map(quoted, tasks[:5]), *more]) or "none"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import click
 
 from ..errors import CheckpointError, NetworkError
 from ..options import DEFAULT_TRIED, TENSOR_DTYPES, InferenceOptions, Seeding
+from ..quoting import quoted
 from ..report import PackReport
 from . import common, reading, show
 from .target import size_of, target
@@ -179,7 +180,7 @@ def _sources(
     for text in tasks:
         name, file = _pair(text, "--task")
         if name in sources:
-            raise click.BadParameter(f"{name!r} is named twice", param_hint="--task")
+            raise click.BadParameter(f"{quoted(name)} is named twice", param_hint="--task")
         sources[name] = Path(file)
     if output_option == add_to and not force:
         raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
@@ -192,7 +193,7 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         what = "KEY=VALUE" if option == "--metadata" else "NAME=FILE"
-        raise click.BadParameter(f"{text!r} is not {what}", param_hint=option)
+        raise click.BadParameter(f"{quoted(text)} is not {what}", param_hint=option)
     return key, value
 
 
