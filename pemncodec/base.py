@@ -10,7 +10,7 @@ from .container.container import Container
 from .container.source import Source
 from .errors import BaseFileError, LimitError, OutputExistsError
 from .forks import ProcessLock, cached_property
-from .opening import PathOrBytes, naming, open_source, path_of
+from .opening import PathOrBytes, naming, open_source, path_of, pickled
 from .quoting import shortened
 
 # One file, or several where a base is a delta itself: in any order, the digests tell them apart.
@@ -81,6 +81,7 @@ class Bases:
 
     def __init__(self, given: BaseFiles = None) -> None:
         self._files = [BaseFile(one) for one in listed(given)]
+        self._paths = [one if path_of(one) is None else pickled(one) for one in listed(given)]
         self._lock = ProcessLock()
 
     def find(self, digest: str) -> BaseFile:
@@ -118,6 +119,10 @@ class Bases:
         for file in found:
             file.used = True
         return found[0] if found else None
+
+    def pickled(self) -> list[str | bytes]:
+        """The files as another process is given them: by absolute path, or as bytes."""
+        return [one if isinstance(one, str) else pickled(one) for one in self._paths]
 
     def close(self) -> None:
         """Close the files."""

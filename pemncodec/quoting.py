@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # Characters of a message, and of a name or path in one.
 LINE = 200
 NAME = 60
@@ -29,6 +31,12 @@ def quoted(name: object, most: int = NAME) -> str:
         if len(text) <= most:
             return text
     return _without_middle(known, 1)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of many names, quoted, and how many more there are; `none` where there is none."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(quoted, names[:most]), *more]) or "none"
 
 
 def shortened(text: str, most: int = NAME) -> str:
