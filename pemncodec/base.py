@@ -161,5 +161,12 @@ def refuse_base(output: Path, base: BaseFiles) -> None:
     """Raise OutputExistsError if the output is a base: what replaced it could not be read any more."""
     for one in listed(base):
         path = path_of(one)
-        if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
+        if path is not None and _same_file(output, Path(path)):
             raise OutputExistsError(f"{output} is the base itself: name another output")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there: the reader or writer says so
+        return False

@@ -53,8 +53,8 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Itera
     if not overwrite:
         refuse_existing(target)
     with _saying(target):
+        old_mode = _mode(target)  # before links are followed: /dev/stdout leads to a name that no path has
         target = Path(os.path.realpath(target))
-        old_mode = _mode(target)
     with _temporary_folder(target) as folder:
         temporary = folder / target.name
         with _saying(target, target.parent):

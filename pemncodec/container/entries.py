@@ -114,7 +114,7 @@ def _read_tiled(
         if zero > ZERO_SECOND or flag > 1:
             raise ManifestError(f"layer {quoted(names[index])}: zero {zero} or scaled {flag} is unknown")
     scales = [
-        read_scale(cursor, repr(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)
+        read_scale(cursor, quoted(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)
     ]
     with_second = sum(zero == ZERO_SECOND for zero in zeros)
     seconds = iter(cursor.varints(with_second, "second prototype of a layer"))
