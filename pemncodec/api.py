@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
@@ -17,6 +18,7 @@ from .load_entries import load_entries
 from .network import MaskedNetwork
 from .opening import PathOrBytes, memory_errors, naming
 from .progress import Progress, silent
+from .quoting import listed, quoted
 from .reader import PemnFile, open_decoder
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def _load(
                 parts = list(zip(keys, (tensor for _, tensor in parts), strict=False))
             for key, tensor in parts:
                 if key in tensors:
-                    raise NetworkError(f"two tensors would be called {key!r} in layout {layout!r}: use 'dense'")
+                    raise NetworkError(f"two tensors would be called {quoted(key)} in layout {layout!r}: use 'dense'")
                 tensors[key] = tensor
     return stripped(tensors) if strip_prefix else tensors
 
@@ -135,48 +137,97 @@ def load_model(
     path: PathLike,
     strict: bool = True,
     *,
+    assign: bool = False,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> _IncompatibleKeys:
-    """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict)`.
+    """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict, assign)`.
 
     A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that
     the model has, and the file has not, is added.
+
+    Args:
+        model: whose parameters and buffers are set.
+        path: a `.pemn` file.
+        strict: whether the names must be the same.
+        assign: put the tensors of the file into the model, with their dtype, rather than copy their values into those
+            that it has. A model on the meta device needs it. What the model ties stays tied, and nothing else shares
+            memory.
+
+    The other arguments are as for `load_file`.
 
     Returns:
         Missing and unexpected keys.
 
     Raises:
-        MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties.
+        MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties; without
+            `assign`: a parameter or buffer is on the meta device, where copying does nothing.
         FormatError, NotFoundError, BaseFileError, FileAccessError: as `load_file`.
     """
+    own = model.state_dict(keep_vars=True)
+    meta = next((name for name, tensor in own.items() if isinstance(tensor, torch.Tensor) and tensor.is_meta), None)
+    if meta is not None and not assign:
+        raise MismatchError(
+            f"{quoted(meta)} of the model is on the meta device and cannot be copied to: use assign=True"
+        )
     tensors = load_file(path, task=task, max_bytes=max_bytes, base=base, threads=threads, progress=progress)
-    names = list(model.state_dict())
+    names = list(own)
     bare = stripped(tensors)
     if len(names) and not set(names) & set(tensors):
         for prefix in PREFIXES:
             if all(name.startswith(prefix) for name in names):
                 bare = {prefix + name: tensor for name, tensor in bare.items()}
         tensors = bare
-    _check_ties(model, tensors, path)
+    _check_ties(own, tensors, path)
     try:
-        return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict))
+        if assign:
+            tensors = _tied_as(own, tensors)
+        return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict, assign=assign))
     except RuntimeError as reason:
-        raise MismatchError(f"{os.fspath(path)} does not fit the model: {reason}") from None
+        why = _differing_names(own, tensors) if strict else ""
+        why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
+        raise MismatchError(f"{os.fspath(path)} does not fit the model: {why}") from None
 
 
-def _check_ties(model: torch.nn.Module, tensors: dict[str, torch.Tensor], path: PathLike) -> None:
+def _differing_names(own: Iterable[str], names: Iterable[str]) -> str:
+    there, given = dict.fromkeys(own), dict.fromkeys(names)
+    missing, unexpected = [name for name in there if name not in given], [name for name in given if name not in there]
+    parts = [f"Missing key(s) {listed(missing, 2)}"] if missing else []
+    parts += [f"Unexpected key(s) {listed(unexpected, 2)}"] if unexpected else []
+    return "; ".join(parts)
+
+
+def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors to be assigned: one object where the model has one, and memory of its own everywhere else."""
+    made: dict[int, torch.Tensor] = {}
+    used: set[int] = set()
+    out: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        mine = own.get(name)
+        if mine is not None and id(mine) in made:
+            out[name] = made[id(mine)]
+            continue
+        out[name] = tensor.clone() if id(tensor) in used else tensor
+        used.add(id(tensor))
+        if mine is not None:
+            if isinstance(mine, torch.nn.Parameter):  # torch would make a parameter for each name
+                out[name] = torch.nn.Parameter(out[name], requires_grad=mine.requires_grad)
+            made[id(mine)] = out[name]
+    return out
+
+
+def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathLike) -> None:
     """Names of one tensor of the model must have one content: the last one loaded would win in silence."""
     first: dict[int, str] = {}
-    for name, own in model.state_dict(keep_vars=True).items():
-        other = first.setdefault(id(own), name)
+    for name, tensor in own.items():
+        other = first.setdefault(id(tensor), name)
         if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
             raise MismatchError(
-                f"{os.fspath(path)} holds different values for {other!r} and {name!r}, which are one tensor in the "
-                "model: load into a model that does not tie them"
+                f"{os.fspath(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
+                "tensor in the model: load into a model that does not tie them"
             )
 
 

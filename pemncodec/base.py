@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 from .container.container import Container
 from .container.source import Source
 from .errors import BaseFileError, LimitError, OutputExistsError
-from .opening import PathOrBytes, naming, open_source, path_of
+from .forks import ProcessLock, cached_property
+from .opening import PathOrBytes, naming, open_source, path_of, pickled
+from .quoting import shortened
 
 # One file, or several where a base is a delta itself: in any order, the digests tell them apart.
 BaseFiles = PathOrBytes | Sequence[PathOrBytes] | None
@@ -62,7 +62,7 @@ class BaseFile:
             return Container(self._opened())
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
 
@@ -81,7 +81,8 @@ class Bases:
 
     def __init__(self, given: BaseFiles = None) -> None:
         self._files = [BaseFile(one) for one in listed(given)]
-        self._lock = Lock()
+        self._paths = [one if path_of(one) is None else pickled(one) for one in listed(given)]
+        self._lock = ProcessLock()
 
     def find(self, digest: str) -> BaseFile:
         """The file of this digest.
@@ -119,8 +120,12 @@ class Bases:
             file.used = True
         return found[0] if found else None
 
+    def pickled(self) -> list[str | bytes]:
+        """The files as another process is given them: by absolute path, or as bytes."""
+        return [one if isinstance(one, str) else pickled(one) for one in self._paths]
+
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in self._files:
             file.close()
 
@@ -130,9 +135,17 @@ class Bases:
             more = ", too" if self._files else ""
             return f"the file is a delta against a base with SHA-256 {digest}: give it with --base (base=){more}"
         if len(others) == 1:
-            return f"{others[0].name} is not the base: its SHA-256 is {others[0].digest}, and {digest} is wanted"
-        found = ", ".join(f"{file.name} has {file.digest}" for file in others)
-        return f"none of the files given is the base: SHA-256 {digest} is wanted, and {found}"
+            found = f"its SHA-256 is {_begun(others[0].digest)}"
+            return f"{others[0].name} is not the base: {found}, and {digest} is wanted"
+        names = [shortened(os.path.basename(file.name), 20) for file in others[:2]]  # noqa: PTH119 (bytes have none)
+        first = ", ".join(f"{name} has {_begun(file.digest, 6)}" for name, file in zip(names, others, strict=False))
+        more = f", and {len(others) - 2} more" if len(others) > 2 else ""
+        return f"none of the files given is the base: SHA-256 {digest} is wanted, and {first}{more}"
+
+
+def _begun(digest: str, count: int = 16) -> str:
+    """Enough of a digest to tell it from another."""
+    return f"{digest[:count]}…"
 
 
 def listed(given: BaseFiles) -> list[PathOrBytes]:
@@ -148,5 +161,12 @@ def refuse_base(output: Path, base: BaseFiles) -> None:
     """Raise OutputExistsError if the output is a base: what replaced it could not be read any more."""
     for one in listed(base):
         path = path_of(one)
-        if path is not None and output.exists() and Path(path).exists() and output.samefile(path):
+        if path is not None and _same_file(output, Path(path)):
             raise OutputExistsError(f"{output} is the base itself: name another output")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them is not there: the reader or writer says so
+        return False

@@ -14,6 +14,7 @@ from .draft import Draft, DraftEntry, PlainTensor, SeededWeight, TiedTensor
 from .errors import MismatchError
 from .opening import PathOrBytes
 from .progress import Progress, silent
+from .quoting import quoted
 from .reader import PemnFile
 from .words import Words
 
@@ -86,8 +87,8 @@ def _same_names(opened: PemnFile, entries: Sequence[DraftEntry]) -> None:
     missing = [name for name in theirs if name not in opened]
     extra = sorted(set(ours) - set(theirs))
     if missing or extra:
-        parts = [f"{len(missing)} tensors are missing (first: {missing[0]!r})"] if missing else []
-        parts += [f"{len(extra)} are not in the checkpoint (first: {extra[0]!r})"] if extra else []
+        parts = [f"{len(missing)} tensors are missing (first: {quoted(missing[0])})"] if missing else []
+        parts += [f"{len(extra)} are not in the checkpoint (first: {quoted(extra[0])})"] if extra else []
         raise MismatchError(f"the file holds another network: {', '.join(parts)}")
 
 
@@ -96,7 +97,7 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
     dtype = "float32" if isinstance(original, SeededWeight) else original.dtype.name
     if (opened.dtype(name), opened.shape(name)) != (dtype, original.shape):
         raise MismatchError(
-            f"{name!r} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
+            f"{quoted(name)} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
             f"{list(original.shape)} in the checkpoint"
         )
     start = differs = 0
@@ -105,7 +106,7 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
         differs += int(np.count_nonzero(words != effective(start, start + len(words))))
         start += len(words)
     if differs:
-        raise MismatchError(f"{differs} elements of {name!r} are not what the checkpoint says")
+        raise MismatchError(f"{differs} elements of {quoted(name)} are not what the checkpoint says")
 
 
 def _effective(original: DraftEntry) -> Callable[[int, int], Words]:

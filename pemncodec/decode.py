@@ -32,6 +32,7 @@ from .fill import Filler, ScaledTile, Tile
 from .generated import generate
 from .masks import decode_mask
 from .once import Once
+from .quoting import quoted
 from .tensors import decode_block
 from .words import Words, word_type
 
@@ -186,7 +187,7 @@ class Decoder:
 
     def check_entry(self, index: int) -> None:
         """Refuse an entry that is larger than `max_bytes`, before memory is taken for it."""
-        self.check_limit(self.size(index), f"tensor {self.manifest.resolve(index).name!r}")
+        self.check_limit(self.size(index), f"tensor {quoted(self.manifest.resolve(index).name)}")
 
     def words(self, index: int) -> Words:
         """The dense values of an entry, as words; those of a plain tensor come as a read-only view.
@@ -302,7 +303,7 @@ class Decoder:
         try:
             return fill.spread(packed, stored.length, count, tile, row.phase, second)
         except PayloadError as reason:
-            raise PayloadError(f"layer {row.name!r}: {reason}") from None
+            raise PayloadError(f"layer {quoted(row.name)}: {reason}") from None
 
 
 def _read_only(shared: Packed | Words) -> Words:

@@ -42,7 +42,12 @@ class PemnError(Exception):
 
     Args:
         message: made one printable line of at most 200 characters, whatever names and paths are in it.
+
+    Attributes:
+        path: the file that the error is about, in full, where its message begins with a path; else None.
     """
+
+    path: str | None = None
 
     def __init__(self, message: str = "") -> None:
         super().__init__(one_line(message))

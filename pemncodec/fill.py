@@ -8,7 +8,7 @@ looks at a weight as a number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from . import bits, kernels
 from .bits import Packed
 from .container.manifest import ZERO_NAMES
 from .errors import PayloadError
+from .forks import cached_property
 from .words import Words
 
 # 2^15 words of four bytes are 128 KiB: output, prototype and mask of a block fit a 512 KiB L2 cache together.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
+from .forks import generation
+
 T = TypeVar("T")
 
 
@@ -18,7 +20,8 @@ class Once(Generic[T]):
 
     def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value of `key`, or what `make` gives now; several threads may ask, and one makes it."""
-        with self._locks.setdefault(key, Lock()):
+        # A forked child takes locks of its own: those of its parent may be held by threads that it has not.
+        with self._locks.setdefault((generation(), key), Lock()):
             if key not in self._made:
                 self._made[key] = make()
             return self._made[key]

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
 from .container.container import Container
+from .container.header import Header
 from .container.source import FileSource, MemorySource, Source
 from .errors import BaseFileError, FileAccessError, FormatError, LimitError, NotFoundError
 
 PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+
+class _File(Protocol):
+    @property
+    def header(self) -> Header: ...
+    def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_File)
 
 
 def open_source(source: PathOrBytes) -> Source:
@@ -21,10 +32,14 @@ def open_source(source: PathOrBytes) -> Source:
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return MemorySource(source)
+    path = os.fspath(source)
     try:
-        return FileSource(source)
-    except OSError as reason:
-        raise FileAccessError(f"{os.fspath(source)} cannot be read: {reason.strerror}") from None
+        return FileSource(path)
+    except (OSError, ValueError) as reason:  # ValueError: a path with a NUL
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        error = FileAccessError(f"{path} cannot be read: {why}")
+    error.path = path
+    raise error
 
 
 def open_container(source: PathOrBytes) -> Container:
@@ -48,16 +63,47 @@ def path_of(source: PathOrBytes) -> str | None:
     return None if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
 
 
+def pickled(source: PathOrBytes) -> str | bytes:
+    """What another process, with another current folder, opens as the same file: an absolute path, or bytes."""
+    path = path_of(source)
+    return bytes(source) if path is None else os.path.abspath(path)  # type: ignore[arg-type]  # noqa: PTH100
+
+
+def open_again(kind: Callable[..., Opened], source: str | bytes, options: dict[str, Any], header: Header) -> Opened:
+    """Open in another process what was open in one.
+
+    Args:
+        kind: what opens it.
+        source: from `pickled`.
+        options: of `kind`, by name.
+        header: which the file must have; it holds a checksum of the manifest and of all checksums.
+
+    Raises:
+        FileAccessError: the file cannot be read, or is another one.
+        FormatError: it is none of this format any more.
+    """
+    file = kind(source, **options)
+    if file.header != header:
+        file.close()
+        raise FileAccessError(f"{path_of(source)}: the file is another one than was pickled: pickle it again")
+    return file
+
+
 @contextmanager
 def naming(source: PathOrBytes) -> Iterator[None]:
     """Put the path before what an error about a file says."""
     try:
         yield
-    except (FormatError, NotFoundError, BaseFileError) as reason:
+    except (FormatError, NotFoundError, BaseFileError, FileAccessError) as reason:
         path = path_of(source)
-        if path is None or str(reason).startswith(f"{path}: "):
+        elsewhere = isinstance(reason, FileAccessError) and reason.path is not None  # a base that cannot be opened
+        if path is None or reason.path == path or elsewhere or str(reason).startswith(f"{path}: "):
             raise
-        raise type(reason)(f"{path}: {reason}") from None
+        error = type(reason)(f"{path}: {reason}")
+    else:
+        return
+    error.path = path
+    raise error
 
 
 @contextmanager

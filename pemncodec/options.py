@@ -253,7 +253,7 @@ class InferenceOptions:
             if not is_eps(eps):
                 raise ConversionError(f"batchnorm_eps is {eps!r}, and must be a number, at least 0 and at most 1")
             if not self.fold_batchnorm:
-                raise ConversionError("batchnorm_eps says how to fold BatchNorms: give fold_batchnorm, too")
+                raise ConversionError("batchnorm_eps requires fold_batchnorm")
         if self.tensor_dtype is not None and self.tensor_dtype not in TENSOR_DTYPES:
             raise ConversionError(f"tensor_dtype is {self.tensor_dtype!r}: choose 'float16' or 'bfloat16', as a string")
 

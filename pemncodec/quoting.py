@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # Characters of a message, and of a name or path in one.
 LINE = 200
 NAME = 60
-_SHORTEST = 24
+# To what words are shortened: paths, and then all of them (a SHA-256 is one).
+_SHORTEST_PATH, _SHORTEST = 16, 24
 
 
 def quoted(name: object, most: int = NAME) -> str:
@@ -30,6 +33,12 @@ def quoted(name: object, most: int = NAME) -> str:
     return _without_middle(known, 1)
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """The first of many names, quoted, and how many more there are; `none` where there is none."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*map(quoted, names[:most]), *more]) or "none"
+
+
 def shortened(text: str, most: int = NAME) -> str:
     """`text` escaped, without quotes, and shortened in the middle to at most `most` characters."""
     text = printable(_ends(text, most))
@@ -48,18 +57,24 @@ def printable(text: str) -> str:
 def one_line(message: str, most: int = LINE) -> str:
     """A message as one printable line of at most `most` characters.
 
-    The longest words, which are names and paths, are shortened in the middle first, so that what is wrong and what to
-    do stay. A message that has too many words for that loses its middle.
+    Paths, and then other long words, which are names, are shortened in the middle, so that what is wrong and what to do
+    stay. A message that has too many words for that loses its middle.
     """
     text = printable(" ".join(_ends(message, 16 * most).split()))
     if len(text) <= most:
         return text
     words = text.split(" ")
-    for longest in range(most, _SHORTEST - 1, -1):
-        text = " ".join(shortened(word, longest) for word in words)
-        if len(text) <= most:
-            return text
+    for least, of in ((_SHORTEST_PATH, _is_path), (_SHORTEST, bool)):
+        for longest in range(most, least - 1, -1):
+            text = " ".join(shortened(word, longest) if of(word) else word for word in words)
+            if len(text) <= most:
+                return text
+        words = text.split(" ")
     return shortened(text, most)
+
+
+def _is_path(word: str) -> bool:
+    return "/" in word or "\\" in word
 
 
 def _without_middle(name: str | bytes, half: int) -> str:

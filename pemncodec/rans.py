@@ -7,13 +7,13 @@ is made by a few array operations; a handful of lanes is faster in a loop over P
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import kernels
 from .errors import PayloadError
+from .forks import cached_property
 
 Bytes = NDArray[np.uint8]
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .base import BaseFiles, Bases
 from .container.container import Container
+from .container.header import Header
 from .container.manifest import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
-from .errors import NotFoundError, PemnError
+from .errors import FileAccessError, NotFoundError, PemnError
+from .forks import cached_property
 from .jobs import available_threads
-from .opening import PathOrBytes, memory_errors, naming, open_container, path_of
+from .opening import PathOrBytes, memory_errors, naming, open_again, open_container, path_of, pickled
 from .progress import Progress, silent
+from .quoting import listed, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
 
 
 class PemnFile:
-    """A `.pemn` file whose tensors are decoded one at a time.
+    """A `.pemn` file whose tensors are decoded one at a time, by any number of threads, also in forked children.
 
-    Use it as a context manager, or call `close`.
+    Use it as a context manager, or call `close`. It can be pickled (for `multiprocessing`, or the workers of a
+    `DataLoader`): the path, as an absolute one, or the bytes, the task, `max_bytes` and the base. Where it is unpickled
+    the file is opened again, and must be the same one.
 
     Args:
         source: a path, or the bytes of a file.
@@ -62,6 +66,8 @@ class PemnFile:
         self._decoder: Decoder | None = None
         self._max_bytes = max_bytes
         self._source = source
+        self._pickled = source if path_of(source) is None else pickled(source)
+        self._closed = False
         self._task_name = task
         if task is not None or not self.tasks:
             try:
@@ -159,11 +165,16 @@ class PemnFile:
         from .mask import Mask
 
         if not self.is_masked(name):
-            raise NotFoundError(f"{name!r} has no mask: it is stored as it is")
+            raise NotFoundError(f"{quoted(name)} has no mask: it is stored as it is")
         index = self._index(name)
         with naming(self._source), memory_errors():
             packed = self.decoder.layer_mask(index)
         return Mask(packed, numel(self.shape(name)))
+
+    @property
+    def header(self) -> Header:
+        """The header of the file."""
+        return self._container.header
 
     @property
     def decoder(self) -> Decoder:
@@ -193,8 +204,15 @@ class PemnFile:
         many = f"{len(self)} tensors" if self._task_name is not None or not self.tasks else f"{len(self.tasks)} tasks"
         return f"<PemnFile {what}: {many}, {self.file_size} bytes>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._closed:
+            raise FileAccessError("a closed PemnFile cannot be pickled: open it again")
+        options = {"task": self._task_name, "max_bytes": self._max_bytes, "base": self._bases.pickled()}
+        return open_again, (type(self), pickled(self._pickled), options, self.header)
+
     def close(self) -> None:
         """Close the file, and its base."""
+        self._closed = True
         self._container.close()
         self._bases.close()
 
@@ -202,7 +220,7 @@ class PemnFile:
         try:
             return self._indices[name]
         except KeyError:
-            raise NotFoundError(f"there is no tensor {name!r} in the file; keys() lists what is there") from None
+            raise NotFoundError(f"there is no tensor {quoted(name)} in the file; keys() lists what is there") from None
 
     def __getitem__(self, name: str) -> torch.Tensor:
         return self.get_tensor(name)
@@ -229,12 +247,10 @@ def _task_number(container: Container, task: str | None) -> int:
     tasks = container.manifest.tasks
     if task is None:
         if tasks:
-            raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {', '.join(map(repr, tasks[:20]))}")
+            raise NotFoundError(f"the file holds {len(tasks)} tasks: choose one of {listed(tasks)}")
         return 0
     if task not in tasks:
-        raise NotFoundError(
-            f"there is no task {task!r} in the file; it has {', '.join(map(repr, tasks[:20])) or 'none'}"
-        )
+        raise NotFoundError(f"there is no task {quoted(task)} in the file; it has {listed(tasks)}")
     return tasks.index(task) + 1
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import inspect
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import pemncodec
+from pemncodec import errors
 
 PACKAGE = Path(pemncodec.__file__).parent
 ROOT = PACKAGE.parent
@@ -135,6 +140,37 @@ def test_everything_public_is_there() -> None:
         assert getattr(pemncodec, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         pemncodec.nothing  # noqa: B018
+
+
+def _public() -> Iterator[tuple[str, object]]:
+    for name in pemncodec.__all__:
+        value = getattr(pemncodec, name)
+        yield name, value
+        if isinstance(value, type):
+            yield from ((f"{name}.{key}", each) for key, each in vars(value).items() if not key.startswith("_"))
+
+
+def test_errors_that_public_docstrings_name_are_public() -> None:
+    named: set[str] = set()
+    for where, value in _public():
+        _, _, raises = (inspect.getdoc(value) or "").partition("Raises:\n")
+        section = raises.partition("\n\n")[0]
+        found = re.findall(r"^    ([A-Z][\w, \n]*?):", section, re.MULTILINE)
+        assert found or not raises, f"{where}: what is raised is not seen here"
+        named.update(name for names in found for name in re.split(r"[,\s]+", names))
+    assert {"OutputExistsError", "NotFoundError", "BaseFileError", "UnsafeCheckpointError", "TypeError"} <= named
+    for name in named:
+        kind = getattr(pemncodec, name, None) or getattr(builtins, name)
+        assert issubclass(kind, Exception), name
+
+
+def test_every_error_is_public() -> None:
+    kinds = {
+        name for name, value in vars(errors).items() if inspect.isclass(value) and value.__module__ == errors.__name__
+    }
+    assert kinds == set(errors.__all__)
+    assert kinds <= set(pemncodec.__all__)
+    assert all(issubclass(getattr(errors, name), pemncodec.PemnError) for name in kinds)
 
 
 def test_the_spec_decoder_does_not_import_the_package() -> None:

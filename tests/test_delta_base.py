@@ -126,11 +126,12 @@ def test_every_reader_takes_it_and_says_what_is_wrong(folder: Path, name: str) -
         with pytest.raises(BaseFileError, match=MISSING):
             read(nothing)
     with pytest.raises(
-        BaseFileError, match=rf"whole\.pemn is not the base: its SHA-256 is {sha256(WHOLE)}, and {DIGEST} is wanted$"
+        BaseFileError,
+        match=rf"whole\.pemn is not the base: its SHA-256 is {sha256(WHOLE)[:16]}…, and {DIGEST} is wanted$",
     ):
         read(folder / "whole.pemn")
     with pytest.raises(
-        BaseFileError, match=rf"a file of {len(WHOLE)} bytes is not the base: its SHA-256 is {sha256(WHOLE)}"
+        BaseFileError, match=rf"a file of {len(WHOLE)} bytes is not the base: its SHA-256 is {sha256(WHOLE)[:16]}…"
     ):
         read(WHOLE)
     with pytest.raises(

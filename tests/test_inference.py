@@ -565,7 +565,7 @@ def test_pack_and_verify_on_the_command_line(folder: Path) -> None:
 def test_wrong_wishes_on_the_command_line(folder: Path) -> None:
     usage = pemn("pack", "model.pt", "--keep", "0.5", "--batchnorm-eps", "1e-3", cwd=folder)
     assert usage.returncode == 2
-    assert "give --fold-batchnorm, too" in usage.stderr
+    assert "--batchnorm-eps requires --fold-batchnorm" in usage.stderr
     usage = pemn("pack", "model.pt", "--keep", "0.5", "--tensor-dtype", "int8", cwd=folder)
     assert usage.returncode == 2
     bad = pemn("pack", "model.pt", "--fold-batchnorm", "--batchnorm-eps", "nan", cwd=folder)
@@ -579,7 +579,7 @@ def test_wrong_wishes_on_the_command_line(folder: Path) -> None:
     ("options", "reason"),
     [
         ({"fold_batchnorm": 1}, "fold_batchnorm is 1: choose True or False"),
-        ({"batchnorm_eps": 1e-3}, "batchnorm_eps says how to fold BatchNorms: give fold_batchnorm, too"),
+        ({"batchnorm_eps": 1e-3}, "batchnorm_eps requires fold_batchnorm"),
         *(
             ({"fold_batchnorm": True, "batchnorm_eps": eps}, "batchnorm_eps is .*, and must be a number, at least 0")
             for eps in (-1e-5, 1.5, math.nan, math.inf, "1e-5", True)

@@ -104,7 +104,8 @@ def _scored_by(name: str, weights: Mapping[str, object]) -> str | None:
 
 def _note_leftover(draft: Draft, state: State) -> None:
     """Tensors that are stored as they are, though their names or values may say something else."""
-    plain = [entry.source for entry in draft.entries if isinstance(entry, PlainTensor) and entry.source in state.tensors]
+    found = [one for one in draft.entries if isinstance(one, PlainTensor | MaskedWeight) and one.source in state.tensors]
+    plain = [one.source for one in found if isinstance(one, PlainTensor) or not one.scores]
     named = [name for name in plain if name.rpartition(".")[2].endswith(("mask", "masks", "scores", "_orig"))]
     if named and draft.layout != "dense":
         shown = ", ".join(map(quoted, named[:_SHOWN])) + (", …" if len(named) > _SHOWN else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -13,6 +12,7 @@ from .. import torch_tensors
 from ..draft import Draft
 from ..dtypes import BY_NAME
 from ..errors import OutputError, UnknownLayoutError
+from ..forks import cached_property
 from ..options import Fractions, PackOptions
 from ..quoting import quoted
 from ..recipe import Recipe

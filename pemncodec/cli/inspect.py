@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +27,11 @@ from ..container.manifest import (
 )
 from ..dtypes import float32_of
 from ..opening import open_container
+from ..quoting import NAME, shortened
 from . import show
+
+# Characters of a line of metadata or tasks, which may be JSON.
+_LONGEST = 2_000
 
 
 @click.command()
@@ -43,7 +46,7 @@ def inspect(file: Path, as_json: bool) -> None:
     finally:
         container.close()
     if as_json:
-        click.echo(json.dumps(described, ensure_ascii=False))
+        show.as_json(described)
         return
     show.lines(_lines(file, described, sizes))
 
@@ -141,9 +144,9 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
         if found:
             lines.append(f"{what} by {', '.join(f'{coder} ({count:,})' for coder, count in found.items())}")
     shown = {BASE_KEY} if described["base"] is not None else set()
-    lines += [f"{key}: {value}" for key, value in described["metadata"].items() if key not in shown]
+    lines += [_short(f"{key}: {value}") for key, value in described["metadata"].items() if key not in shown]
     if described["tasks"]:
-        lines.append(f"tasks: {', '.join(described['tasks'])}")
+        lines.append(_short(f"tasks: {', '.join(described['tasks'])}"))
     for index, prototype in enumerate(described["prototypes"]):
         lines.append(f"prototype {index}: {_prototype_text(prototype)}")
     rows = [_row(tensor) for tensor in described["tensors"]]
@@ -152,6 +155,11 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
         "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
     ]
     return lines
+
+
+def _short(line: str) -> str:
+    """A line whose values may be of any length; --json has all of them."""
+    return shortened(line, _LONGEST)
 
 
 def _prototype_text(prototype: dict[str, Any]) -> str:
@@ -177,7 +185,7 @@ def _prototype_text(prototype: dict[str, Any]) -> str:
 def _row(tensor: dict[str, Any]) -> list[str]:
     kind = tensor["kind"]
     if kind == "alias":
-        detail = f"tied to {tensor['of']}"
+        detail = f"tied to {shortened(tensor['of'], NAME)}"
     elif kind == "tensor":
         detail = "as it is"
     else:
@@ -193,5 +201,10 @@ def _row(tensor: dict[str, Any]) -> list[str]:
         if "scale" in tensor:
             detail += f", scale {tensor['scale']:.6g}"
     if "task" in tensor:
-        detail += f", task {tensor['task']}"
-    return [tensor["name"], tensor["dtype"], "×".join(map(str, tensor["shape"])) or "scalar", detail]
+        detail += f", task {shortened(tensor['task'], NAME)}"
+    return [
+        shortened(tensor["name"], 2 * NAME),
+        tensor["dtype"],
+        "×".join(map(str, tensor["shape"])) or "scalar",
+        detail,
+    ]

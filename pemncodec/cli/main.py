@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from .. import __version__
 from ..errors import PemnError
 from ..quoting import LINE, one_line
+from . import show
 
 COMMANDS = ("pack", "unpack", "inspect", "verify")
 
@@ -42,15 +46,19 @@ def cli() -> None:
 
 def main() -> None:
     """Run `pemn`; a PemnError is one line on standard error and exit status 1."""
+    _open_closed_streams()
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _stop)  # so that temporary files are removed
     try:
         cli.main(prog_name="pemn", standalone_mode=False)
-        sys.stdout.flush()
+        with show.standard_output():
+            sys.stdout.flush()
     except click.exceptions.Exit as reason:
         sys.exit(reason.exit_code)
     except click.ClickException as reason:
-        reason.show()
+        vars(reason)["message"] = one_line(reason.message)  # it may quote a name of any length
+        with suppress(OSError):
+            reason.show()
         sys.exit(reason.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
@@ -58,17 +66,39 @@ def main() -> None:
         _fail(str(reason))
     except MemoryError:
         _fail("there is not enough memory on this machine")
-    except OSError as reason:  # of standard output: a full disk, or `pemn inspect … | head`
+    except show.StandardOutputError as wrapped:
+        _give_up_output(wrapped.reason)
+    except OSError as reason:
+        if reason.filename is None:  # of click itself, which prints the help
+            _give_up_output(reason)
+        _fail(f"{os.fsdecode(reason.filename)}: {reason.strerror}")
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that were closed lead nowhere: the next file that is opened would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+
+
+def _give_up_output(reason: OSError) -> NoReturn:
+    """End after standard output failed: what is left in its buffer would fail again."""
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(reason, BrokenPipeError):
-            sys.exit(1)
-        _fail(f"standard output cannot be written: {reason.strerror}")
+    if isinstance(reason, BrokenPipeError):  # `pemn inspect … | head`
+        sys.exit(1)
+    _fail(f"standard output cannot be written: {reason.strerror}")
 
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001
     sys.exit(128 + number)
 
 
-def _fail(message: str, status: int = 1) -> None:
-    click.echo("pemn: " + one_line(message, LINE), err=True)
+def _fail(message: str, status: int = 1) -> NoReturn:
+    with suppress(OSError):
+        click.echo("pemn: " + one_line(message, LINE - len("pemn: ")), err=True)
     sys.exit(status)

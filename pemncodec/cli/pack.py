@@ -9,9 +9,10 @@ import click
 
 from ..errors import CheckpointError, NetworkError
 from ..options import DEFAULT_TRIED, TENSOR_DTYPES, InferenceOptions, Seeding
+from ..quoting import quoted
 from ..report import PackReport
 from . import common, reading, show
-from .target import size_of, target
+from .target import refuse_pipe, refuse_shard, same_file, shard, size_of, target
 
 if TYPE_CHECKING:
     from ..compare import Comparison
@@ -115,9 +116,15 @@ def pack(
     how = reading.read(**arguments)
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
-        raise click.UsageError("--batchnorm-eps says how to fold: give --fold-batchnorm, too")
+        raise click.UsageError("--batchnorm-eps requires --fold-batchnorm")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
-    sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force)
+    inputs = [one for one in (how.masks, how.backbone, arguments["keep_from"]) if one is not None]
+    sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force, inputs)
+    for source in [*sources.values(), how.masks, how.backbone]:
+        if source is not None:
+            refuse_pipe(source)
+    for source in sources.values():
+        refuse_shard(source, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
     from ..base import refuse_base
@@ -169,6 +176,7 @@ def pack(
             watch.check()
     except (CheckpointError, NetworkError) as reason:
         raise type(reason)(f"{_called(sources)}: {reason}") from None
+    report.notes.extend(_shards(sources))
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
         show.lines(_lines(_called(sources), what, before, path, report, comparison, rechecked, verbose))
@@ -181,6 +189,7 @@ def _sources(
     tasks: tuple[str, ...],
     add_to: Path | None,
     force: bool,
+    inputs: list[Path],
 ) -> tuple[dict[str, Path], Path]:
     """Checkpoints by the name of their task (`""` for a single network), and where to write."""
     if not tasks:
@@ -188,7 +197,7 @@ def _sources(
             raise click.UsageError("name a checkpoint, or one a task (--task NAME=FILE)")
         if add_to is not None:
             raise click.UsageError("--add-to adds tasks to a file: name them with --task NAME=FILE")
-        return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force)
+        return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force, inputs)
     if checkpoint is not None:
         raise click.UsageError(
             "with --task there are no arguments: checkpoints are --task NAME=FILE, the output is -o FILE"
@@ -199,12 +208,12 @@ def _sources(
     for text in tasks:
         name, file = _pair(text, "--task")
         if name in sources:
-            raise click.BadParameter(f"{name!r} is named twice", param_hint="--task")
+            raise click.BadParameter(f"{quoted(name)} is named twice", param_hint="--task")
         sources[name] = Path(file)
-    if output_option == add_to and not force:
+    if add_to is not None and same_file(output_option, add_to) and not force:
         raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
     for source in sources.values():
-        target(None, output_option, source, ".pemn", force)  # which is none of them
+        target(None, output_option, source, ".pemn", force, inputs)  # which is none of them
     return sources, output_option
 
 
@@ -212,8 +221,16 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         what = "KEY=VALUE" if option == "--metadata" else "NAME=FILE"
-        raise click.BadParameter(f"{text!r} is not {what}", param_hint=option)
+        raise click.BadParameter(f"{quoted(text)} is not {what}", param_hint=option)
     return key, value
+
+
+def _shards(sources: dict[str, Path]) -> list[str]:
+    """A note for each source that is only a part of a network."""
+    found = [(path, shard(path)) for path in sources.values()]
+    return [
+        f"{path.name} is shard {of[0]} of {of[1]}: the file holds a part of the network" for path, of in found if of
+    ]
 
 
 def _called(sources: dict[str, Path]) -> str:
@@ -256,15 +273,15 @@ def _lines(
     if report.layers:
         lines[0] += f" of {sizes.masked_weights:,} weights"
     if report.tasks:
-        lines.append(f"tasks: {', '.join(report.tasks)}")
+        lines.append(_shortened(f"tasks: {', '.join(report.tasks)}", verbose))
     lines.append(f"mask rule: {_rule(report)}")
     if verbose:
         lines += [f"because: {line}" for line in report.reasons]
-    lines += [f"found: {line}" for line in _some(report.findings, verbose)]
+    lines += [f"found: {_shortened(line, verbose)}" for line in _some(report.findings, verbose)]
     lines += [f"note: {_shortened(line, verbose)}" for line in report.notes]
     lines += [f"converted: {line}" for line in report.conversions]
     if report.dropped:
-        lines.append(f"left out: {', '.join(report.dropped)}")
+        lines.append(_shortened(f"left out: {', '.join(report.dropped)}", verbose))
     dense = sizes.decoded
     lines.append(
         f"{packed}: {show.size(sizes.total)}, {show.ratio(before, sizes.total)} than {what} "

@@ -13,6 +13,7 @@ from .. import strict_json
 from ..errors import MaskRuleError
 from ..metadata import Metadata
 from ..options import RULES, TIES, Keep, PackOptions
+from ..quoting import quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -171,7 +172,7 @@ def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[st
         try:
             fraction = float(number)
         except ValueError:
-            raise click.BadParameter(f"{text!r} is neither K nor PATTERN=K", param_hint="--keep") from None
+            raise click.BadParameter(f"{quoted(text)} is neither K nor PATTERN=K", param_hint="--keep") from None
         if not separator:
             if everything is not None:
                 raise click.BadParameter("one fraction for all other layers is enough", param_hint="--keep")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,9 +31,48 @@ def ratio(before: int, after: int) -> str:
     return f"{before / after:.1f} × smaller" if before >= after else f"{after / max(before, 1):.1f} × larger"
 
 
+class StandardOutputError(Exception):
+    """Standard output cannot be written: the reader of a pipe is gone, a disk is full.
+
+    Attributes:
+        reason: what the system says.
+    """
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Tell an error of standard output from those of files."""
+    try:
+        yield
+    except OSError as reason:
+        raise StandardOutputError(reason) from None
+
+
 def lines(texts: Sequence[str]) -> None:
     """Print lines."""
-    click.echo("\n".join(map(printable, texts)))
+    with standard_output():
+        click.echo("\n".join(map(printable, texts)))
+
+
+def as_json(value: object) -> None:
+    """Print one line of JSON. What could steer the terminal is escaped, and decodes to the same strings."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    text = json.dumps(value, ensure_ascii=encoding != "utf8")
+    if not text.isprintable():
+        text = "".join(
+            c if c.isprintable() else json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in text
+        )
+    with standard_output():
+        click.echo(text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:

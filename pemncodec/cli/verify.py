@@ -9,6 +9,7 @@ import click
 
 from ..errors import CheckpointError, MaskRuleError, MismatchError
 from . import common, reading, show
+from .target import refuse_pipe
 
 
 @click.command()
@@ -35,6 +36,9 @@ def verify(
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
     how = reading.read(**arguments)
+    for source in (against, how.masks, how.backbone):
+        if source is not None:
+            refuse_pipe(source)
     if against is None and (how.given or task is not None):
         raise click.UsageError("--keep, --task, --key and the like say how to compare: give --against, too")
 

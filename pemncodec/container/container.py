@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from itertools import accumulate
 
 from ..errors import ChecksumError, ManifestError
@@ -21,7 +21,7 @@ class Container:
     """An opened file: its manifest, and its sections on demand.
 
     Opening reads header, manifest and page table, and validates them; a page of the payload is
-    checked against its CRC-32 when it is first read.
+    checked against its CRC-32 when it is first read, and again once the file has changed or after a fork.
 
     Attributes:
         header: sizes of the parts.
@@ -47,7 +47,7 @@ class Container:
         validate(self.manifest, self.header.payload_size)
         sizes = [row.size for row in self.manifest.masks] + [row.size for row in self.manifest.blocks]
         self._offsets = [0, *accumulate(sizes)]
-        self._checked = [False] * self.header.pages
+        self._seen: tuple[Hashable, list[bool]] = (source.state(), [False] * self.header.pages)
 
     def mask_payload(self, index: int) -> Payload:
         """The stored bytes of a mask."""
@@ -60,14 +60,15 @@ class Container:
     def check_pages(self) -> Iterator[int]:
         """Check every page that was not read yet; yields the bytes checked so far."""
         for page in range(self.header.pages):
-            if not self._checked[page]:
+            checked = self._checked(self._source.state())
+            if not checked[page]:
                 start = page * PAGE
                 stop = min(start + PAGE, self.header.payload_size)
-                self._check(page, self._source.read(self.header.payload_offset + start, stop - start))
+                self._check(page, self._source.read(self.header.payload_offset + start, stop - start), checked)
             yield min((page + 1) * PAGE, self.header.payload_size)
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._source.close()
 
     def _section(self, index: int) -> Payload:
@@ -75,22 +76,35 @@ class Container:
         if start == stop:
             return b""
         pages = range(start // PAGE, -(-stop // PAGE))
-        if all(self._checked[page] for page in pages):
-            return self._source.read(self.header.payload_offset + start, stop - start)
+        state = self._source.state()
+        checked = self._checked(state)
+        if all(checked[page] for page in pages):
+            found = self._source.read(self.header.payload_offset + start, stop - start)
+            if self._source.state() == state:
+                return found
+            checked = self._checked(self._source.state())
         first = pages.start * PAGE
         last = min(pages.stop * PAGE, self.header.payload_size)
         data = memoryview(self._source.read(self.header.payload_offset + first, last - first))
         for page in pages:
-            if not self._checked[page]:
+            if not checked[page]:
                 offset = page * PAGE - first
-                self._check(page, data[offset : offset + PAGE])
+                self._check(page, data[offset : offset + PAGE], checked)
         return data[start - first : stop - first]
 
-    def _check(self, page: int, data: bytes | memoryview) -> None:
+    def _checked(self, state: Hashable) -> list[bool]:
+        """Which pages were checked while the source was in this state."""
+        seen, checked = self._seen
+        if seen != state:
+            checked = [False] * self.header.pages
+            self._seen = (state, checked)  # at once: another thread may be here, too
+        return checked
+
+    def _check(self, page: int, data: bytes | memoryview, checked: list[bool]) -> None:
         if zlib.crc32(data) != self._page_table[page]:
             where = self.header.payload_offset + page * PAGE
             raise ChecksumError(
                 f"the file is damaged between byte {where} and {where + len(data)} (CRC-32 of page {page} does "
                 "not agree): fetch it again"
             )
-        self._checked[page] = True
+        checked[page] = True

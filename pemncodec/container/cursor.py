@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..errors import FormatError, ManifestError
+from ..quoting import quoted
 
 MAX_VARINT_BYTES = 9
 _LONGER = re.compile(rb"[\x80-\xff]")  # the first byte of an integer of several
@@ -96,7 +97,7 @@ def decode_utf8(data: bytes, what: str, error: type[FormatError]) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise error(f"{what} is not UTF-8: {data[:40]!r}") from None
+        raise error(f"{what} is not UTF-8: {quoted(data)}") from None
 
 
 def varint(value: int) -> bytes:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from ..errors import ManifestError
+from ..quoting import quoted
 from .cursor import Cursor, decode_utf8, varint, varints
 from .manifest import (
     ENTRY_ALIAS,
@@ -68,13 +69,15 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) ->
     kinds = cursor.take(count, "kinds of entries")
     for name, kind in zip(names, kinds, strict=True):
         if kind > ENTRY_ALIAS:
-            raise ManifestError(f"entry {name!r} has the unknown kind {kind}")
+            raise ManifestError(f"entry {quoted(name)} has the unknown kind {kind}")
     tasks = cursor.varints(count, "task of an entry") if has_tasks else [0] * count
     shaped = [index for index in range(count) if kinds[index] != ENTRY_ALIAS]
     ndims = dict(zip(shaped, cursor.take(len(shaped), "ndim of an entry"), strict=True))
     for index, ndim in ndims.items():
         if ndim > MAX_DIMS:
-            raise ManifestError(f"entry {names[index]!r} has {ndim} dimensions, and at most {MAX_DIMS} are allowed")
+            raise ManifestError(
+                f"entry {quoted(names[index])} has {ndim} dimensions, and at most {MAX_DIMS} are allowed"
+            )
     shapes = {index: tuple(cursor.varints(ndim, "a dimension", MAX_ELEMENTS)) for index, ndim in ndims.items()}
 
     def of_kind(kind: int) -> list[int]:
@@ -109,9 +112,9 @@ def _read_tiled(
     scaled = cursor.take(len(tiled), "scaled of a layer")
     for index, zero, flag in zip(tiled, zeros, scaled, strict=True):
         if zero > ZERO_SECOND or flag > 1:
-            raise ManifestError(f"layer {names[index]!r}: zero {zero} or scaled {flag} is unknown")
+            raise ManifestError(f"layer {quoted(names[index])}: zero {zero} or scaled {flag} is unknown")
     scales = [
-        read_scale(cursor, repr(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)
+        read_scale(cursor, quoted(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)
     ]
     with_second = sum(zero == ZERO_SECOND for zero in zeros)
     seconds = iter(cursor.varints(with_second, "second prototype of a layer"))

@@ -15,6 +15,7 @@ from ..errors import (
     TruncatedError,
     VersionError,
 )
+from ..quoting import quoted
 from ..sniff import accident
 
 MAGIC = b"\x89PEMN\r\n\x1a"
@@ -83,7 +84,7 @@ def read_header(data: bytes, file_size: int) -> Header:
     if len(data) < len(MAGIC) and MAGIC.startswith(data):
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its signature: fetch it again")
     if data[: len(MAGIC)] != MAGIC:
-        what = accident(data) or f"begins with {data[:8]!r}"
+        what = accident(data) or f"begins with {quoted(data[:8])}"
         raise MagicError(f"this is no .pemn file: it {what}")
     if len(data) < 10:
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its header: fetch it again")

@@ -2,64 +2,151 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from pathlib import Path
-from threading import Lock
-from typing import BinaryIO, Protocol
+import stat
+from collections.abc import Callable, Hashable
+from io import BytesIO
+from typing import Protocol
 
 from ..errors import FileAccessError, TruncatedError
+from ..forks import ProcessLock, generation
+
+# What is asked for at a time: Linux reads at most 0x7ffff000 bytes a call, and others refuse 2 GiB or more.
+_AT_A_TIME = 1 << 30
 
 
 class Source(Protocol):
-    """Random access to the bytes of a `.pemn` file."""
+    """Random access to the bytes of a `.pemn` file, for any number of threads, also in forked children."""
 
     size: int
 
     def read(self, start: int, count: int) -> bytes:
-        """`count` bytes from `start`; TruncatedError if they are not there."""
+        """`count` bytes from `start`.
+
+        Raises:
+            TruncatedError: they are not there.
+            FileAccessError: they cannot be read, or the source was closed.
+        """
+
+    def state(self) -> Hashable:
+        """A value that differs once bytes that were read may have changed, or the process is another one."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the source; what reads at the moment finishes."""
 
 
 class MemorySource:
     """Bytes in memory."""
 
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._data = memoryview(data).cast("B")
+        view = memoryview(data)
+        self._data = (view if view.c_contiguous else memoryview(bytes(view))).cast("B")
         self.size = len(self._data)
 
     def read(self, start: int, count: int) -> bytes:
-        return bytes(self._data[start : start + count])
+        try:
+            return bytes(self._data[start : start + count])
+        except ValueError:
+            raise FileAccessError("the file was closed: open it again") from None
+
+    def state(self) -> Hashable:
+        return generation()
 
     def close(self) -> None:
         self._data.release()
 
 
 class FileSource:
-    """A file, read piece by piece by any thread: a memory map would crash if the file shrank under it."""
+    """A file that is read by position. It is not mapped, because a map would crash if the file shrank under it.
+
+    Raises:
+        OSError: the file cannot be opened, or is no regular file.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._file: BinaryIO = Path(path).open("rb")  # noqa: SIM115 (closed by close())
-        self._lock = Lock()
-        try:
-            self.size = os.fstat(self._file.fileno()).st_size
-        except BaseException:
-            self._file.close()
-            raise
+        self._handle: _Handle | None = _Handle(path)
+        self.size = self._handle.status().st_size
 
     def read(self, start: int, count: int) -> bytes:
+        handle = self._opened()
         try:
-            with self._lock:
-                self._file.seek(start)
-                data = self._file.read(count)
+            data = handle.read(start, min(count, _AT_A_TIME))
+            if len(data) < count and data:  # an interrupted or a large read: it goes on where it ended
+                data = _rest(handle, start, count, data)
         except OSError as reason:
             raise FileAccessError(f"the file cannot be read at byte {start}: {reason.strerror}") from None
-        except ValueError:
-            raise FileAccessError("the file was closed") from None
         if len(data) < count:
             raise TruncatedError(f"the file became shorter while it was read: {count} bytes at {start} are gone")
         return data
 
+    def state(self) -> Hashable:
+        status = self._opened().status()
+        return generation(), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
     def close(self) -> None:
-        self._file.close()
+        self._handle = None
+
+    def _opened(self) -> _Handle:
+        handle = self._handle
+        if handle is None:
+            raise FileAccessError("the file was closed: open it again")
+        return handle
+
+
+def _rest(handle: _Handle, start: int, count: int, data: bytes) -> bytes:
+    whole = BytesIO()
+    while data:
+        whole.write(data)
+        data = handle.read(start + whole.tell(), min(count - whole.tell(), _AT_A_TIME))
+    return whole.getvalue()
+
+
+class _Handle:
+    """A descriptor of a regular file that is closed when nobody uses it any more.
+
+    Closed at once, its number could name another file before a thread that took the number has used it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._number = -1
+        self._path = os.path.abspath(path)  # noqa: PTH100 (a Path would lose what is after a final slash)
+        self._lock = ProcessLock()
+        self._process = generation()
+        self._number = _open(self._path)
+        mode = self.status().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.ESPIPE, "a pipe or device, and it is read by position: save it in a file first")
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if self._number >= 0:
+            close(self._number)
+
+    def status(self) -> os.stat_result:
+        """Size and times of the file now."""
+        return os.fstat(self._number)
+
+    def read(self, start: int, count: int) -> bytes:
+        """At most `count` bytes from `start`; no bytes after the end."""
+        if hasattr(os, "pread"):
+            return os.pread(self._number, count, start)
+        with self._lock:
+            if self._process != generation():  # a forked child shares the position of its parent
+                self._open_again()
+            os.lseek(self._number, start, os.SEEK_SET)
+            return os.read(self._number, count)
+
+    def _open_again(self) -> None:
+        number = _open(self._path)
+        if not os.path.samestat(os.fstat(number), self.status()):
+            os.close(number)
+            raise OSError(errno.ESTALE, "another file is at its path now")
+        os.close(self._number)
+        self._number, self._process = number, generation()
+
+
+def _open(path: str) -> int:
+    # O_NONBLOCK: the opening of a pipe would wait for who writes into it.
+    return os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

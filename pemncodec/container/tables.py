@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..dtypes import BY_ID
 from ..errors import ManifestError
+from ..quoting import quoted
 from .cursor import Cursor, text, varint, varints
 from .entries import read_entries, write_entries
 from .generator_rows import read_generator, write_generator
@@ -36,9 +37,9 @@ def read_metadata(cursor: Cursor) -> dict[str, str]:
     for _ in range(cursor.varint("number of metadata", cursor.remaining)):
         key = cursor.text("metadata key")
         if key.encode() <= last:
-            raise ManifestError(f"metadata key {key!r} is empty or not in ascending order")
+            raise ManifestError(f"metadata key {quoted(key)} is empty or not in ascending order")
         last = key.encode()
-        metadata[key] = cursor.text(f"metadata {key!r}")
+        metadata[key] = cursor.text(f"metadata {quoted(key)}")
     return metadata
 
 

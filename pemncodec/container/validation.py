@@ -10,6 +10,7 @@ import re
 
 from ..dtypes import FLOAT32
 from ..errors import ManifestError
+from ..quoting import quoted
 from .manifest import (
     BASE_KEY,
     MAX_ELEMENTS,
@@ -48,7 +49,7 @@ def validate(manifest: Manifest, payload_size: int) -> None:
 
 def _validate_base(manifest: Manifest) -> None:
     if manifest.base is not None and not re.fullmatch("[0-9a-f]{64}", manifest.base):
-        raise ManifestError(f"the file is a delta, and its {BASE_KEY} is {manifest.base[:80]!r}: no SHA-256")
+        raise ManifestError(f"the file is a delta, and its {BASE_KEY} is {quoted(manifest.base)}: no SHA-256")
 
 
 def _validate_tasks(manifest: Manifest) -> None:
@@ -73,7 +74,7 @@ def _validate_prototypes(manifest: Manifest) -> None:
 
 
 def _validate_entry(manifest: Manifest, index: int, row: EntryRow) -> None:
-    where = f"entry {row.name!r}"
+    where = f"entry {quoted(row.name)}"
     if row.task > len(manifest.tasks):
         raise ManifestError(f"{where} belongs to task {row.task} of {len(manifest.tasks)}")
     if isinstance(row, AliasRow):
@@ -95,14 +96,14 @@ def _validate_entry(manifest: Manifest, index: int, row: EntryRow) -> None:
 
 
 def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
-    where = f"alias {row.name!r}"
+    where = f"alias {quoted(row.name)}"
     if row.target >= index:
         raise ManifestError(f"{where} stands for entry {row.target}, which does not come before it")
     target = manifest.entries[row.target]
     if isinstance(target, AliasRow):
-        raise ManifestError(f"{where} stands for {target.name!r}, which is an alias itself")
+        raise ManifestError(f"{where} stands for {quoted(target.name)}, which is an alias itself")
     if target.task not in (0, row.task):
-        raise ManifestError(f"{where} stands for {target.name!r} of another task")
+        raise ManifestError(f"{where} stands for {quoted(target.name)} of another task")
 
 
 def _mask_length(manifest: Manifest, mask: int, where: str) -> int:
@@ -138,7 +139,7 @@ def _validate_names(manifest: Manifest) -> None:
     seen: set[tuple[str, int]] = set()
     for row in manifest.entries:
         if (row.name, row.task) in seen or (row.task and row.name in common):
-            raise ManifestError(f"the name {row.name!r} appears twice")
+            raise ManifestError(f"the name {quoted(row.name)} appears twice")
         seen.add((row.name, row.task))
 
 

@@ -6,12 +6,12 @@ States on the way are kept, so that a later stretch does not begin at the beginn
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import kernels
+from ..forks import ProcessLock
 
 Draws = NDArray[np.uint32]
 
@@ -54,7 +54,7 @@ class Stream:
     """
 
     def __init__(self, seed: int) -> None:
-        self._lock = Lock()
+        self._lock = ProcessLock()
         self._states = [_first_state(seed & 0xFFFFFFFF)]
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class Stream:
 
 
 _streams: OrderedDict[int, Stream] = OrderedDict()
-_lock = Lock()
+_lock = ProcessLock()
 
 
 def stream(seed: int) -> Stream:

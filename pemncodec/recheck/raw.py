@@ -31,7 +31,8 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
         return {file.relative_to(path).as_posix(): read(file, unsafe=unsafe) for file in files}
-    head = path.open("rb").read(16)
+    with path.open("rb") as file:
+        head = file.read(16)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -78,7 +78,6 @@ def names() -> list[Bad]:
         torch_bad(
             "scores of fewer dimensions", given, _but({"fc1.scores": state["fc1.scores"].flatten()}), "of another shape"
         ),
-        torch_bad("scores without a weight", given, _but({"conv2.weight": None}), "scores without a weight"),
         torch_bad("two kinds of scores of one weight", given, both, "two masks of one weight"),
     ]
 
@@ -114,10 +113,6 @@ def explicit() -> list[Bad]:
                 ("mask with a half", parts["0.weight_mask"] * 0.5, "a mask beside 0 and 1"),
             )
         ),
-        torch_bad("torch prune, mask without a tensor", {}, _less(parts, "0.weight_orig"), "a mask without a tensor"),
-        torch_bad(
-            "torch prune, tensor without a mask", {}, _less(parts, "0.weight_mask"), "no mask beside 0.weight_orig"
-        ),
         torch_bad(
             "torch prune, the dense tensor beside the pruned one",
             {},
@@ -125,10 +120,6 @@ def explicit() -> list[Bad]:
             "0.weight is there twice",
         ),
     ]
-
-
-def _less(state: StateDict, name: str) -> StateDict:
-    return {key: tensor for key, tensor in state.items() if key != name}
 
 
 def unsafe() -> list[Bad]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ... import bits
 from ...bits import PIECE
+from ...forks import cached_property
 from ...mask import Mask
 from ...words import Words
 

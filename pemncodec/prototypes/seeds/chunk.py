@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...forks import cached_property
 from ..mt19937 import Stream
 from ..pytorch_numbers import bits24
 
