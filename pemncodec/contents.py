@@ -56,8 +56,8 @@ class Budget:
         """
         if count > self._left:
             raise LimitError(
-                f"the original layout takes more than the {self._size} bytes that max_bytes allows ({what}): raise it if "
-                "you trust the file"
+                f"the original layout takes more than the {self._size} bytes that max_bytes allows ({what}): raise it "
+                "if you trust the file"
             )
 
 
@@ -203,12 +203,12 @@ class FileContents:
         prototype = manifest.prototypes[row.prototype] if isinstance(row, TiledRow) else None
         generator = generator_of(prototype) if isinstance(prototype, GeneratorRow) else None
         if not isinstance(row, TiledRow) or not isinstance(generator, Generator):
-            raise OutputError(f"{quoted(name)} is not filled by a generator, so there is no recipe for it: use 'masked'")
+            raise OutputError(f"{quoted(name)} is not filled by a generator, so it has no recipe: use 'masked'")
         factor = None if row.scale_bits is None else float32_of(row.scale_bits)
         recipe = Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
         if row.phase or not _can_be_said(recipe):
             raise OutputError(
-                f"{quoted(name)} is filled in a way that no recipe says (phase, patches, scale or zero bits): use 'dense'"
+                f"{quoted(name)} is filled as no recipe says (phase, patches, scale or zero bits): use 'dense'"
             )
         return recipe
 
@@ -232,8 +232,7 @@ class FileContents:
         row = self._row(name)
         if isinstance(row, TiledRow) and row.zero != ZERO_ZERO:
             raise OutputError(
-                f"{quoted(name)} has zero bits that stand for other values than zero, which this layout cannot say: use "
-                "'dense'"
+                f"{quoted(name)} has zero bits that stand for other values, which this layout cannot say: use 'dense'"
             )
         if isinstance(row, TensorRow):
             raise OutputError(f"{quoted(name)} has no mask, and this layout needs one: use another layout")

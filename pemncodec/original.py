@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def load_original(
         said = metadata.read(manifest.metadata)
         family = _family(said)
         budget = Budget(max_bytes)
-        budget.take(sum(row.length * manifest.prototype_dtype(i).itemsize for i, row in enumerate(manifest.prototypes)), "prototypes")
+        lengths = [row.length for row in manifest.prototypes]
+        sizes = [manifest.prototype_dtype(number).itemsize for number in range(len(lengths))]
+        budget.take(sum(map(mul, lengths, sizes)), "prototypes")
         contents = FileContents(OpenFile(decoder, said, budget), task)
         if task is not None and not said.separate:
             raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")

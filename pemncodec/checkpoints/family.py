@@ -166,7 +166,7 @@ def beside(weight: str, what: str) -> str:
         OutputError: the tensor has another name, which this layout cannot say.
     """
     if weight != "weight" and not weight.endswith(".weight"):
-        raise OutputError(f"{quoted(weight)} is masked, and this layout has masks for X.weight only: use another layout")
+        raise OutputError(f"{quoted(weight)} is masked, and this layout masks X.weight only: use another layout")
     return weight[: -len("weight")] + what
 
 
