@@ -57,11 +57,13 @@ def load_original(
         manifest = decoder.manifest
         said = metadata.read(manifest.metadata)
         family = _family(said)
-        budget = Budget(max_bytes)
+        budget = Budget(max_bytes, len(manifest.entries))
         lengths = [row.length for row in manifest.prototypes]
         sizes = [manifest.prototype_dtype(number).itemsize for number in range(len(lengths))]
         budget.take(sum(map(mul, lengths, sizes)), "prototypes")
-        contents = FileContents(OpenFile(decoder, said, budget), task)
+        file = OpenFile(decoder, said, budget)
+        file.check_patterns()
+        contents = FileContents(file, task)
         if task is not None and not said.separate:
             raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
         contents.check_size()

@@ -58,7 +58,7 @@ def test_a_folder_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     (run / "masks").rename(tmp_path / "elsewhere")
     (run / "masks").symlink_to("../elsewhere")
-    with pytest.raises(UnreadableCheckpointError, match="masks/layer0.npy leads out of the folder"):
+    with pytest.raises(UnreadableCheckpointError, match=r"masks/layer0.npy leads out of the folder"):
         effective(run)
 
 
@@ -164,6 +164,11 @@ def header(text: str, version: bytes = b"\x01\x00") -> bytes:
     return b"\x93NUMPY" + version + len(padded).to_bytes(2, "little") + padded + bytes(8)
 
 
+def shaped(shape: str) -> bytes:
+    """As `header`, of float32 values."""
+    return header("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + "}")
+
+
 @pytest.mark.parametrize(
     "array",
     [
@@ -217,12 +222,12 @@ RECORDS = np.zeros(2, dtype=[("a", "<f4"), ("b", "<i2")])
         (npy(np.zeros(3, dtype="V4")), "not numbers"),
         (npy(VALUES) + b"\0", "49 bytes of values, not 12 of float32"),
         (npy(VALUES)[:-1], "47 bytes of values, not 12 of float32"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}")[:-8], "0 bytes of values, not 2 of float32"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (%d,)}" % 2**40), "8 bytes of values, not 1099"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d)}" % (2**62, 2**62)), "shape is too large"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, %d, 4)}" % 2**61), "shape is too large"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (-2, -1)}"), "its shape is none"),
-        (header("{'descr': '<f4', 'fortran_order': False, 'shape': (%s)}" % ("1, " * 200)), "its shape is none"),
+        (shaped("(2,)")[:-8], "0 bytes of values, not 2 of float32"),
+        (shaped(f"({2**40},)"), "8 bytes of values, not 1099"),
+        (shaped(f"({2**62}, {2**62})"), "shape is too large"),
+        (shaped(f"(0, {2**61}, 4)"), "shape is too large"),
+        (shaped("(-2, -1)"), "its shape is none"),
+        (shaped("(" + "1, " * 200 + ")"), "its shape is none"),
         (header("{'descr': '<f4', 'fortran_order': 3, 'shape': (2,)}"), "damaged .npy header"),
         (header("{'descr': ('<f4', (2,)), 'fortran_order': False, 'shape': (1,)}"), "not numbers|damaged .npy header"),
         (header("{'descr': [], 'fortran_order': False, 'shape': (1,)}"), "not numbers|damaged .npy header"),
@@ -259,5 +264,5 @@ def test_every_prefix_and_every_byte(tmp_path: Path) -> None:
 def test_an_array_in_a_folder_that_is_none(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     (run / "masks" / "layer0.npy").write_bytes(npy(OBJECTS, allow_pickle=True))
-    with pytest.raises(CheckpointError, match="layer0.npy holds Python objects"):
+    with pytest.raises(CheckpointError, match=r"layer0.npy holds Python objects"):
         effective(run)

@@ -1,4 +1,4 @@
-"""The `pemn.` keys of a file: what is written is read again, and whatever a stranger writes ends in one kind of error."""
+"""The `pemn.` keys of a file: what is written is read again, and what a stranger writes ends in one kind of error."""
 
 from __future__ import annotations
 

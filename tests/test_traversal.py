@@ -1,4 +1,4 @@
-"""No name of a `.pemn` file or of a checkpoint reaches the file system unless it is plain: nothing outside the output."""
+"""No name of a file or checkpoint reaches the file system unless it is plain: nothing outside the output changes."""
 
 from __future__ import annotations
 

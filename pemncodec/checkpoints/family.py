@@ -13,7 +13,7 @@ from .. import torch_tensors
 from ..draft import Draft
 from ..dtypes import BY_NAME
 from ..errors import OutputError, UnknownLayoutError
-from ..options import Fractions, PackOptions
+from ..options import Keep, PackOptions
 from ..quoting import quoted
 from ..recipe import Recipe
 from .state import State, unwrap
@@ -65,8 +65,8 @@ class Contents(Protocol):
         """The mask rule."""
 
     @property
-    def keep(self) -> Fractions | None:
-        """The fraction kept that the rule was given."""
+    def fractions(self) -> Keep | None:
+        """The fractions kept that the rule was given."""
 
     @property
     def threshold(self) -> float | None:

@@ -34,7 +34,7 @@ def load_array(path: Path) -> np.ndarray[Any, Any]:
             count = math.prod(shape)
             if count * dtype.itemsize != size - file.tell():
                 raise UnreadableCheckpointError(
-                    f"{path} has {size - file.tell()} bytes of values, not {count} of {dtype} as it says: fetch it again"
+                    f"{path} has {size - file.tell()} bytes of values, not {count} of {dtype}: fetch it again"
                 )
             values = np.fromfile(file, dtype=dtype, count=count)
     except OSError as reason:

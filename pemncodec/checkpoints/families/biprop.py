@@ -85,7 +85,7 @@ def restore(contents: Contents) -> Tensors:
 def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     alpha, scores = weight_and_scores(contents, name)
     mask = contents.mask(name)
-    keep = Keep.of(contents.keep)
+    keep = contents.fractions
     if contents.rule != "global" and (keep is None or keep(name) is None):
         raise OutputError(f"the file does not say which fraction {quoted(name)} keeps: use another layout")
     contents.room(_TRANSIENT * alpha.numel(), f"the search for weights of {quoted(name)}")
