@@ -153,7 +153,7 @@ def said(rng: random.Random) -> dict[str, str]:
         metadata.MASK_RULE: rng.choice([*metadata.MASK_RULES * 4, "zzz"]),
         metadata.ORIGINAL: details,
     }
-    optional = {
+    optional: dict[str, list[Any]] = {
         metadata.KEEP: [0.5, 0.5, 0.5, {"*": 0.5}, {"l*": 0.25, "weight": 1}],
         metadata.THRESHOLD: [0.5, 0, 0.005, 2.5],
         metadata.DROPPED: [["scores"], []],

@@ -164,8 +164,10 @@ def test_a_draft_that_cannot_be_said(original: dict[str, Any], said: str) -> Non
 
 def test_keys_of_checkpoints_that_a_file_cannot_say() -> None:
     state = {"a": torch.ones(2)}
+    key: Any = ("a", 1)
+    nested: Any = {key: state}
     with pytest.raises(CheckpointError, match="must be a string or an integer"):
-        pemncodec.save({("a", 1): state}, key=("a", 1))  # type: ignore[arg-type]
+        pemncodec.save(nested, key=key)
     patterns = {f"{number:04}*" + "x" * 100: 0.5 for number in range(200)}
     draft = draft_of(state, PackOptions())
     draft.keep = patterns
