@@ -143,4 +143,5 @@ def is_folder(source: PathOrBytes) -> bool:
     """
     with naming(source):
         said = metadata.read(metadata_of(source))
-    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and "model" in said.details)
+    models = any("model" in details for details in (said.details, *said.of_task.values()))
+    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and models)
