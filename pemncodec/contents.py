@@ -27,17 +27,20 @@ from .recipe import Recipe
 
 # Characters of patterns times characters of names: a second or two.
 _MOST_MATCHING = 1 << 31
+_MORE_TENSORS = 1 << 14
 
 
 class Budget:
-    """Bytes that may still be made.
+    """What may still be made.
 
     Args:
-        size: `max_bytes` of the caller.
+        size: bytes: `max_bytes` of the caller.
+        entries: of the file. A few tensors may be made of each, so that tasks that share all of them cost little.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, entries: int) -> None:
         self._size = self._left = size
+        self._tensors = 4 * entries + _MORE_TENSORS
 
     def take(self, count: int, what: str) -> None:
         """Count what is about to be made.
@@ -46,7 +49,10 @@ class Budget:
             LimitError: it is more than what is left.
         """
         self.check(count, what)
+        if not self._tensors:
+            raise LimitError(f"the original layout takes more tensors than the file can be thought to hold ({what})")
         self._left -= count
+        self._tensors -= 1
 
     def check(self, count: int, what: str) -> None:
         """Refuse what would not fit, and count nothing.
@@ -56,8 +62,8 @@ class Budget:
         """
         if count > self._left:
             raise LimitError(
-                f"the original layout takes more than the {self._size} bytes that max_bytes allows ({what}): raise it if "
-                "you trust the file"
+                f"the original layout takes more than the {self._size} bytes that max_bytes allows ({what}): raise it "
+                "if you trust the file"
             )
 
 
@@ -74,6 +80,17 @@ class OpenFile:
     decoder: Decoder
     said: Metadata
     budget: Budget
+
+    def check_patterns(self) -> None:
+        """Refuse fractions by pattern that would take long to match.
+
+        Raises:
+            MetadataError: there are too many for so many names.
+        """
+        names = sum(len(row.name) for row in self.decoder.manifest.entries)
+        for keep in (self.said.keep, *self.said.keep_of_task.values()):
+            if isinstance(keep, dict) and names * sum(map(len, filter(Keep.is_wildcard, keep))) > _MOST_MATCHING:
+                raise MetadataError("metadata 'pemn.keep' has too many patterns for so many layers: use another layout")
 
     @cached_property
     def by_task(self) -> dict[int, list[int]]:
@@ -113,8 +130,6 @@ class FileContents:
 
     Raises:
         NotFoundError: there is no such task.
-        LimitError: the dense tensors alone are more than the budget has.
-        MetadataError: there are too many patterns of fractions for so many layers.
     """
 
     def __init__(self, file: OpenFile, task: str | None) -> None:
@@ -127,13 +142,13 @@ class FileContents:
         self._own = file.indices(self._number) if self._number else {}
         self.details: Mapping[str, Any] = said.details
         self.rule = said.mask_rule
-        self.keep = said.keep
+        self._keep = said.keep
         self.threshold = said.threshold
         self._prefix: str = said.details.get("prefix", "")
-        if isinstance(said.keep, dict):
-            patterns = sum(map(len, filter(Keep.is_wildcard, said.keep)))
-            if patterns * sum(len(row.name) for row in file.decoder.manifest.entries) > _MOST_MATCHING:
-                raise MetadataError("metadata 'pemn.keep' has too many patterns for so many layers: use another layout")
+
+    @cached_property
+    def fractions(self) -> Keep | None:
+        return Keep.of(self._keep)
 
     @property
     def names(self) -> Sequence[str]:
@@ -203,12 +218,12 @@ class FileContents:
         prototype = manifest.prototypes[row.prototype] if isinstance(row, TiledRow) else None
         generator = generator_of(prototype) if isinstance(prototype, GeneratorRow) else None
         if not isinstance(row, TiledRow) or not isinstance(generator, Generator):
-            raise OutputError(f"{quoted(name)} is not filled by a generator, so there is no recipe for it: use 'masked'")
+            raise OutputError(f"{quoted(name)} is not filled by a generator, so it has no recipe: use 'masked'")
         factor = None if row.scale_bits is None else float32_of(row.scale_bits)
         recipe = Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
         if row.phase or not _can_be_said(recipe):
             raise OutputError(
-                f"{quoted(name)} is filled in a way that no recipe says (phase, patches, scale or zero bits): use 'dense'"
+                f"{quoted(name)} is filled as no recipe says (phase, patches, scale or zero bits): use 'dense'"
             )
         return recipe
 
@@ -232,8 +247,7 @@ class FileContents:
         row = self._row(name)
         if isinstance(row, TiledRow) and row.zero != ZERO_ZERO:
             raise OutputError(
-                f"{quoted(name)} has zero bits that stand for other values than zero, which this layout cannot say: use "
-                "'dense'"
+                f"{quoted(name)} has zero bits that stand for other values, which this layout cannot say: use 'dense'"
             )
         if isinstance(row, TensorRow):
             raise OutputError(f"{quoted(name)} has no mask, and this layout needs one: use another layout")

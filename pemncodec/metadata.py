@@ -96,7 +96,7 @@ _BOOL = Rule("true or false", lambda value: isinstance(value, bool))
 _FILE = Rule("the plain name of a file, or several with slashes", is_plain_path)
 _FOLDER = Rule("the plain name of a folder", lambda value: is_plain_path(value) and "/" not in value)
 _INTEGER_DTYPE = Rule("an integer dtype", lambda value: isinstance(value, str) and value in _INTEGERS)
-_FRACTIONS = Rule(f"a fraction above 0, at most 1, or such by pattern (of {MAX_PATTERNS} characters)", _is_fractions)
+_FRACTIONS = Rule(f"a fraction in (0, 1], or such by pattern (of {MAX_PATTERNS} characters)", _is_fractions)
 
 # What `Draft.original` may hold: what else a layout needs to be written again, all of it optional.
 DETAILS: Mapping[str, Rule] = MappingProxyType(
@@ -189,7 +189,7 @@ def read(metadata: Mapping[str, str]) -> Metadata:
         _check_details(found)
     return Metadata(
         layout=metadata.get(LAYOUT, ""),
-        mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a rule that is known", MASK_RULES.__contains__)),
+        mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a known rule", MASK_RULES.__contains__)),
         keep=_json(metadata, KEEP, _FRACTIONS, None),
         threshold=_threshold(metadata),
         details=details,
@@ -199,7 +199,9 @@ def read(metadata: Mapping[str, str]) -> Metadata:
         dropped=tuple(_json(metadata, DROPPED, Rule("a list of strings", _list_of(lambda v: isinstance(v, str))), [])),
         eps=_json(metadata, FOLD_BATCHNORM, _FOLDED, {"eps": None})["eps"],
         tensor_dtype=_json(metadata, TENSOR_DTYPE, _ROUNDED, {"dtype": None})["dtype"],
-        base=_checked(BASE, metadata[BASE], Rule("a SHA-256", _DIGEST.fullmatch)) if BASE in metadata else None,
+        base=_checked(BASE, metadata[BASE], Rule("a SHA-256", lambda v: bool(_DIGEST.fullmatch(v))))
+        if BASE in metadata
+        else None,
     )
 
 
@@ -207,18 +209,19 @@ def write(draft: Draft) -> dict[str, str]:
     """The `pemn.` keys for a draft; `read` takes them.
 
     Raises:
-        UnknownLayoutError: a detail of the layout is nothing that can be said: the state_dict stands under a key that is
-            neither a string nor an integer, or a file of the checkpoint has no plain name.
+        UnknownLayoutError: a detail of the layout cannot be said: the state_dict stands under a key that is neither a
+            string nor an integer, or a file of the checkpoint has no plain name.
         MaskRuleError: the fractions have too many patterns.
     """
     shared = {key: value for key, value in draft.original.items() if key not in (SEPARATE, OF_TASK, KEEP_OF_TASK)}
     for details in (shared, *draft.original.get(OF_TASK, {}).values()):
         for key, value in details.items():
             if not DETAILS[key].holds(value):
-                raise UnknownLayoutError(f"{key!r} of the checkpoint is {quoted(value)}, and must be {DETAILS[key].says}")
+                says = DETAILS[key].says
+                raise UnknownLayoutError(f"{key!r} of the checkpoint is {quoted(value)}, and must be {says}")
     for keep in (draft.keep, *draft.original.get(KEEP_OF_TASK, {}).values()):
         if keep is not None and not _is_fractions(keep):
-            raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters: give fewer (or whole names)")
+            raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters: give fewer")
     own = {LAYOUT: draft.layout, MASK_RULE: draft.mask_rule}
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
@@ -259,7 +262,7 @@ def _json(metadata: Mapping[str, str], key: str, rule: Rule, otherwise: Any) -> 
     return _checked(key, value, rule)
 
 
-_REST = "; the file loads in every layout but its original one"
+_REST = "; the file still loads as 'dense'"
 
 
 def _checked(key: str, value: Any, rule: Rule) -> Any:
@@ -288,7 +291,8 @@ def _check_details(details: Mapping[str, Any]) -> None:
 
 
 def _sorted(value: Any) -> Any:
-    """The same value with the keys of all objects in order: the same network gives the same bytes."""
+    """The same value with the keys of all objects in order, as files always had them."""
     if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
+        # of fractions by pattern the first that matches counts
+        return {key: value[key] if key == KEEP_OF_TASK else _sorted(value[key]) for key in sorted(value)}
     return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value

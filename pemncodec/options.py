@@ -95,9 +95,10 @@ class Keep:
         names, patterns = self._places
         whole = [names[name] for name in (weight, weight.removesuffix(".weight")) if name in names]
         before = min(whole, default=len(self.fractions))
-        return next((place for place in patterns if place < before and _matches(self.fractions[place][0], weight)), (
-            before if whole else None
-        ))
+        return next(
+            (place for place in patterns if place < before and _matches(self.fractions[place][0], weight)),
+            (before if whole else None),
+        )
 
     @property
     def plain(self) -> float | dict[str, float]:

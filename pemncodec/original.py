@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from operator import mul
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,13 @@ def load_original(
         manifest = decoder.manifest
         said = metadata.read(manifest.metadata)
         family = _family(said)
-        budget = Budget(max_bytes)
-        budget.take(sum(row.length * manifest.prototype_dtype(i).itemsize for i, row in enumerate(manifest.prototypes)), "prototypes")
-        contents = FileContents(OpenFile(decoder, said, budget), task)
+        budget = Budget(max_bytes, len(manifest.entries))
+        lengths = [row.length for row in manifest.prototypes]
+        sizes = [manifest.prototype_dtype(number).itemsize for number in range(len(lengths))]
+        budget.take(sum(map(mul, lengths, sizes)), "prototypes")
+        file = OpenFile(decoder, said, budget)
+        file.check_patterns()
+        contents = FileContents(file, task)
         if task is not None and not said.separate:
             raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
         contents.check_size()
@@ -153,4 +158,5 @@ def is_folder(source: PathOrBytes) -> bool:
     """
     with naming(source):
         said = metadata.read(metadata_of(source))
-    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and "model" in said.details)
+    models = any("model" in details for details in (said.details, *said.of_task.values()))
+    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and models)

@@ -51,13 +51,24 @@ def plain_path(name: str) -> tuple[str, ...]:
         MetadataError: one is not, or the path has more than `MAX_PATH_BYTES` bytes.
     """
     parts = tuple(name.split("/"))
-    for part in parts:
-        reason = why_not_plain(part)
-        if reason is not None:
-            raise MetadataError(f"{quoted(name)} cannot be the name of a file: {reason}; use another layout")
-    if len(name.encode()) > MAX_PATH_BYTES:
-        raise MetadataError(f"{quoted(name)} cannot be the name of a file: it is too long; use another layout")
+    reasons = (reason for reason in map(why_not_plain, parts) if reason is not None)
+    _refuse(name, next(reasons, None) or ("is too long" if len(name.encode()) > MAX_PATH_BYTES else None))
     return parts
+
+
+def plain_name(name: str) -> str:
+    """The name, if it is one plain component.
+
+    Raises:
+        MetadataError: it is not.
+    """
+    _refuse(name, why_not_plain(name))
+    return name
+
+
+def _refuse(name: str, reason: str | None) -> None:
+    if reason is not None:
+        raise MetadataError(f"{quoted(name)} cannot be the name of a file: it {reason}; use another layout")
 
 
 def is_plain_path(name: object) -> bool:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 # What metadata needs is far below; a text of the size of a manifest stays below 64 MB of objects.

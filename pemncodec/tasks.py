@@ -21,7 +21,7 @@ from .quoting import quoted
 from .words import Words, word_type
 
 # Entries of all tasks together, those that they share counted in each.
-_MOST_ENTRIES = 1 << 24
+_MOST_ENTRIES = 1 << 20
 
 
 def merge(drafts: Mapping[str, Draft]) -> Draft:

@@ -13,7 +13,7 @@ from ..draft import Draft
 from ..dtypes import BY_NAME
 from ..errors import OutputError, UnknownLayoutError
 from ..forks import cached_property
-from ..options import Fractions, PackOptions
+from ..options import Keep, PackOptions
 from ..quoting import quoted
 from ..recipe import Recipe
 from .state import State, unwrap
@@ -65,8 +65,8 @@ class Contents(Protocol):
         """The mask rule."""
 
     @property
-    def keep(self) -> Fractions | None:
-        """The fraction kept that the rule was given."""
+    def fractions(self) -> Keep | None:
+        """The fractions kept that the rule was given."""
 
     @property
     def threshold(self) -> float | None:
@@ -180,7 +180,7 @@ def beside(weight: str, what: str) -> str:
         OutputError: the tensor has another name, which this layout cannot say.
     """
     if weight != "weight" and not weight.endswith(".weight"):
-        raise OutputError(f"{quoted(weight)} is masked, and this layout has masks for X.weight only: use another layout")
+        raise OutputError(f"{quoted(weight)} is masked, and this layout masks X.weight only: use another layout")
     return weight[: -len("weight")] + what
 
 

@@ -1,6 +1,6 @@
 """Checkpoints that are folders: what is in them, how they are read, and how one is written.
 
-A folder comes from a stranger: nothing is read but regular files that are in it, and nothing is written but plain names.
+A folder comes from a stranger: nothing is read but regular files in it, and nothing is written but plain names.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class OutputFolder:
         for name, content in self.files.items():
             is_folder = name.endswith("/")
             if is_folder != (content is None):
-                raise MetadataError(f"{quoted(name)} is the name of a folder, and has content (or is none, and has none)")
+                raise MetadataError(f"{quoted(name)} has to end with a slash if it is a folder, and only then")
             parts = plain_path(name[:-1] if is_folder else name)
             folders.update(parts[:length] for length in range(1, len(parts) + is_folder))
             if not is_folder:
@@ -109,7 +109,7 @@ def open_folder(path: Path, load_file: Callable[[Path], Any]) -> Folder:
         except (OSError, RuntimeError) as reason:
             raise UnreadableCheckpointError(f"{path / name} cannot be read: {_why(reason)}") from None
         if not file.is_relative_to(root):
-            raise UnreadableCheckpointError(f"{path / name} is a link that leads out of the folder: put the file itself there")
+            raise UnreadableCheckpointError(f"{path / name} leads out of the folder: put the file itself there")
         check_regular(file)
         return load_array(file) if name.endswith(".npy") else load_file(file)
 
@@ -138,11 +138,18 @@ def _names(path: Path) -> Iterator[str]:
     with os.scandir(path) as entries:
         found = list(entries)
     for entry in found:
-        if not entry.is_dir():
+        if not _is_folder(entry):
             yield entry.name
             continue
         with os.scandir(entry.path) as inner:
-            yield from (f"{entry.name}/{other.name}" for other in inner if not other.is_dir())
+            yield from (f"{entry.name}/{other.name}" for other in inner if not _is_folder(other))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a circle of links
+        return False
 
 
 def _why(reason: Exception) -> str:
@@ -150,6 +157,6 @@ def _why(reason: Exception) -> str:
 
 
 def refuse_second(file: Path, name: str) -> None:
-    """Raise OutputError if a file is there: two names that this file system does not tell apart, such as `A` and `a`."""
+    """Raise OutputError if a file is there: this file system does not tell two names apart, such as `A` and `a`."""
     if os.path.lexists(file):
         raise OutputError(f"{quoted(name)} is another name of a file that was written already: use another layout")

@@ -17,7 +17,7 @@ _READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 _KINDS = "biufc"  # bool, integers, floats, complex numbers
 _LARGEST = (1 << 63) - 1
 # What numpy's reader of headers raises for a damaged one.
-_DAMAGED = (ValueError, TypeError, LookupError, SyntaxError, EOFError, RecursionError, OverflowError, tokenize.TokenError)
+_DAMAGED = (ArithmeticError, EOFError, LookupError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 def load_array(path: Path) -> np.ndarray[Any, Any]:
@@ -34,8 +34,7 @@ def load_array(path: Path) -> np.ndarray[Any, Any]:
             count = math.prod(shape)
             if count * dtype.itemsize != size - file.tell():
                 raise UnreadableCheckpointError(
-                    f"{path} has {size - file.tell()} bytes of values, and its header says {count} of {dtype}: fetch it "
-                    "again"
+                    f"{path} has {size - file.tell()} bytes of values, not {count} of {dtype}: fetch it again"
                 )
             values = np.fromfile(file, dtype=dtype, count=count)
     except OSError as reason:
@@ -46,7 +45,7 @@ def load_array(path: Path) -> np.ndarray[Any, Any]:
         raise UnreadableCheckpointError(f"{path} became shorter while it was read: try again")
     if not dtype.isnative:
         values = values.astype(dtype.newbyteorder("="))
-    return np.array(values.reshape(shape, order="F" if by_column else "C"), order="C", copy=None)
+    return np.asarray(values.reshape(shape, order="F" if by_column else "C"), order="C")
 
 
 def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -56,12 +55,14 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], bool, np.dtype
     except ValueError:
         raise UnreadableCheckpointError(f"{path} is no .npy file: it does not begin like one") from None
     if version not in _READERS:
-        raise UnreadableCheckpointError(f"{path} is a .npy file of version {version[0]}.{version[1]}, which holds records")
+        raise UnreadableCheckpointError(
+            f"{path} holds records (version {version[0]}.{version[1]}): save an array of numbers"
+        )
     try:
         with warnings.catch_warnings():  # of headers that Python 2 wrote
             warnings.simplefilter("ignore")
             shape, by_column, dtype = _READERS[version](file)
-    except (*_DAMAGED, MemoryError):
+    except (*_DAMAGED, tokenize.TokenError, MemoryError):
         raise UnreadableCheckpointError(f"{path} has a damaged .npy header: fetch it again") from None
     if dtype.hasobject:
         raise UnreadableCheckpointError(f"{path} holds Python objects, and reading them would run code: save numbers")

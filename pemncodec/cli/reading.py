@@ -188,7 +188,7 @@ def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[st
 
 def _from_file(path: Path) -> dict[str, float]:
     try:
-        if not path.is_file():
+        if path.exists() and not path.is_file():
             raise MaskRuleError(f"{path} is no file: write the fractions to one")
         found = strict_json.parse(path.read_text())
     except OSError as reason:

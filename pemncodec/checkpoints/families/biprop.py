@@ -85,7 +85,7 @@ def restore(contents: Contents) -> Tensors:
 def _weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
     alpha, scores = weight_and_scores(contents, name)
     mask = contents.mask(name)
-    keep = Keep.of(contents.keep)
+    keep = contents.fractions
     if contents.rule != "global" and (keep is None or keep(name) is None):
         raise OutputError(f"the file does not say which fraction {quoted(name)} keeps: use another layout")
     contents.room(_TRANSIENT * alpha.numel(), f"the search for weights of {quoted(name)}")
@@ -104,7 +104,8 @@ def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int, name: str
     if not len(places) and (divisor or not signed.numel()):
         return signed
     magnitudes = signed.reshape(-1)[places].abs()
-    if not divisor or not torch.isfinite(magnitudes[0]) or not torch.equal(magnitudes, magnitudes[:1].expand_as(magnitudes)):
+    one = torch.equal(magnitudes, magnitudes[:1].expand_as(magnitudes))
+    if not divisor or not one or not torch.isfinite(magnitudes[0]):
         raise OutputError(f"{quoted(name)} has not one magnitude, as layers of biprop have: use another layout")
     alpha = magnitudes[0].clone()
     del magnitudes
@@ -128,7 +129,7 @@ def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int, name: str
                 weight.reshape(-1)[places[0]] = signs.reshape(-1)[places[0]] * changed
                 return weight
             low, high = (middle, high) if found < alpha else (low, middle)
-    raise OutputError(f"no weights were found that give {quoted(name)} its magnitude {float(alpha):g}: use another layout")
+    raise OutputError(f"no weights give {quoted(name)} its magnitude, {float(alpha):g}: use another layout")
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

@@ -16,7 +16,7 @@ from ... import torch_tensors
 from ...draft import Draft
 from ...errors import OutputError, UnknownLayoutError
 from ...options import PackOptions
-from ...plain_names import plain_path
+from ...plain_names import plain_name
 from ...quoting import quoted
 from ..family import Checkpoint, Contents, Family, torch_type
 from ..folders import Folder, OutputFolder
@@ -75,7 +75,7 @@ def restore(contents: Contents) -> OutputFolder:
     dtype = torch_type(contents.details, "mask", torch.float32)
     masked = [name for name in contents.names if contents.masked(name)]
     for name in contents.names:  # before any is decoded
-        plain_path(f"{which}/{name}.npy")
+        plain_name(f"{name}.npy")
     files: list[tuple[str, Any]] = [(f"{_MASKS}/", None)]
     files += [(f"{_MASKS}/{name}.npy", _array(contents.mask(name, dtype), name)) for name in masked]
     files += [(f"{which}/{name}.npy", _array(contents.dense(name), name)) for name in contents.names]

@@ -11,7 +11,7 @@ import torch
 from ...draft import Draft, SeededWeight
 from ...errors import MaskRuleError, OutputError, UnknownLayoutError
 from ...network import GeneratedPrototype
-from ...options import Keep, PackOptions
+from ...options import PackOptions
 from ...quoting import quoted
 from ...recipe import Recipe
 from .. import mask_rules
@@ -107,7 +107,7 @@ def restore(contents: Contents) -> Tensors:
         OutputError: a layer has no recipe, its fraction is not in the file, or its mask is not what the fraction gives.
     """
     bernoulli = contents.details.get("bernoulli", {})
-    keep = Keep.of(contents.keep)
+    keep = contents.fractions
 
     def values(contents: Contents, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         flags = contents.flags(name, torch.float32)
