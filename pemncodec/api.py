@@ -10,6 +10,7 @@ import torch
 
 from . import layouts
 from .base import BaseFiles
+from .checkpoints.state import common_prefix
 from .container.manifest import DEFAULT_MAX_BYTES
 from .decode_network import decode_network
 from .errors import MismatchError, NetworkError

@@ -175,10 +175,11 @@ class PackOptions:
         if self.threshold is not None:
             if not is_number(self.threshold) or not abs(float(self.threshold)) < float("inf"):
                 raise MaskRuleError(f"threshold is {self.threshold!r}, and must be a number")
-            object.__setattr__(self, "threshold", float(self.threshold))
+            threshold = float(self.threshold)
+            object.__setattr__(self, "threshold", threshold)
             if self.rule not in (None, "sigmoid", "threshold"):
                 raise MaskRuleError(f"rule {self.rule!r} has no threshold: omit it, or choose another rule")
-            if self.rule != "threshold" and not 0 <= self.threshold < 1:
+            if self.rule != "threshold" and not 0 <= threshold < 1:
                 raise MaskRuleError(
                     f"threshold is {self.threshold!r}, and a sigmoid is between 0 and 1 (rule 'threshold' compares the "
                     "scores themselves)"

@@ -12,8 +12,8 @@ from . import metadata
 from .api import PathLike
 from .base import BaseFiles, refuse_base
 from .checkpoints import family_named
-from .checkpoints.families import lottery_ticket, open_lth
 from .checkpoints.containers import grouped
+from .checkpoints.families import lottery_ticket, open_lth
 from .checkpoints.family import Beside, Family, put
 from .checkpoints.folders import OutputFolder
 from .checkpoints.saving import save_original

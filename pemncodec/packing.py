@@ -95,8 +95,8 @@ class PackArguments(TypedDict, total=False):
 
 
 # What of these says how to read the checkpoint, and what shall be lossy.
-_OPTIONS = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "mask_suffix", "inverted_masks")
-_OPTIONS += ("strip_prefix", "mixed_prefixes")
+_READING = ("keep", "key", "rule", "threshold", "ties", "family", "masks", "backbone", "mask_suffix", "inverted_masks")
+_OPTIONS = (*_READING, "strip_prefix", "mixed_prefixes")
 _CONVERSIONS = ("fold_batchnorm", "batchnorm_eps", "tensor_dtype")
 
 

@@ -276,7 +276,7 @@ class Checks:
         return True
 
     def _add(self, data: bytes, checkpoint: dict[str, Any]) -> bool:
-        draft, _ = packing.draft_of_tasks({"new": checkpoint}, PackOptions(keep=0.5), data)
+        draft, _, _ = packing.draft_of_tasks({"new": checkpoint}, PackOptions(keep=0.5), data)
         packed, _ = packing.pack_draft(draft)
         added = packed.to_bytes()
         for task in pemncodec.open(data).tasks:

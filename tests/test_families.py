@@ -116,7 +116,10 @@ def test_a_path_or_a_key_that_is_none() -> None:
 def test_half_of_a_pattern_is_a_tensor_with_a_note(state: dict[str, int], left: str) -> None:
     """A number above 1 stands for random values, 1 for a mask."""
     draw = torch.Generator().manual_seed(0)
-    made = {n: torch.randn(6, 6, generator=draw) if k > 1 else (torch.rand(6, 6, generator=draw) < 0.5).float() for n, k in state.items()}
+    made = {
+        n: torch.randn(6, 6, generator=draw) if k > 1 else (torch.rand(6, 6, generator=draw) < 0.5).float()
+        for n, k in state.items()
+    }
     data, report = pemncodec.pack(made, keep=0.5)
     assert any("stored as tensors" in note and left in note for note in report.notes)
     loaded = pemncodec.load(data)

@@ -87,12 +87,12 @@ def _check_leftover(draft: Draft) -> None:
     """Tensors beside a masked weight that look like its scores or masks, and were not used."""
     shapes = {entry.name: entry.shape for entry in draft.entries if isinstance(entry, MaskedWeight | SeededWeight)}
     for entry in draft.entries:
-        if isinstance(entry, PlainTensor) and (weight := _scored_by(entry.name, shapes)) is not None:
-            if shapes[weight] == entry.shape:
-                raise UnknownLayoutError(
-                    f"{quoted(entry.name)} stands beside {quoted(weight)}, which has another mask already "
-                    f"({draft.layout}): which of them counts is not said (--family NAME takes one, --family dense none)"
-                )
+        weight = _scored_by(entry.name, shapes) if isinstance(entry, PlainTensor) else None
+        if weight is not None and isinstance(entry, PlainTensor) and shapes[weight] == entry.shape:
+            raise UnknownLayoutError(
+                f"{quoted(entry.name)} stands beside {quoted(weight)}, which has another mask already "
+                f"({draft.layout}): which of them counts is not said (--family NAME takes one, --family dense none)"
+            )
 
 
 def _scored_by(name: str, weights: Mapping[str, object]) -> str | None:
@@ -104,7 +104,9 @@ def _scored_by(name: str, weights: Mapping[str, object]) -> str | None:
 
 def _note_leftover(draft: Draft, state: State) -> None:
     """Tensors that are stored as they are, though their names or values may say something else."""
-    found = [one for one in draft.entries if isinstance(one, PlainTensor | MaskedWeight) and one.source in state.tensors]
+    found = [
+        one for one in draft.entries if isinstance(one, PlainTensor | MaskedWeight) and one.source in state.tensors
+    ]
     plain = [one.source for one in found if isinstance(one, PlainTensor) or not one.scores]
     named = [name for name in plain if name.rpartition(".")[2].endswith(("mask", "masks", "scores", "_orig"))]
     if named and draft.layout != "dense":

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..errors import OutputError, UnknownLayoutError, UnsupportedTensorError
 from ..quoting import quoted
@@ -117,7 +118,8 @@ def _leaves(source: Mapping[Any, object], path: Path, flat: Flat) -> Iterator[tu
         elif holds_values(value):
             what = type(value).__name__
             raise UnsupportedTensorError(
-                f"{quoted('.'.join(map(str, here)))} is a {what} that holds tensors: save them as a dictionary of tensors"
+                f"{quoted('.'.join(map(str, here)))} is a {what} that holds tensors: save them as a dictionary "
+                f"of tensors"
             )
         else:
             flat.dropped.append(".".join(map(str, here)))
@@ -166,7 +168,7 @@ def check_plain(tensor: torch.Tensor, name: str) -> None:
 
 def _of_a_class(tensor: torch.Tensor) -> str | None:
     """What is wrong with a tensor of a subclass; None where it is a plain one under another name."""
-    if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+    if is_lazy(tensor):
         return "is lazy and has no values yet: run the model once"
     kind = type(tensor).__name__
     if "DTensor" in kind:

@@ -86,20 +86,26 @@ def given(source: Any, state: State) -> dict[str, tuple[str, torch.Tensor]]:
     if isinstance(source, list | tuple):
         return _in_order(source, state)
     if isinstance(source, Mapping):
-        inner = [key for key in source if key in (*MASKS, *WRAPPERS) and isinstance(source[key], Mapping | list | tuple)]
+        inner = [
+            key for key in source if key in (*MASKS, *WRAPPERS) and isinstance(source[key], Mapping | list | tuple)
+        ]
         if len(inner) == 1 and len(source) == 1:
             return given(source[inner[0]], state)
     if isinstance(source, torch.nn.Module):
         source = source.state_dict()
     if not isinstance(source, Mapping):
-        raise UnknownLayoutError(f"the masks are a {type(source).__name__}: give a dictionary by the names of the weights")
+        raise UnknownLayoutError(
+            f"the masks are a {type(source).__name__}: give a dictionary by the names of the weights"
+        )
     masks = flatten(source).tensors
     resolved: dict[str, tuple[str, torch.Tensor]] = {}
     bare = {_bare(name): name for name in state.tensors}
     for name, mask in masks.items():
         weight = _resolved(name, state, bare)
         if weight is None:
-            raise UnknownLayoutError(f"there is a mask for {quoted(name)}, and no tensor of that name in the checkpoint")
+            raise UnknownLayoutError(
+                f"there is a mask for {quoted(name)}, and no tensor of that name in the checkpoint"
+            )
         if weight in resolved:
             raise UnknownLayoutError(f"there are two masks for {quoted(weight)}: which of them counts is not said")
         resolved[weight] = name, mask
@@ -144,7 +150,8 @@ def _in_order(masks: Sequence[Any], state: State) -> dict[str, tuple[str, torch.
     )
     if not fitting:
         raise UnknownLayoutError(
-            f"a list of {len(masks)} masks does not fit the {len(weights)} weights of two or more dimensions one by one: "
+            f"a list of {len(masks)} masks does not fit the {len(weights)} weights of two or more dimensions "
+            f"one by one: "
             "give masks by name"
         )
     return {name: (name, mask) for name, mask in zip(weights, tensors, strict=True)}

@@ -22,7 +22,7 @@ from ..sniff import accident
 from .folders import check_regular, open_folder
 from .reading import mapped, shards, torch_file
 from .reading.archive import Archive
-from .reading.unpickling import UnknownGlobal
+from .reading.unpickling import UnknownGlobalError
 
 # What other programs' files begin with, and what to do about it.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -48,8 +48,9 @@ def load_checkpoint(
     the network has been packed.
 
     Args:
-        path: a file of torch.save (of any pickle protocol, also an archive that was packed again, and the older format),
-            a pickle of tensors or arrays, `.safetensors`, `.npz`, or a folder of such, or of `.npy` files.
+        path: a file of torch.save (of any pickle protocol, an archive that was packed again, the older format), a
+            pickle of tensors or arrays, `.safetensors`, `.npz`, or a folder: of one such file, of shards and an index, or
+            of `.npy` files.
         unsafe: unpickle arbitrary objects where there are any. This runs whatever code the file carries.
         checksums: check the CRC-32 of the records of an archive.
         max_bytes: how many bytes tensors may take beyond what the file holds of them: records that are compressed,
@@ -96,11 +97,12 @@ def _load(path: Path, file: BinaryIO, size: int, unsafe: bool, checksums: bool, 
             if head.startswith(b"PK"):
                 return _load_archive(file, size, checksums, max_bytes)
             return torch_file.read_stream(file, size, max_bytes)
-    except UnknownGlobal as reason:
+    except UnknownGlobalError as reason:
         if unsafe:
             return _load_unsafely(path, file, head)
         raise UnsafeCheckpointError(
-            f"{path} holds a {str(reason)[:80]} object, which would run code: save the state_dict alone, or allow it if "
+            f"{path} holds a {str(reason)[:80]} object, which would run code: save the state_dict alone, or "
+            f"allow it if "
             "you trust the file (--unsafe-pickle, unsafe=True)"
         ) from None
 
@@ -122,7 +124,9 @@ def _array(data: bytes, name: str) -> Any:
     try:
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as reason:
-        raise UnreadableCheckpointError(f"holds {name[:60]!r}, which is no array of numbers: {str(reason)[:80]}") from None
+        raise UnreadableCheckpointError(
+            f"holds {name[:60]!r}, which is no array of numbers: {str(reason)[:80]}"
+        ) from None
 
 
 @contextmanager
@@ -130,7 +134,7 @@ def _saying(path: Path) -> Iterator[None]:
     """Put the path before what is said of a file, and one sentence in the place of what a damaged one raises."""
     try:
         yield
-    except (UnknownGlobal, OSError):
+    except (UnknownGlobalError, OSError):
         raise
     except CheckpointError as reason:
         raise type(reason)(f"{path} {reason}") from None
@@ -183,7 +187,16 @@ def _load_safetensors(path: Path) -> Any:
 
     try:
         tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, RecursionError) as reason:
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        RecursionError,
+    ) as reason:
         raise UnreadableCheckpointError(f"{path} is a damaged safetensors file: {str(reason)[:120]}") from None
     except MemoryError:
         raise CheckpointSizeError(f"{path} needs more memory than there is") from None

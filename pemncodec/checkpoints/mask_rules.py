@@ -200,7 +200,9 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
         UnknownLayoutError: another value.
     """
     if not is_binary(mask):
-        raise UnknownLayoutError(f"mask {quoted(name)} has values other than 0 and 1 (--family dense packs both as they are)")
+        raise UnknownLayoutError(
+            f"mask {quoted(name)} has values other than 0 and 1 (--family dense packs both as they are)"
+        )
     return _where(mask.detach().reshape(-1), lambda piece: piece == 1)
 
 

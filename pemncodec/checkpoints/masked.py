@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from .. import bits, torch_tensors
-from ..draft import Draft, DraftEntry, MaskedWeight
+from ..draft import Draft, MaskedWeight
 from ..errors import MaskRuleError, UnknownLayoutError
-
 from ..options import PackOptions
 from ..quoting import quoted
 from . import mask_rules
@@ -157,10 +156,10 @@ def _one(shape: torch.Size, axis: int) -> list[int]:
 
 def mask_dtype(state: State, masks: MaskNames) -> dict[str, str]:
     """What `Draft.original` says of the type of the masks; nothing where it is that of the weights."""
-    pairs = [(state.tensors[mask].dtype, state.tensors[weight].dtype) for weight, names in masks.items() for mask in names]
+    pairs = [
+        (state.tensors[mask].dtype, state.tensors[weight].dtype) for weight, names in masks.items() for mask in names
+    ]
     kinds = {mask for mask, _ in pairs}
     if len(kinds) != 1 or all(mask == weight for mask, weight in pairs):
         return {}
     return {"mask": str(kinds.pop()).removeprefix("torch.")}
-
-

@@ -113,7 +113,9 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
     fractions = {weight: keep(weight) for weight in pairs}
     without = [weight for weight, fraction in fractions.items() if fraction is None]
     if without:
-        raise MaskRuleError(f"keep says nothing about {quoted(without[0])}: give a fraction for all others, too (--keep K)")
+        raise MaskRuleError(
+            f"keep says nothing about {quoted(without[0])}: give a fraction for all others, too (--keep K)"
+        )
     kept = {weight: fraction for weight, fraction in fractions.items() if fraction is not None}
     if rule in _TOGETHER:
         if len(set(kept.values())) > 1:

@@ -70,7 +70,7 @@ def recheck(
     """
     try:
         whole = raw.read(checkpoint, unsafe=unsafe)
-    except raw.CannotRead as reason:
+    except raw.CannotReadError as reason:
         return Recheck(left=[f"all ({reason})"])
     checked = _Checked(draft, options, whole)
     found = Recheck()
@@ -195,7 +195,9 @@ class _Checked:
                 keep = None if self._keep is None else self._keep(_weight_of(entry.source))
                 holds = rules.follows(rule, present[0], mask, keep, self._draft.threshold)
         if not holds:
-            raise MismatchError(f"the mask of {quoted(entry.name)} does not follow from the checkpoint by rule {rule!r}")
+            raise MismatchError(
+                f"the mask of {quoted(entry.name)} does not follow from the checkpoint by rule {rule!r}"
+            )
 
     def check_together(self) -> None:
         """Masks with one threshold for the whole network."""

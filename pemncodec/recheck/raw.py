@@ -15,7 +15,7 @@ import torch
 from ..errors import UnreadableCheckpointError
 
 
-class CannotRead(Exception):  # noqa: N818 (it becomes a sentence of the report)
+class CannotReadError(Exception):
     """No other library reads the file without running code that it carries."""
 
 
@@ -26,7 +26,7 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
         unsafe: whether code in it may run.
 
     Raises:
-        CannotRead: as it says.
+        CannotReadError: as it says.
     """
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
@@ -37,13 +37,21 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _read(path, head, unsafe)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, ImportError) as reason:
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ImportError,
+    ) as reason:
         if isinstance(reason, RuntimeError) and "allocate memory" in str(reason):
-            raise CannotRead("there is not enough memory to read it a second time") from None
-        raise CannotRead("torch.load does not read it without running code") from None
+            raise CannotReadError("there is not enough memory to read it a second time") from None
+        raise CannotReadError("torch.load does not read it without running code") from None
     except (MemoryError, EOFError, OSError) as reason:
         if isinstance(reason, MemoryError):
-            raise CannotRead("there is not enough memory to read it a second time") from None
+            raise CannotReadError("there is not enough memory to read it a second time") from None
         raise UnreadableCheckpointError(f"{path} cannot be read again: {reason}") from None
 
 

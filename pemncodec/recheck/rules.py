@@ -71,7 +71,9 @@ def follows(
     return None
 
 
-def follow_together(rule: str, scores: Sequence[torch.Tensor], masks: Sequence[torch.Tensor], keep: float) -> bool | None:
+def follow_together(
+    rule: str, scores: Sequence[torch.Tensor], masks: Sequence[torch.Tensor], keep: float
+) -> bool | None:
     """As `follows`, for rules with one threshold for all layers."""
     if not scores:
         return True

@@ -65,4 +65,6 @@ def family_named(name: str) -> Family:
     for family in FAMILIES:
         if family.name == name:
             return family
-    raise UnknownLayoutError(f"there is no family {quoted(name)}: choose {', '.join(family.name for family in FAMILIES)}")
+    raise UnknownLayoutError(
+        f"there is no family {quoted(name)}: choose {', '.join(family.name for family in FAMILIES)}"
+    )

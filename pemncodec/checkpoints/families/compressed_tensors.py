@@ -1,9 +1,9 @@
 """compressed-tensors, formats `sparse-bitmask` and `sparse-24-bitmask`.
 
-`X.shape`, `X.compressed`, `X.bitmask`, and in the first `X.row_offsets`. `compressed` are the elements that are not zero, in order; `bitmask` their places, a bit an element, lowest first, the
-last axis filled up to whole bytes; `row_offsets` where each row of the last axis begins in `compressed`. Releases after
-0.12 do not read it any more. Where two of any four elements are kept there are no `row_offsets`, and `compressed` has the
-shape of half as many columns.
+`X.shape`, `X.compressed`, `X.bitmask`, and in the first `X.row_offsets`. `compressed` are the elements that are not
+zero, in order; `bitmask` their places, a bit an element, lowest first, the last axis filled up to whole bytes;
+`row_offsets` where each row of the last axis begins in `compressed`. Releases after 0.12 do not read it any more. Where
+two of any four elements are kept there are no `row_offsets`, and `compressed` has the shape of half as many columns.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _layer(state: State, base: str, name: str) -> MaskedWeight:
     rows = math.prod(dims[:-1])
     if min(dims, default=0) < 0 or bitmask.dtype != torch.uint8 or bitmask.numel() != rows * -(-columns // 8):
         raise UnknownLayoutError(
-            f"{quoted(base + '.bitmask')} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape {list(dims)} "
+            f"{quoted(base + '.bitmask')} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape "
+            f"{list(dims)} "
             f"needs "
             f"{rows * -(-columns // 8)} bytes"
         )

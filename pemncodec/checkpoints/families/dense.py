@@ -64,7 +64,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         named = f"; tensors like {quoted(scores[0])} are not in a layout that is known" if scores else ""
         raise MaskRuleError(f"keep is given, but there are no scores (X.scores beside X.weight) to choose by{named}")
     if scores:
-        draft.notes.append(f"{quoted(scores[0])} looks like scores, but the layout is not known: it is stored as a tensor")
+        draft.notes.append(
+            f"{quoted(scores[0])} looks like scores, but the layout is not known: it is stored as a tensor"
+        )
     return draft
 
 

@@ -48,7 +48,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     fixed = options.rule is None and all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
     if fixed:
         masks = _fixed(state, pairs, options)
-        reason = f"all scores (first: {quoted(next(iter(pairs.values())))}) are 0 or 1: they are masks (FixedSubnetConv)"
+        reason = (
+            f"all scores (first: {quoted(next(iter(pairs.values())))}) are 0 or 1: they are masks (FixedSubnetConv)"
+        )
     else:
         masks = scored.derive(state, pairs, options, "edge-popup", _MISSING)
         reason = f"{len(pairs)} weights have scores beside them (first: {quoted(next(iter(pairs.values())))})"

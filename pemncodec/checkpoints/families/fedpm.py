@@ -39,7 +39,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     if options.threshold is None:
         raise MaskRuleError(
-            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {quoted(next(iter(pairs.values())))}), of which "
+            f"{len(pairs)} tensors have logits of Bernoulli masks (first: "
+            f"{quoted(next(iter(pairs.values())))}), of which "
             "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as "
             "FedPM's evaluation takes it)"
         )

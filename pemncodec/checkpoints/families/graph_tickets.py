@@ -58,9 +58,9 @@ def _multiplied(state: State, name: str, fixed: str, train: str) -> MaskedWeight
             raise UnknownLayoutError(f"{quoted(mask)} has another shape than {quoted(name)}: they must be equal")
     values = (weight * state.tensors[train]).to(weight.dtype)
     dtype, words = torch_tensors.to_words(values, name)
-    mask = mask_rules.explicit(state.tensors[fixed], fixed)
+    kept = mask_rules.explicit(state.tensors[fixed], fixed)
     shape = tuple(weight.shape)
-    return MaskedWeight(name, dtype, shape, words, mask, memory=memory_of(weight), source=name, scores=(fixed, train))
+    return MaskedWeight(name, dtype, shape, words, kept, memory=memory_of(weight), source=name, scores=(fixed, train))
 
 
 def restore(contents: Contents) -> Tensors:

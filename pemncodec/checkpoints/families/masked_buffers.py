@@ -2,8 +2,7 @@
 
 `X.mask` or `X.prune_mask` beside `X.weight`, `Y_mask` or `Y.mask` beside any tensor `Y` (Synaptic-Flow, SNIP and GraSP
 forks: `weight_mask`, `bias_mask`); other names with `--mask-suffix`. A mask of (out, 1, 1, 1) holds for all of a
-channel. Other values under `mask` may be logits (FedPM) or scores (lottery-jackpots), which do not say what follows from
-them.
+channel. Other values under `mask` may be logits (FedPM) or scores (lottery-jackpots), which do not say what follows.
 """
 
 from __future__ import annotations
@@ -52,7 +51,8 @@ def _refuse_scores(state: State) -> None:
             weight = state.tensors.get("weight")
         if weight is not None and weight.shape == tensor.shape and not mask_rules.is_binary(tensor):
             raise MaskRuleError(
-                f"{quoted(name)} has values other than 0 and 1, and the file does not say what follows from them: logits "
+                f"{quoted(name)} has values other than 0 and 1, and the file does not say what follows from "
+                f"them: logits "
                 "(--family fedpm --threshold 0.5), scores (--family lottery-jackpots --keep K), or nothing (--family "
                 "dense)"
             )

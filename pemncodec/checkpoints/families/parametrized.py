@@ -41,7 +41,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         if name in recipes.values():
             base = name[: -len(_RECIPE)]
             if base + _ORIGINAL not in state.tensors:
-                raise UnknownLayoutError(f"{quoted(name)} is a recipe without scores: there is no {quoted(base + _ORIGINAL)}")
+                raise UnknownLayoutError(
+                    f"{quoted(name)} is a recipe without scores: there is no {quoted(base + _ORIGINAL)}"
+                )
             continue
         base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
         draft.entries.append(_seeded(state, base, recipes[base], draft) if base in recipes else state.plain(name))
@@ -74,7 +76,8 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         raise UnknownLayoutError(f"{quoted(recipe_name)} has dtype {stored.dtype}: a recipe is a vector of int64")
     if scores.dtype != torch.float32:
         raise UnknownLayoutError(
-            f"{quoted(base + _ORIGINAL)} has dtype {scores.dtype}: a converted network computes with other weights than its "
+            f"{quoted(base + _ORIGINAL)} has dtype {scores.dtype}: a converted network computes with other "
+            f"weights than its "
             "recipe says; pack it before converting"
         )
     if base + ".1.recipe" in state.tensors:

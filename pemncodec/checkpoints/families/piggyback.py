@@ -111,7 +111,11 @@ def _weights(backbone: State, tasks: Mapping[Any, Mapping[Any, Any]], indices: l
             shape = tuple(mask.shape) if isinstance(mask, torch.Tensor) else None
             weight = matrices[number] if number < len(matrices) else None
             if weight is None or shape != tuple(backbone.tensors[weight].shape):
-                what = "no further weight" if weight is None else f"{quoted(weight)}, {list(backbone.tensors[weight].shape)}"
+                what = (
+                    "no further weight"
+                    if weight is None
+                    else f"{quoted(weight)}, {list(backbone.tensors[weight].shape)}"
+                )
                 raise UnknownLayoutError(
                     f"the backbone does not fit: mask {index} of {quoted(task)} is {shape and list(shape)}, and number "
                     f"{number + 1} of its weights is {what}"

@@ -1,9 +1,10 @@
 """One network and masks of several tasks beside it, under a key of their own.
 
 `per_task_masks`, {task: {name: mask of 0 and 1, or None}}: winning subnetworks (Kang et al., ICML 2022).
-`previous_masks`, {name or place: owner}: PackNet (Mallya and Lazebnik, CVPR 2018); the owner of a weight is the number of
-the task that it was trained for, 0 for none, and task t keeps what tasks 1 to t own. The places of PackNet's own files
-are those of modules, which no state_dict knows: in their order they belong to the weights of two or more dimensions.
+`previous_masks`, {name or place: owner}: PackNet (Mallya and Lazebnik, CVPR 2018); the owner of a weight is the number
+of the task that it was trained for, 0 for none, and task t keeps what tasks 1 to t own. The places of PackNet's own
+files are those of modules, which no state_dict knows: in their order they belong to the weights of two or more
+dimensions.
 """
 
 from __future__ import annotations
@@ -44,10 +45,15 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     source = checkpoint.raw[key]
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(f"{key!r} is a {type(source).__name__}, and no dictionary of masks")
-    by_task, named = _of_tasks(source, state) if key == _TASKS else _of_owners(source, state, checkpoint.raw.get(_NAMES))
+    by_task, named = (
+        _of_tasks(source, state) if key == _TASKS else _of_owners(source, state, checkpoint.raw.get(_NAMES))
+    )
     draft = Draft(LAYOUT, "explicit", tasks=list(by_task))
     weights = {name for masks in by_task.values() for name in masks}
-    found = {task: {name: _mask(state, name, mask, options) for name, mask in masks.items()} for task, masks in by_task.items()}
+    found = {
+        task: {name: _mask(state, name, mask, options) for name, mask in masks.items()}
+        for task, masks in by_task.items()
+    }
     for name, tensor in state.tensors.items():
         entry = state.plain(name)
         if name not in weights:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import BinaryIO
 
 import torch
@@ -93,17 +92,20 @@ class Archive:
 
     def _inflated(self, record: zipfile.ZipInfo) -> torch.Tensor:
         data = torch.empty(record.file_size, dtype=torch.uint8)
-        view = memoryview(data.numpy())
+        view = data.numpy().data
         done = 0
         if not self._checksums:
             record.CRC = None  # type: ignore[assignment]  # zipfile checks none then
-        with suppress(zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+        try:
             with self._zip.open(record) as stream:
                 while done < len(view) and (piece := stream.read(min(_PIECE, len(view) - done))):
                     view[done : done + len(piece)] = piece
                     done += len(piece)
-                if done == len(view) and not stream.read(1):  # at the end the CRC is checked
-                    return data
+                complete = done == len(view) and not stream.read(1)  # at the end the CRC is checked
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+            complete = False
+        if complete:
+            return data
         raise self._damaged(record)
 
     @staticmethod

@@ -43,7 +43,7 @@ def content(file: BinaryIO, size: int) -> torch.Tensor:
             return tensor
         del tensor, mapping
     buffer = torch.empty(size, dtype=torch.uint8)
-    view = memoryview(buffer.numpy())
+    view = buffer.numpy().data
     file.seek(0)
     done = 0
     while done < size:
@@ -68,7 +68,7 @@ def protect(tensors: Iterable[torch.Tensor]) -> bool:
 
 
 class Watch:
-    """Notices whether checkpoints changed while they were read: their size or time, or pages of a mapping that are gone.
+    """Notices that checkpoints changed while they were read: their size or time, or pages of a mapping that are gone.
 
     Args:
         paths: files to look at, now and in `check`; others (folders, what is not there) are passed over.

@@ -32,7 +32,7 @@ STORAGES: dict[str, torch.dtype | None] = {
 MAX_DIMS = 64
 
 
-class Malformed(ValueError):
+class MalformedError(ValueError):
     """A pickle says something that torch.save does not write."""
 
 
@@ -115,22 +115,22 @@ def tensor_ref(
     """The tensor that `torch._utils._rebuild_tensor` and its successors are called for.
 
     Raises:
-        Malformed: it does not lie within its storage.
+        MalformedError: it does not lie within its storage.
     """
     if not isinstance(storage, StorageRef):
-        raise Malformed("a tensor without a storage")
+        raise MalformedError("a tensor without a storage")
     kind = dtype or storage.dtype
     if kind is None or (dtype is not None and storage.dtype is not None and dtype != storage.dtype):
-        raise Malformed("a tensor without a dtype, or of another than its storage")
+        raise MalformedError("a tensor without a dtype, or of another than its storage")
     if kind in (torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4):
         return Refused(f"has dtype {kind}, which .pemn cannot hold: convert it (int_repr(), scale, zero point)")
     dims, steps, start = _integers(shape), _integers(strides), _integers([offset])[0]
     if len(dims) != len(steps) or len(dims) > MAX_DIMS:
-        raise Malformed("a tensor with another number of strides than dimensions")
+        raise MalformedError("a tensor with another number of strides than dimensions")
     available = storage.count * storage.itemsize // kind.itemsize
     last = start + sum((dim - 1) * step for dim, step in zip(dims, steps, strict=True)) if 0 not in dims else start - 1
     if last >= available or start > available:
-        raise Malformed("a tensor that is larger than its storage")
+        raise MalformedError("a tensor that is larger than its storage")
     marks = metadata if isinstance(metadata, dict) else {}
     return TensorRef(storage, kind, start, dims, steps, bool(marks.get("conj")), bool(marks.get("neg")))
 
@@ -138,10 +138,10 @@ def tensor_ref(
 def _integers(values: object) -> tuple[int, ...]:
     """Not negative, and none of them a bool or larger than what torch counts with."""
     if not isinstance(values, list | tuple):
-        raise Malformed("a shape that is no tuple")
+        raise MalformedError("a shape that is no tuple")
     for value in values:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-            raise Malformed("a dimension that is no count")
+            raise MalformedError("a dimension that is no count")
     return tuple(values)
 
 
@@ -154,9 +154,9 @@ class ArrayRef:
     def __setstate__(self, state: object) -> None:
         """What `numpy.ndarray.__reduce__` says: version, shape, dtype, Fortran order, bytes."""
         if not isinstance(state, tuple) or len(state) != 5:
-            raise Malformed("an array without a state")
+            raise MalformedError("an array without a state")
         if self.made is not None:
-            raise Malformed("an array that is made twice")
+            raise MalformedError("an array that is made twice")
         _, shape, dtype, fortran, data = state
         self.made = array_of(data, dtype, shape, "F" if fortran else "C")
 
@@ -188,17 +188,17 @@ def array_of(data: object, dtype: object, shape: object, order: str) -> np.ndarr
     """A numpy array of these bytes.
 
     Raises:
-        Malformed: there are more or fewer bytes than the shape needs.
+        MalformedError: there are more or fewer bytes than the shape needs.
     """
     kind = dtype.known() if isinstance(dtype, DTypeRef) else None
     if kind is None:
         return Refused("is a numpy array of objects or texts: convert it to an array of numbers")
     dims = _integers(shape if isinstance(shape, tuple) else [shape])
     if not isinstance(data, bytes | bytearray) or order not in ("C", "F"):
-        raise Malformed("an array without bytes")
+        raise MalformedError("an array without bytes")
     count = 1
     for dim in dims:
         count *= dim
     if len(data) != count * kind.itemsize:
-        raise Malformed("an array with another number of bytes than its shape needs")
+        raise MalformedError("an array with another number of bytes than its shape needs")
     return np.frombuffer(data, dtype=kind).reshape(dims, order=order)  # type: ignore[call-overload, no-any-return]

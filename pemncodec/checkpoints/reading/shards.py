@@ -34,7 +34,8 @@ def network_in(files: Sequence[str], read: Callable[[str], bytes], load: Callabl
     indices = [name for name in files if name.endswith(_INDEX) and "/" not in name]
     if len(indices) > 1:
         raise UnreadableCheckpointError(
-            f"has {len(indices)} indices of shards ({', '.join(map(quoted, indices[:3]))}): pack a folder with one of them"
+            f"has {len(indices)} indices of shards ({', '.join(map(quoted, indices[:3]))}): pack a folder with "
+            f"one of them"
         )
     if indices:
         return _joined(_weight_map(read(indices[0]), indices[0]), set(files), load)
@@ -71,5 +72,7 @@ def _joined(names: Mapping[str, str], files: set[str], load: Callable[[str], Any
     for file, shard in shards.items():
         extra = next((name for name in shard if name not in names), None)
         if extra is not None:
-            raise UnreadableCheckpointError(f"has a tensor {quoted(extra)} in {quoted(file)} that its index does not name")
+            raise UnreadableCheckpointError(
+                f"has a tensor {quoted(extra)} in {quoted(file)} that its index does not name"
+            )
     return found

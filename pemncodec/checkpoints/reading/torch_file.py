@@ -14,7 +14,7 @@ import torch
 from ...errors import CheckpointSizeError, UnreadableCheckpointError
 from .archive import Archive
 from .mapped import content
-from .objects import ArrayRef, Malformed, Refused, StorageRef, TensorRef
+from .objects import ArrayRef, MalformedError, Refused, StorageRef, TensorRef
 from .unpickling import DataUnpickler, storage_of
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -29,7 +29,7 @@ def read_archive(archive: Archive, max_bytes: int) -> Any:
     Raises:
         UnreadableCheckpointError: it is damaged.
         CheckpointSizeError: its tensors take more than `max_bytes` beyond what the file holds of them.
-        unpickling.UnknownGlobal: it holds objects beyond tensors.
+        unpickling.UnknownGlobalError: it holds objects beyond tensors.
     """
     pickles = [name for name in archive if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -80,11 +80,11 @@ class _Nested:
     def read(self, data: bytes) -> StorageRef:
         """The storage that such a file holds."""
         if not isinstance(data, bytes):
-            raise Malformed("a storage that is no bytes")
+            raise MalformedError("a storage that is no bytes")
         inner = _Legacy(io.BytesIO(data), len(data), self, start_read=False, source=len(self._files) + 1)
         self._files.append(inner)
         if not isinstance(inner.root, StorageRef):
-            raise Malformed("a storage that is something else")
+            raise MalformedError("a storage that is something else")
         return inner.root
 
     def storages(self, outer: Storages | None) -> Storages:
@@ -94,14 +94,14 @@ class _Nested:
             if reference.source:
                 return self._files[reference.source - 1].storage(reference)
             if outer is None:
-                raise Malformed("a storage that is not in the file")
+                raise MalformedError("a storage that is not in the file")
             return outer(reference)
 
         return storage
 
 
 def _refuse_nesting(_: bytes) -> Any:
-    raise Malformed("files in files in files")
+    raise MalformedError("files in files in files")
 
 
 class _Legacy:
@@ -110,7 +110,7 @@ class _Legacy:
     def __init__(self, file: BinaryIO, size: int, nested: _Nested, *, start_read: bool, source: int = 0) -> None:
         inner = _refuse_nesting if source else nested.read
         if not start_read and _load(file, nested, size) != _MAGIC:
-            raise Malformed("no file of torch.save")
+            raise MalformedError("no file of torch.save")
         _load(file, nested, size)  # version of the protocol
         system = _load(file, nested, size)
         little = system.get("little_endian", True) if isinstance(system, Mapping) else True
@@ -119,34 +119,34 @@ class _Legacy:
         self.root = DataUnpickler(file, lambda pid: self._noted(pid, source), inner, 4 * size + 1000).load()
         keys = _load(file, nested, size)
         if not isinstance(keys, list):
-            raise Malformed("storages without names")
+            raise MalformedError("storages without names")
         self._places: dict[str, tuple[int, int]] = {}
         place = file.tell()
         for key in keys:
             if not isinstance(key, str) or key in self._places or key not in self._kinds:
-                raise Malformed("a storage that nothing refers to")
+                raise MalformedError("a storage that nothing refers to")
             file.seek(place)
             count = int.from_bytes(file.read(8), "little")
             length = count * self._kinds[key]
             if place + 8 + length > size:
-                raise Malformed("a storage that is cut off")
+                raise MalformedError("a storage that is cut off")
             self._places[key] = (place + 8, length)
             place += 8 + length
         if place != size:
-            raise Malformed("something behind the storages")
+            raise MalformedError("something behind the storages")
         self._content = content(file, size) if source == 0 else torch.frombuffer(file.getbuffer(), dtype=torch.uint8)  # type: ignore[attr-defined]
 
     def _noted(self, pid: Any, source: int) -> StorageRef:
         reference = storage_of(pid, source)
         if self._kinds.setdefault(reference.key, reference.itemsize) != reference.itemsize:
-            raise Malformed("a storage of two types")
+            raise MalformedError("a storage of two types")
         return reference
 
     def storage(self, reference: StorageRef) -> torch.Tensor:
         """The bytes of a storage."""
         place = self._places.get(reference.key)
         if place is None:
-            raise Malformed("a storage that is not in the file")
+            raise MalformedError("a storage that is not in the file")
         return self._content[place[0] : place[0] + place[1]]
 
 
@@ -231,12 +231,14 @@ class Builder:
                 self._left += len(data)
         base = self._bases[key]
         if (storage.start + storage.count) * storage.itemsize > len(base) * reference.dtype.itemsize:
-            raise UnreadableCheckpointError(f"holds less of storage {storage.key[:40]!r} than its tensors need: fetch it again")
+            raise UnreadableCheckpointError(
+                f"holds less of storage {storage.key[:40]!r} than its tensors need: fetch it again"
+            )
         return base
 
     def _array(self, reference: ArrayRef) -> np.ndarray[Any, np.dtype[Any]] | Refused:
         if reference.made is None:
-            raise Malformed("an array without a state")
+            raise MalformedError("an array without a state")
         if isinstance(reference.made, Refused):
             return reference.made
         self._spend(reference.made.nbytes)

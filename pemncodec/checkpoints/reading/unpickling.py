@@ -18,7 +18,7 @@ from .objects import (
     ArrayRef,
     DTypeRef,
     Inert,
-    Malformed,
+    MalformedError,
     Ordered,
     Refused,
     StorageRef,
@@ -33,11 +33,11 @@ _NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.cor
 _SHARDED = "is a DTensor, a part of a distributed tensor: save its full_tensor()"
 
 
-class UnknownGlobal(Exception):  # noqa: N818 (it is caught where its name becomes an error for the user)
+class UnknownGlobalError(Exception):
     """A pickle names a class or function that is not in the table; reading it would run code."""
 
 
-class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+class DataUnpickler(pickle._Unpickler):
     """Unpickles containers, numbers, texts, references to tensors, and numpy arrays.
 
     Args:
@@ -47,8 +47,8 @@ class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         budget: how many elements of containers and bytes may be copied in all; one object may be named many times.
 
     Raises (from `load`):
-        UnknownGlobal: the pickle names something else.
-        Malformed, and nearly any other Exception: it is damaged.
+        UnknownGlobalError: the pickle names something else.
+        MalformedError, and nearly any other Exception: it is damaged.
     """
 
     def __init__(self, file: BinaryIO, persistent: Persistent, nested: Callable[[bytes], Any], budget: int) -> None:
@@ -63,7 +63,7 @@ class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
 
     def get_extension(self, code: int) -> Any:
         """No registry is asked."""
-        raise UnknownGlobal(f"extension {code}")
+        raise UnknownGlobalError(f"extension {code}")
 
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a global."""
@@ -82,13 +82,13 @@ class DataUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
             return _Distributed
         known = _TABLE.get(f"{module}.{name}")
         if known is None:
-            raise UnknownGlobal(f"{module}.{name}")
+            raise UnknownGlobalError(f"{module}.{name}")
         return partial(self._spend, known) if known in _COPYING else known
 
     def _spend(self, function: Callable[..., Any], *arguments: Any) -> Any:
         self._left -= 1 + sum(len(one) for one in arguments if isinstance(one, Sized))
         if self._left < 0:
-            raise Malformed("the same bytes many times over")
+            raise MalformedError("the same bytes many times over")
         return function(*arguments)
 
 
@@ -109,7 +109,7 @@ def _rebuild_v3(
     storage: Any, offset: Any, shape: Any, strides: Any, grad: Any, hooks: Any, dtype: Any, metadata: Any = None
 ) -> TensorRef | Refused:
     if not isinstance(dtype, torch.dtype):
-        raise Malformed("a tensor without a dtype")
+        raise MalformedError("a tensor without a dtype")
     return tensor_ref(storage, offset, shape, strides, dtype, metadata)
 
 
@@ -128,7 +128,7 @@ def _moved(data: Any, dtype: Any, *_: Any) -> Any:
 def _rebuild_subclass(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """A tensor with attributes, or of a subclass: only torch's own types are plain tensors."""
     if not callable(function) or not isinstance(arguments, tuple):
-        raise Malformed("a tensor that nothing makes")
+        raise MalformedError("a tensor that nothing makes")
     if kind is _Distributed:
         return Refused(_SHARDED)
     made = function(*arguments)
@@ -151,13 +151,13 @@ def _tuple(*arguments: Any) -> tuple[Any, ...]:
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
-        raise Malformed("bytes that are no text")
+        raise MalformedError("bytes that are no text")
     return text.encode("latin1")
 
 
 def _bytes(data: Any = b"", *_: Any) -> bytes:
     if not isinstance(data, bytes):
-        raise Malformed("an array of bytes without bytes")
+        raise MalformedError("an array of bytes without bytes")
     return data
 
 
@@ -235,18 +235,23 @@ def storage_of(pid: Any, source: int = 0) -> StorageRef:
     """The storage of a persistent id: ("storage", type, key, location, count[, view]).
 
     Raises:
-        Malformed: it is something else.
+        MalformedError: it is something else.
     """
     if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
-        raise Malformed("a reference to something other than a storage")
+        raise MalformedError("a reference to something other than a storage")
     _, kind, key, _, count, *view = pid
-    if not isinstance(kind, StorageType) or not isinstance(key, str) or type(count) is not int or not 0 <= count < 1 << 62:
-        raise Malformed("a storage without type, name and size")
+    if (
+        not isinstance(kind, StorageType)
+        or not isinstance(key, str)
+        or type(count) is not int
+        or not 0 <= count < 1 << 62
+    ):
+        raise MalformedError("a storage without type, name and size")
     if not view or view[0] is None:
         return StorageRef(key, kind.dtype, count, 0, source)
     if not isinstance(view[0], tuple) or len(view[0]) != 3:
-        raise Malformed("a view of a storage that is no view")
+        raise MalformedError("a view of a storage that is no view")
     _, start, size = view[0]
     if type(start) is not int or type(size) is not int or start < 0 or size < 0 or start + size > count:
-        raise Malformed("a view that is larger than its storage")
+        raise MalformedError("a view that is larger than its storage")
     return StorageRef(key, kind.dtype, size, start, source)
