@@ -49,8 +49,8 @@ def load_checkpoint(
 
     Args:
         path: a file of torch.save (of any pickle protocol, an archive that was packed again, the older format), a
-            pickle of tensors or arrays, `.safetensors`, `.npz`, or a folder: of one such file, of shards and an index, or
-            of `.npy` files.
+            pickle of tensors or arrays, `.safetensors`, `.npz`, or a folder: of one such file, of shards with an
+            index, or of `.npy` files.
         unsafe: unpickle arbitrary objects where there are any. This runs whatever code the file carries.
         checksums: check the CRC-32 of the records of an archive.
         max_bytes: how many bytes tensors may take beyond what the file holds of them: records that are compressed,
