@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 
 from ..draft import Draft
 from ..errors import UnknownLayoutError
-from ..forks import cached_property
 from ..options import Fractions, PackOptions
 from ..recipe import Recipe
 from .state import State, unwrap
