@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 
 from .. import torch_tensors
 from ..draft import Draft
-from ..dtypes import BY_NAME
-from ..errors import OutputError, UnknownLayoutError
-from ..forks import cached_property
 from ..options import Keep, PackOptions
-from ..quoting import quoted
 from ..recipe import Recipe
 from .state import State, unwrap
 

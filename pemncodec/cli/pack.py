@@ -197,7 +197,7 @@ def _sources(
             raise click.UsageError("name a checkpoint, or one a task (--task NAME=FILE)")
         if add_to is not None:
             raise click.UsageError("--add-to adds tasks to a file: name them with --task NAME=FILE")
-        return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force, inputs)
+        return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force, inputs=inputs)
     if checkpoint is not None:
         raise click.UsageError(
             "with --task there are no arguments: checkpoints are --task NAME=FILE, the output is -o FILE"
@@ -213,7 +213,7 @@ def _sources(
     if add_to is not None and same_file(output_option, add_to) and not force:
         raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
     for source in sources.values():
-        target(None, output_option, source, ".pemn", force, inputs)  # which is none of them
+        target(None, output_option, source, ".pemn", force, inputs=inputs)  # which is none of them
     return sources, output_option
 
 

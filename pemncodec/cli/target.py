@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
+from ..base import refuse_base
 from ..container.header import MAGIC
 from ..errors import CheckpointError, FileAccessError, OutputExistsError
 from ..output import refuse_existing
@@ -19,7 +20,14 @@ _SHARD = re.compile(r"-(\d{3,})-of-(\d{3,})(?:\.\w+)?$")
 
 
 def target(
-    argument: Path | None, option: Path | None, source: Path, suffix: str, force: bool, inputs: Iterable[Path] = ()
+    argument: Path | None,
+    option: Path | None,
+    source: Path,
+    suffix: str,
+    force: bool,
+    *,
+    inputs: Iterable[Path] = (),
+    base: Sequence[Path] = (),
 ) -> Path:
     """The output that was named, as an argument or by `--output`, or `source` with another suffix.
 
@@ -33,11 +41,12 @@ def target(
         suffix: of what the command writes: `.pemn`, or that of a checkpoint.
         force: whether an existing file may be replaced.
         inputs: other files that the command reads.
+        base: of a delta.
 
     Raises:
         click.UsageError: it was named twice.
         OutputExistsError: it exists, and `force` is False, or it was named as an argument and is of another kind; or it
-            is `source`, or one of `inputs`.
+            is `source`, or one of `inputs` or `base`.
     """
     if argument is not None and option is not None:
         raise click.UsageError("name the output once: as the second argument, or with --output")
@@ -47,6 +56,7 @@ def target(
     for other in inputs:
         if same_file(chosen, other):
             raise OutputExistsError(f"{chosen} is read, too ({other}): name another output")
+    refuse_base(chosen, base)
     if argument is not None and option is None and os.path.lexists(argument) and not _is_output(argument, suffix):
         what = "is no .pemn file" if suffix == ".pemn" else "is no file that unpack writes"
         raise OutputExistsError(

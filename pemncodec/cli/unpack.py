@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ..base import refuse_base
 from . import common, show
 from .target import size_of, target
 
@@ -52,8 +51,7 @@ def unpack(
             raise click.UsageError("the original layout has its prefix: leave --strip-prefix away")
         _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
         return
-    path = target(output, output_option, file, ".pt", force)
-    refuse_base(path, base)
+    path = target(output, output_option, file, ".pt", force, base=base)
 
     from ..api import load_file
     from ..checkpoints.saving import save_state_dict
@@ -101,8 +99,7 @@ def _unpack_original(
 ) -> None:
     from ..original import is_folder, unpack_original
 
-    path = target(output, output_option, file, ".original" if is_folder(file) else ".pt", force)
-    refuse_base(path, base)
+    path = target(output, output_option, file, ".original" if is_folder(file) else ".pt", force, base=base)
     count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)
     if not quiet:
         what = f"{path} (a folder)" if path.is_dir() else path
