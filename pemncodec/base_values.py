@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import bits, fill
+from .allowance import Allowance
 from .bits import Packed
 from .container.manifest import AliasRow, numel
 from .dtypes import DType
@@ -28,14 +29,21 @@ class BaseValues:
     Args:
         decoder: of the base.
         name: of the file, for messages.
+        memory: what is kept counts there.
     """
 
-    def __init__(self, decoder: Decoder, name: str) -> None:
+    def __init__(self, decoder: Decoder, name: str, memory: Allowance | None = None) -> None:
         self.manifest = decoder.manifest
         self._decoder = decoder
         self._name = name
         self._first_users: dict[tuple[str, int], Hashable] = {}
-        self._kept: Once[Words] = Once()
+        self._kept: Once[Words] = Once(memory, lambda words: words.nbytes)
+
+    def forget(self) -> None:
+        """Drop what is kept."""
+        self._first_users = {}
+        self._kept.forget()
+        self._decoder.forget()
 
     def mask(self, number: int, length: int, user: Hashable) -> Packed:
         """The bits of a mask, as stored.

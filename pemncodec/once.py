@@ -6,19 +6,49 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
+from .allowance import Allowance
+
 T = TypeVar("T")
 
 
 class Once(Generic[T]):
-    """Values by key, each made when it is first asked for, and kept."""
+    """Values by key, each made when it is first asked for, and kept.
 
-    def __init__(self) -> None:
-        self._made: dict[Hashable, T] = {}
+    Args:
+        memory: what all of them may take; it may be shared with others.
+        size: bytes of a value.
+    """
+
+    def __init__(self, memory: Allowance | None = None, size: Callable[[T], int] = lambda _: 0) -> None:
+        self._memory = memory
+        self._size = size
+        self._made: dict[Hashable, tuple[T, int]] = {}
         self._locks: dict[Hashable, Lock] = {}
 
     def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of `key`, or what `make` gives now; several threads may ask, and one makes it."""
+        """The value of `key`, or what `make` gives now; several threads may ask, and one makes it.
+
+        Raises:
+            LimitError: there is no room to keep it.
+        """
         with self._locks.setdefault(key, Lock()):
-            if key not in self._made:
-                self._made[key] = make()
-            return self._made[key]
+            found = self._made.get(key)
+            if found is None:
+                value = make()
+                found = value, self._size(value)
+                if self._memory is not None:
+                    self._memory.take(found[1])
+                self._made[key] = found
+            return found[0]
+
+    def each(self, do: Callable[[T], None]) -> None:
+        """Do something with each value that was made."""
+        for value, _ in list(self._made.values()):
+            do(value)
+
+    def forget(self) -> None:
+        """Drop all values: each is made again when it is asked for again."""
+        for key in list(self._made):
+            dropped = self._made.pop(key, None)
+            if dropped is not None and self._memory is not None:
+                self._memory.give_back(dropped[1])

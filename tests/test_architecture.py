@@ -26,6 +26,7 @@ LEVELS = [
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"against"},
     {"decode", "grouping"},
+    {"decode_sections"},
     {"base_values"},
     {"generated"},
     {"consistency"},
@@ -36,7 +37,7 @@ LEVELS = [
     {"opening"},
     {"container"},
     {"bits", "words"},
-    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once"},
+    {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once", "allowance"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]
 TORCH = {
