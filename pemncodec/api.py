@@ -107,6 +107,7 @@ def _load(
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
+        layouts.check_result(file.decoder, own.values(), layout)
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
         for name in file:
             target = file.alias_of(name)
@@ -206,4 +207,5 @@ def load_network(
         memory_errors(),
     ):
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
+        layouts.check_result(decoder, range(len(decoder.manifest.entries)), "dense")
         return decode_network(decoder, progress)

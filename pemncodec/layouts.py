@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from . import bits, fill, torch_tensors
 from .container.manifest import ZERO_SECOND, ZERO_ZERO, KeptRow, TensorRow, TiledRow, numel
 from .decode import Decoder
+from .decode_sections import SLACK
 from .dtypes import DType
 from .errors import NetworkError, OutputError, UnsupportedTensorError
 from .words import Words
 
 LAYOUTS = ("dense", "masked", "csr", "coo")
+# What a tensor of torch takes beside its elements, about. It counts from so many tensors on.
+TENSOR_BYTES, FREE_TENSORS = 2048, 1 << 13
 
 
 def check_layout(layout: str) -> None:
@@ -101,6 +104,17 @@ def result_bytes(decoder: Decoder, index: int, layout: str) -> int:
     if layout == "coo":
         return kept * (8 * len(row.shape) + dtype.itemsize)
     return kept * (8 + dtype.itemsize) + 8 * (csr_shape(row.shape)[0] + 1)
+
+
+def check_result(decoder: Decoder, entries: Collection[int], layout: str) -> None:
+    """Refuse, before anything is made, entries that become more than `max_bytes` of tensors.
+
+    Raises:
+        LimitError: they do.
+    """
+    made = sum(result_bytes(decoder, index, layout) for index in entries)
+    many = max(0, len(entries) * (1 if layout == "dense" else 2) - FREE_TENSORS)
+    decoder.check_limit(made + many * TENSOR_BYTES - SLACK, f"layout {layout!r}")
 
 
 def _is_sparse(row: KeptRow | TiledRow) -> bool:
