@@ -9,7 +9,7 @@ import torch
 
 from . import layouts
 from .base import BaseFiles
-from .container.manifest import DEFAULT_MAX_BYTES
+from .container.manifest import DEFAULT_MAX_BYTES, AliasRow
 from .decode_network import decode_network
 from .errors import MismatchError, NetworkError
 from .jobs import available_threads
@@ -207,5 +207,6 @@ def load_network(
         memory_errors(),
     ):
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
-        layouts.check_result(decoder, range(len(decoder.manifest.entries)), "dense")
+        own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
+        layouts.check_result(decoder, own, "dense")
         return decode_network(decoder, progress)

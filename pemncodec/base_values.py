@@ -83,7 +83,7 @@ class BaseValues:
         """Xor the elements of a prototype into `words`.
 
         Args:
-            words: elements that are changed in place: `count`, or as many as one bits.
+            words: elements that are changed in place: `count`, or as many as one bits. For none nothing is decoded.
             number: of the prototype.
             dtype: which it must have.
             count: elements which it must have.
@@ -99,6 +99,8 @@ class BaseValues:
             raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)}")
         found = self.manifest.prototypes[number].length
         _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+        if not len(words):
+            return
         values = self.prototype(number, user)
         words ^= values if packed is None else fill.kept(values, packed)
 
@@ -113,6 +115,8 @@ class BaseValues:
         target = row.target if isinstance(row, AliasRow) else number
         found = numel(self.manifest.resolve(target).shape)
         _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+        if not len(words):
+            return
         start = done = 0
         for piece in self._pieces(target, user):
             stop = start + len(piece)

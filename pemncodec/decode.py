@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import bits, fill
+from .base_values import BaseValues
 from .bits import Packed
 from .container.manifest import (
     ZERO_NAMES,
@@ -172,3 +173,7 @@ class Decoder(SectionDecoder):
             return fill.spread(packed, stored.length, count, tile, row.phase, second)
         except PayloadError as reason:
             raise PayloadError(f"layer {row.name!r}: {reason}") from None
+
+    def _open_base(self) -> BaseValues:
+        file = self._bases.find(self.manifest.base or "")
+        return BaseValues(Decoder(file.container, self.max_bytes, self._bases, self._chain), file.name, self._chain)

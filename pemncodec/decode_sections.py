@@ -129,8 +129,7 @@ class SectionDecoder:
         return self._base(0, self._open_base)
 
     def _open_base(self) -> BaseValues:
-        file = self._bases.find(self.manifest.base or "")
-        return BaseValues(type(self)(file.container, self.max_bytes, self._bases, self._chain), file.name, self._chain)
+        raise NotImplementedError("what decodes entries opens a base: a delta refers to them")
 
     # --- sections ---------------------------------------------------------------------------------------------
 
@@ -182,14 +181,15 @@ class SectionDecoder:
         numbers = self._users[self._first_users[block] : self._first_users[block + 1]]
         users = list(zip(map(self.manifest.user, numbers), references, strict=True))
         # Of a kept layer the block holds few elements, and the base is decoded for all.
-        needed = sum(numel_of(row) for row, reference in users if reference)
+        taken = [self.manifest.stored_values(row) for row, _ in users]
+        needed = sum(numel_of(row) for (row, reference), count in zip(users, taken, strict=True) if reference and count)
         self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
         start = 0
         for number, (row, reference) in enumerate(users):
-            stop = start + self.manifest.stored_values(row) * dtype.words_per_element
+            stop = start + taken[number] * dtype.words_per_element
             if reference:
                 mask = self.manifest.stored_mask(row)
-                packed = None if mask is None else self.mask(mask)
+                packed = None if mask is None or start == stop else self.mask(mask)
                 add = base.add_prototype if isinstance(row, ValuesRow) else base.add_entry
                 add(words[start:stop], reference - 1, dtype, numel_of(row), packed, numbers[number])
             start = stop

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import bits, fill, torch_tensors
+from .allowance import Allowance
 from .container.manifest import ZERO_SECOND, ZERO_ZERO, KeptRow, TensorRow, TiledRow, numel
 from .decode import Decoder
 from .decode_sections import SLACK
@@ -115,6 +116,12 @@ def check_result(decoder: Decoder, entries: Collection[int], layout: str) -> Non
     made = sum(result_bytes(decoder, index, layout) for index in entries)
     many = max(0, len(entries) * (1 if layout == "dense" else 2) - FREE_TENSORS)
     decoder.check_limit(made + many * TENSOR_BYTES - SLACK, f"layout {layout!r}")
+
+
+def result_allowance(max_bytes: int) -> Allowance:
+    """What tensors may take that are made one by one and kept by the caller, `TENSOR_BYTES` each beside elements."""
+    reason = "what is made takes {count} bytes, and {most} are allowed: raise max_bytes if you trust the file"
+    return Allowance(max_bytes + FREE_TENSORS * TENSOR_BYTES, reason)
 
 
 def _is_sparse(row: KeptRow | TiledRow) -> bool:

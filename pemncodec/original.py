@@ -6,13 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from . import layouts
+from .allowance import Allowance
 from .api import PathLike
 from .base import BaseFiles, refuse_base
 from .checkpoints import family_named
@@ -20,7 +20,7 @@ from .checkpoints.family import Contents
 from .checkpoints.folders import OutputFolder
 from .checkpoints.saving import save_original
 from .container.generators import GeneratorRow
-from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, TiledRow
+from .container.manifest import DEFAULT_MAX_BYTES, ZERO_NAMES, TiledRow, numel
 from .dtypes import float32_of
 from .errors import OutputError, OutputExistsError, UnknownLayoutError
 from .generated import generator_of
@@ -48,7 +48,7 @@ def load_original(
         source: a `.pemn` file.
         task: which task, where the file was packed from a checkpoint a task.
         base: of a delta.
-        max_bytes: refuse to decode a tensor of more bytes.
+        max_bytes: refuse to make more: weights, scores and masks of all layers count.
 
     Returns:
         A state_dict; a dictionary that holds it under the key that it had; or an `OutputFolder`.
@@ -68,7 +68,8 @@ def load_original(
             "another layout"
         ) from None
     with naming(source), memory_errors(), ExitStack() as stack:
-        contents = _Contents(source, metadata, details, task, base, max_bytes, stack)
+        file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
+        contents = _Contents(file, metadata, details, task, layouts.result_allowance(max_bytes))
         if task is not None and not details.get(SEPARATE):
             raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
         made = family.restore(contents)
@@ -106,7 +107,7 @@ def unpack_original(
     if path.exists() and path.samefile(os.fspath(source)):
         raise OutputExistsError(f"{path} is the input itself: name another output")
     made = load_original(source, task=task, base=base, max_bytes=max_bytes)
-    return save_original(made, path, overwrite=overwrite)
+    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes)
 
 
 def is_folder(source: PathOrBytes) -> bool:
@@ -130,24 +131,29 @@ def _of_task(details: dict[str, Any], task: str | None) -> dict[str, Any]:
     return details | own
 
 
+# Bytes that a name in an opened task takes, about.
+_NAME = 128
+
+
 class _Contents:
     """`checkpoints.family.Contents` of an opened file. Names have the prefix that was stripped."""
 
     def __init__(
         self,
-        source: PathOrBytes,
+        file: PemnFile,
         metadata: Mapping[str, str],
         details: Mapping[str, Any],
         task: str | None,
-        base: BaseFiles,
-        max_bytes: int,
-        stack: ExitStack,
+        made: Allowance,
     ) -> None:
         self.details = details
         self.rule = metadata.get("pemn.mask_rule", "")
         self.keep: Fractions | None = details.get(KEEP, {}).get(task, json.loads(metadata.get("pemn.keep", "null")))
-        self._open = partial(_Contents, source, metadata, details, base=base, max_bytes=max_bytes, stack=stack)
-        self._file = stack.enter_context(PemnFile(source, task=task, base=base, max_bytes=max_bytes))
+        self._metadata = metadata
+        self._file = file
+        self._made = made
+        if task is not None or not file.tasks:
+            made.take(_NAME * len(file))
         self._prefix = str(details.get("prefix", ""))
 
     @property
@@ -159,7 +165,7 @@ class _Contents:
         return self._file.tasks
 
     def of(self, task: str) -> Contents:
-        return self._open(task=task)
+        return _Contents(self._file.of_task(task), self._metadata, self.details, task, self._made)
 
     def only_of(self, task: str) -> Sequence[str]:
         number = self._file.tasks.index(task) + 1
@@ -174,16 +180,20 @@ class _Contents:
         return self._file.is_masked(self._own(name))
 
     def dense(self, name: str) -> torch.Tensor:
+        self._count(name, None)
         return self._file.get_tensor(self._own(name))
 
     def filled(self, name: str) -> torch.Tensor:
+        self._count(name, None)
         return layouts.filled(self._file.decoder, self._index(name))
 
     def scores(self, name: str) -> torch.Tensor:
+        self._count(name, 4)
         return layouts.scores(self._file.decoder, self._index(name))
 
     def mask(self, name: str) -> torch.Tensor:
         own = self._own(name)
+        self._count(name, 4)  # families make numbers of it
         return torch.from_numpy(self._file.get_mask(own).to_bool()).reshape(self._file.shape(own))
 
     def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
@@ -196,6 +206,14 @@ class _Contents:
         generator = generator_of(prototype)
         assert isinstance(generator, Generator)
         return Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
+
+    def _count(self, name: str, itemsize: int | None) -> None:
+        """Count a tensor that is about to be made, of elements of this size; None: of the file's own."""
+        self._file.decoder.begin()
+        size, manifest = self._file.decoder.size(self._index(name)), self._file.decoder.manifest
+        if itemsize is not None:
+            size = itemsize * numel(manifest.resolve(self._index(name)).shape)
+        self._made.take(size + layouts.TENSOR_BYTES)
 
     def _own(self, name: str) -> str:
         return name[len(self._prefix) :]

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 
 from ..dtypes import FLOAT32, DType
 from .generators import GENERATOR_MINOR, GeneratedRow, PytorchRow
@@ -157,6 +158,7 @@ class Manifest:
     blocks: tuple[BlockRow, ...] = ()
     prototypes: tuple[PrototypeRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
+    _of_tasks: tuple[tuple[EntryRow, ...], dict[int, list[int]]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def minor(self) -> int:
@@ -192,7 +194,15 @@ class Manifest:
 
     def entries_of(self, task: int | None) -> Iterator[int]:
         """Indices of the entries that make up one task (0 where the file has no tasks; None: all of them)."""
-        return (index for index, row in enumerate(self.entries) if task is None or row.task in (0, task))
+        if task is None or not self.tasks:
+            return iter(range(len(self.entries)))
+        if self._of_tasks is None or self._of_tasks[0] is not self.entries:
+            found: dict[int, list[int]] = {}
+            for index, row in enumerate(self.entries):
+                found.setdefault(row.task, []).append(index)
+            self._of_tasks = self.entries, found  # a file may have 65,535 tasks, and be asked for each
+        _, of_tasks = self._of_tasks
+        return merge(of_tasks.get(0, ()), of_tasks.get(task, ()) if task else ())
 
     def decoded_bytes(self, task: int | None) -> int:
         """What decoding will make, as spec section 4.7 counts it."""

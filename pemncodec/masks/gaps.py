@@ -69,7 +69,7 @@ def encode(
 def decode(
     length: int, count: int, bit: bool, stream: NDArray[np.uint8], low_bits: int = 0, widen: Widen | None = None
 ) -> Packed:
-    """`length` bits, of which `count` are `bit`: those at the positions that gap bytes give. A chunk of these at a time.
+    """`length` bits, of which `count` are `bit`: those at the positions that gap bytes give.
 
     Args:
         low_bits: how many of every distance are not in the gap bytes.
@@ -91,7 +91,7 @@ def decode(
     for start in range(0, len(stream), _CHUNK):
         chunk = stream[start : start + _CHUNK]
         ends = np.flatnonzero(chunk < 255)
-        distances = 255 * (np.diff(ends, prepend=np.int64(-1)) - 1) + chunk[ends]
+        distances: NDArray[np.int64] = 255 * (np.diff(ends, prepend=np.int64(-1)) - 1) + chunk[ends].astype(np.int64)
         rest = 255 * (len(chunk) - 1 - int(ends[-1])) if len(ends) else 255 * len(chunk)
         if not len(ends):
             carried += rest

@@ -18,8 +18,8 @@ Draws = NDArray[np.uint32]
 _WORDS = 624
 # Draws at a time, and at first between kept states; a multiple of the words of a state.
 STEP = _WORDS * (1 << 7)
-# States that are kept, of all seeds together: 10 MB. With them any stretch is at most a few thousandths of all draws away
-# from a state, whatever number of seeds these are shared out to.
+# States that are kept, of all seeds together: 10 MB. A stretch is at most a few thousandths of all draws away from one,
+# whatever number of seeds these are shared out to.
 MOST_STATES = 1 << 12
 
 _lock = RLock()
@@ -122,7 +122,7 @@ def stream(seed: int) -> Stream:
 
 def _count(more: int) -> None:
     """Count states that were added; if they are too many, keep fewer of every seed, or fewer seeds."""
-    global _total  # noqa: PLW0603
+    global _total
     with _lock:
         _total += more
         if _total <= MOST_STATES:

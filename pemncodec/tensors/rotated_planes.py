@@ -13,7 +13,6 @@ from ..dtypes import DType
 from ..words import Words
 from . import planes
 
-
 _CHUNK = 1 << 16  # elements rotated at a time
 
 
