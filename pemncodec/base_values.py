@@ -39,11 +39,11 @@ class BaseValues:
         self._first_users: dict[tuple[str, int], Hashable] = {}
         self._kept: Once[Words] = Once(memory, lambda words: words.nbytes)
 
-    def forget(self) -> None:
-        """Drop what is kept."""
+    def begin(self) -> None:
+        """Drop what is kept for things before."""
         self._first_users = {}
         self._kept.forget()
-        self._decoder.forget()
+        self._decoder.begin()
 
     def mask(self, number: int, length: int, user: Hashable) -> Packed:
         """The bits of a mask, as stored.

@@ -75,14 +75,15 @@ class SectionDecoder:
         tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
         self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
         self._of_chain = chain
+        self._may_forget = False
         kept = chain or Allowance(self._most_kept(), _KEPT)
         self._kept = kept
-        self._blocks: Once[Words] = Once(kept, lambda words: words.nbytes)
-        self._masks: Once[Packed] = Once(kept, lambda packed: packed.nbytes)
-        self._tiles: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes if tile.values.base is None else 0)
+        self._blocks: Once[Words] = Once(kept, lambda words: words.nbytes, self._make_room)
+        self._masks: Once[Packed] = Once(kept, lambda packed: packed.nbytes, self._make_room)
+        self._tiles: Once[Tile] = Once(kept, _own_bytes, self._make_room)
         self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
         self._extremes: Once[tuple[np.float32, np.float32]] = Once()
-        self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes)
+        self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes, self._make_room)
         self._work = Allowance(BASE_WORK * max_bytes + SLACK, _WORK)
         self._bases = bases or Bases()
         self._base: Once[BaseValues] = Once()
@@ -95,17 +96,19 @@ class SectionDecoder:
         return self.max_bytes + self.max_bytes // 4 + min(prototypes, self.max_bytes) + SLACK
 
     def begin(self) -> None:
-        """Make room before something is decoded that has nothing to do with what was decoded before."""
-        if self._kept.taken > self._kept.most // 2:
-            self.forget()
-
-    def forget(self) -> None:
-        """Drop what is kept, here and of bases."""
-        for kept in (self._blocks, self._masks, self._tiles, self._stored):
-            kept.forget()
-        self._last_tile = (-1, Tile(np.empty(0, dtype=np.uint8)))
+        """Begin with something that has nothing to do with what was decoded before, which may be dropped for it."""
+        self._may_forget = True
         self._work = Allowance(self._work.most, _WORK)
-        self._base.each(lambda base: base.forget())
+        self._base.each(lambda base: base.begin())
+
+    def _make_room(self) -> bool:
+        """Drop what is kept for things before. Once only: what takes turns would be decoded again and again."""
+        may, self._may_forget = self._may_forget, False
+        if may:
+            for kept in (self._blocks, self._masks, self._tiles, self._stored):
+                kept.forget()
+            self._last_tile = (-1, Tile(np.empty(0, dtype=np.uint8)))
+        return may
 
     def check_limit(self, count: int, what: str) -> None:
         """Refuse to make more than `max_bytes`.
@@ -220,7 +223,8 @@ class SectionDecoder:
         size = row.length * self.manifest.prototype_dtype(index).itemsize
         draws = 4 * row.draws if isinstance(row, PytorchRow) else 0
         self.check_limit(size + draws, f"prototype {index}")
-        with self._as_base(size):
+        in_block = isinstance(row, ValuesRow) and row.presence is None  # which counts, then
+        with self._as_base(0 if in_block else size):
             if self._of_chain is not None:
                 self._work.take(draws)
             return self._prototype_words(row, index)
@@ -234,6 +238,11 @@ class SectionDecoder:
         whole = np.empty(row.length, dtype=values.dtype)
         fill.scatter(whole, self.mask(row.presence), values)
         return whole
+
+
+def _own_bytes(tile: Tile) -> int:
+    """Bytes of a prototype that is no part of a block."""
+    return tile.values.nbytes if tile.values.base is None else 0
 
 
 def _read_only(shared: Packed | Words) -> Words:

@@ -81,7 +81,7 @@ def scores(decoder: Decoder, index: int, kind: torch.dtype = torch.float32) -> t
     """
     shape = decoder.shape(index)
     packed, count = decoder.layer_mask(index), math.prod(shape)
-    decoder.check_limit(count * kind.itemsize, f"the scores of {decoder.manifest.resolve(index).name!r}")
+    decoder.check_limit(count * kind.itemsize - SLACK, f"the scores of {decoder.manifest.resolve(index).name!r}")
     made = torch.empty(count, dtype=kind)
     idle = decoder.idle(index) if decoder.has_idle(index) else None
     for start in range(0, count, bits.PIECE):
@@ -141,7 +141,7 @@ def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) ->
 
 def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, name: str) -> torch.Tensor:
     """Explicit elements are those that the mask keeps, also where their value is zero."""
-    decoder.check_limit(result_bytes(decoder, index, layout), f"tensor {name!r}")
+    decoder.check_limit(result_bytes(decoder, index, layout) - SLACK, f"tensor {name!r}")
     dtype, packed = decoder.dtype(index), decoder.layer_mask(index)
     count = bits.count_ones(packed)
     values, words = torch_tensors.empty(dtype, (count,))

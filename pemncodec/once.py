@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from .allowance import Allowance
+from .errors import LimitError
 
 T = TypeVar("T")
 
@@ -17,11 +18,18 @@ class Once(Generic[T]):
     Args:
         memory: what all of them may take; it may be shared with others.
         size: bytes of a value.
+        make_room: asked to drop what is kept where there is no room; returns whether it did.
     """
 
-    def __init__(self, memory: Allowance | None = None, size: Callable[[T], int] = lambda _: 0) -> None:
+    def __init__(
+        self,
+        memory: Allowance | None = None,
+        size: Callable[[T], int] = lambda _: 0,
+        make_room: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._memory = memory
         self._size = size
+        self._make_room = make_room
         self._made: dict[Hashable, tuple[T, int]] = {}
         self._locks: dict[Hashable, Lock] = {}
 
@@ -36,10 +44,19 @@ class Once(Generic[T]):
             if found is None:
                 value = make()
                 found = value, self._size(value)
-                if self._memory is not None:
-                    self._memory.take(found[1])
+                self._take(found[1])
                 self._made[key] = found
             return found[0]
+
+    def _take(self, size: int) -> None:
+        if self._memory is None:
+            return
+        try:
+            self._memory.take(size)
+        except LimitError:
+            if not self._make_room():
+                raise
+            self._memory.take(size)
 
     def each(self, do: Callable[[T], None]) -> None:
         """Do something with each value that was made."""

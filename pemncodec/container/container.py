@@ -20,7 +20,7 @@ from .validation import validate
 
 # What the tables of a file may take in memory: so many bytes, and so many more for each byte of the file. A hundred
 # thousand tensors take some 25 MB; 1,200 bytes of zstd can be a manifest whose tables take 500.
-TABLES_BYTES, TABLES_PER_BYTE = 32 << 20, 64
+TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
 
 
 def tables_allowance(file_size: int) -> Allowance:

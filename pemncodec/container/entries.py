@@ -28,7 +28,7 @@ from .shared_fields import MaskReferences, read_scale
 
 # Bytes that a row and a shape take in memory, about, with what is made of them later: places in lists, and the name in
 # two tables.
-_ROW, _SHAPE = 240, 170
+_ROW, _SHAPE = 200, 170
 
 
 def _read_names(cursor: Cursor, count: int) -> list[str]:
