@@ -11,7 +11,7 @@ import torch
 from . import layouts
 from .base import BaseFiles
 from .checkpoints.state import common_prefix
-from .container.manifest import DEFAULT_MAX_BYTES
+from .container.manifest import DEFAULT_MAX_BYTES, AliasRow
 from .decode_network import decode_network
 from .errors import MismatchError, NetworkError
 from .jobs import available_threads
@@ -110,6 +110,7 @@ def _load(
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
+        layouts.check_result(file.decoder, own.values(), layout)
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
         for name in file:
             target = file.alias_of(name)
@@ -256,4 +257,6 @@ def load_network(
         memory_errors(),
     ):
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
+        own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
+        layouts.check_result(decoder, own, "dense")
         return decode_network(decoder, progress)

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .container.container import Container
+from .allowance import Allowance
+from .container.container import TABLES_PER_BYTE, Container, tables_allowance
 from .container.source import Source
 from .errors import BaseFileError, LimitError, OutputExistsError
 from .forks import ProcessLock, cached_property
@@ -24,13 +25,17 @@ _CHUNK = 1 << 20
 class BaseFile:
     """A file that was given as a base; opened when its digest is asked for.
 
+    Args:
+        tables: what the tables of this and other bases may take.
+
     Attributes:
         given: the path or the bytes.
         used: whether it has been some delta's base.
     """
 
-    def __init__(self, given: PathOrBytes) -> None:
+    def __init__(self, given: PathOrBytes, tables: Allowance) -> None:
         self.given = given
+        self._tables = tables
         self.used = False
         self._stream: Source | None = None
 
@@ -58,8 +63,10 @@ class BaseFile:
     @cached_property
     def container(self) -> Container:
         """The file, opened; FormatError if it is none of this format."""
+        stream = self._opened()
+        self._tables.most += TABLES_PER_BYTE * stream.size
         with naming(self.given):
-            return Container(self._opened())
+            return Container(stream, self._tables)
 
     def close(self) -> None:
         """Close the file."""
@@ -80,7 +87,8 @@ class Bases:
     """
 
     def __init__(self, given: BaseFiles = None) -> None:
-        self._files = [BaseFile(one) for one in listed(given)]
+        tables = tables_allowance(0)  # of all of them together: a chain has up to 32
+        self._files = [BaseFile(one, tables) for one in listed(given)]
         self._paths = [one if path_of(one) is None else pickled(one) for one in listed(given)]
         self._lock = ProcessLock()
 

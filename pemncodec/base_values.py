@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from . import bits, fill
+from .allowance import Allowance
 from .bits import Packed
 from .container.manifest import AliasRow, numel
 from .dtypes import DType
@@ -28,14 +29,21 @@ class BaseValues:
     Args:
         decoder: of the base.
         name: of the file, for messages.
+        memory: what is kept counts there.
     """
 
-    def __init__(self, decoder: Decoder, name: str) -> None:
+    def __init__(self, decoder: Decoder, name: str, memory: Allowance | None = None) -> None:
         self.manifest = decoder.manifest
         self._decoder = decoder
         self._name = name
         self._first_users: dict[tuple[str, int], Hashable] = {}
-        self._kept: Once[Words] = Once()
+        self._kept: Once[Words] = Once(memory, lambda words: words.nbytes)
+
+    def begin(self) -> None:
+        """Drop what is kept for things before."""
+        self._first_users = {}
+        self._kept.forget()
+        self._decoder.begin()
 
     def mask(self, number: int, length: int, user: Hashable) -> Packed:
         """The bits of a mask, as stored.
@@ -75,7 +83,7 @@ class BaseValues:
         """Xor the elements of a prototype into `words`.
 
         Args:
-            words: elements that are changed in place: `count`, or as many as one bits.
+            words: elements that are changed in place: `count`, or as many as one bits. For none nothing is decoded.
             number: of the prototype.
             dtype: which it must have.
             count: elements which it must have.
@@ -91,6 +99,8 @@ class BaseValues:
             raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)}")
         found = self.manifest.prototypes[number].length
         _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+        if not len(words):
+            return
         values = self.prototype(number, user)
         words ^= values if packed is None else fill.kept(values, packed)
 
@@ -105,6 +115,8 @@ class BaseValues:
         target = row.target if isinstance(row, AliasRow) else number
         found = numel(self.manifest.resolve(target).shape)
         _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+        if not len(words):
+            return
         start = done = 0
         for piece in self._pieces(target, user):
             stop = start + len(piece)

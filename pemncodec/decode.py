@@ -1,22 +1,16 @@
-"""container -> values: the sections of a file, decoded on demand (spec sections 4.7 and 5 to 8)."""
+"""container -> values: the entries of a file, decoded on demand (spec section 7)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import bits, fill
-from .base import Bases
 from .base_values import BaseValues
 from .bits import Packed
-from .container.container import Container
-from .container.cursor import Payload
-from .container.generators import PytorchRow
 from .container.manifest import (
-    DEFAULT_MAX_BYTES,
     ZERO_NAMES,
     AliasRow,
     KeptRow,
@@ -24,154 +18,17 @@ from .container.manifest import (
     TiledRow,
     ValuesRow,
     numel,
-    numel_of,
 )
+from .decode_sections import SectionDecoder
 from .dtypes import DType
-from .errors import LimitError, PayloadError
-from .fill import Filler, ScaledTile, Tile
-from .generated import generate
-from .masks import decode_mask
-from .once import Once
+from .errors import PayloadError
+from .fill import Filler, Tile
 from .quoting import quoted
-from .tensors import decode_block
 from .words import Words, word_type
 
 
-class Decoder:
-    """Decodes the sections of a container, each when it is asked for, by any number of threads.
-
-    Args:
-        container: an opened file.
-        max_bytes: limit of spec section 4.7; checked for what is decoded at a time, of this file and of its base.
-        bases: files of which one is the base, if the file is a delta.
-    """
-
-    def __init__(self, container: Container, max_bytes: int = DEFAULT_MAX_BYTES, bases: Bases | None = None) -> None:
-        self.container = container
-        self.manifest = container.manifest
-        self.max_bytes = max_bytes
-        self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
-        # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
-        self._block_users = self.manifest.users_by_block()
-        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
-        tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
-        self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
-        self._blocks: Once[Words] = Once()
-        self._masks: Once[Packed] = Once()
-        self._tiles: Once[Tile] = Once()
-        self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
-        self._extremes: Once[tuple[np.float32, np.float32]] = Once()
-        self._unstored: Once[Tile] = Once()
-        self._bases = bases or Bases()
-        self._base: Once[BaseValues] = Once()
-
-    def check_limit(self, count: int, what: str) -> None:
-        """Refuse to make more than `max_bytes`.
-
-        Raises:
-            LimitError: `count` bytes are more.
-        """
-        if count > self.max_bytes:
-            raise LimitError(
-                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you "
-                "trust the file (prototypes and the draws of seeds count, too)"
-            )
-
-    def base(self) -> BaseValues:
-        """The base that a delta refers to (spec section 6.2), opened when it is first asked for.
-
-        Raises:
-            BaseFileError: it was not given.
-            FormatError, FileAccessError: it cannot be read.
-        """
-        return self._base(0, self._open_base)
-
-    def _open_base(self) -> BaseValues:
-        file = self._bases.find(self.manifest.base or "")
-        return BaseValues(Decoder(file.container, self.max_bytes, self._bases), file.name)
-
-    # --- sections ---------------------------------------------------------------------------------------------
-
-    def mask(self, index: int) -> Packed:
-        """The bits of a mask as stored."""
-        if self._mask_users[index] > 1:
-            return self._masks(index, lambda: _read_only(self._decode_mask(index)))
-        return self._decode_mask(index)
-
-    def mask_payload(self, index: int) -> Payload:
-        """The bytes of a mask in the file, if it is not larger than `max_bytes`."""
-        self.check_limit(bits.byte_length(self.manifest.masks[index].length), f"mask {index}")
-        return self.container.mask_payload(index)
-
-    def _decode_mask(self, index: int) -> Packed:
-        def of_base(number: int, length: int) -> Packed:
-            return self.base().mask(number, length, index)
-
-        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index, of_base)
-
-    def _block(self, index: int) -> Words:
-        if len(self._block_users[index]) > 1:
-            return self._blocks(index, lambda: _read_only(self._decode_block(index)))
-        return self._decode_block(index)
-
-    def _decode_block(self, index: int) -> Words:
-        row, count = self.manifest.blocks[index], self._counts[index]
-        self.check_limit(count * row.dtype.itemsize, f"block {index}")
-        payload, add_base = self.container.block_payload(index), partial(self._add_base, index)
-        return decode_block(row, payload, count, index, len(self._block_users[index]), add_base)
-
-    def _add_base(self, block: int, references: Sequence[int], words: Words) -> None:
-        """Make elements of what is different from the base, user by user (spec section 6.2)."""
-        dtype, base = self.manifest.blocks[block].dtype, self.base()
-        users = list(zip(self._block_users[block], references, strict=True))
-        # Of a kept layer the block holds few elements, and the base is decoded for all.
-        needed = sum(numel_of(row) for row, reference in users if reference)
-        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
-        start = 0
-        for number, (row, reference) in enumerate(users):
-            stop = start + self.manifest.stored_values(row) * dtype.words_per_element
-            if reference:
-                mask = self.manifest.stored_mask(row)
-                packed = None if mask is None else self.mask(mask)
-                add = base.add_prototype if isinstance(row, ValuesRow) else base.add_entry
-                add(words[start:stop], reference - 1, dtype, numel_of(row), packed, (block, number))
-            start = stop
-
-    def _values(self, block: int, start: int, count: int) -> Words:
-        per = self.manifest.blocks[block].dtype.words_per_element
-        return self._block(block)[start * per : (start + count) * per]
-
-    def prototype(self, index: int) -> Words:
-        """All elements of a prototype as words; all-zero bits where not stored."""
-        return self.tile(index, None).values
-
-    def tile(self, index: int, scale_bits: int | None) -> Tile:
-        """A prototype as it fills layers, times a float32 if there is one (spec section 8.4)."""
-        if self._prototype_users[index] > 1:
-            tile = self._tiles(index, lambda: Tile(self._decode_prototype(index)))
-        else:  # one layer may ask a few times, and then nobody any more
-            last, tile = self._last_tile
-            if last != index:
-                tile = Tile(self._decode_prototype(index))
-                self._last_tile = index, tile
-        if scale_bits is None:
-            return tile
-        return ScaledTile(tile, self._extremes(index, lambda: fill.extremes(tile.values)), scale_bits)
-
-    def _decode_prototype(self, index: int) -> Words:
-        row = self.manifest.prototypes[index]
-        draws = 4 * row.draws if isinstance(row, PytorchRow) else 0
-        self.check_limit(row.length * self.manifest.prototype_dtype(index).itemsize + draws, f"prototype {index}")
-        if not isinstance(row, ValuesRow):
-            return generate(row, index)
-        values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
-        if row.presence is None:
-            return values
-        whole = np.empty(row.length, dtype=values.dtype)
-        fill.scatter(whole, self.mask(row.presence), values)
-        return whole
-
-    # --- entries ----------------------------------------------------------------------------------------------
+class Decoder(SectionDecoder):
+    """Decodes the entries of a container, each when it is asked for, by any number of threads."""
 
     def dtype(self, index: int) -> DType:
         """Element type of an entry."""
@@ -270,18 +127,31 @@ class Decoder:
         row = self.manifest.resolve(index)
         return isinstance(row, TiledRow) and self.tile(row.prototype, row.scale_bits).has_zero
 
-    def unstored(self, index: int) -> Words | None:
-        """For a tiled layer: ones where the prototype's elements are not stored; None if all are."""
+    def idle(self, index: int) -> Callable[[int, int], NDArray[np.bool_]]:
+        """Of a tiled layer: what says which of elements start … stop − 1 have no bit, though they are stored."""
         row = self.manifest.resolve(index)
         assert isinstance(row, TiledRow)
-        prototype = self.manifest.prototypes[row.prototype]
-        if not isinstance(prototype, ValuesRow) or prototype.presence is None:
+        tile, presence = self.tile(row.prototype, row.scale_bits), self._presence(row.prototype)
+
+        def idle(start: int, stop: int) -> NDArray[np.bool_]:
+            found = np.empty(stop - start, dtype=np.bool_)
+            for at in range(start, stop, fill.BLOCK):
+                end = min(at + fill.BLOCK, stop)
+                flags = tile.slice(row.phase + at, end - at) == 0
+                if presence is not None:
+                    flags &= presence.slice(row.phase + at, end - at) != 0
+                found[at - start : end - start] = flags
+            return found
+
+        return idle
+
+    def _presence(self, prototype: int) -> Tile | None:
+        """Ones where the elements of a prototype are stored; None if all are."""
+        row = self.manifest.prototypes[prototype]
+        if not isinstance(row, ValuesRow) or row.presence is None:
             return None
-        presence = self.mask(prototype.presence)
-        flags = self._unstored(row.prototype, lambda: Tile((~bits.unpack(presence, prototype.length)).view(np.uint8)))
-        out = np.empty(numel(row.shape), dtype=np.uint8)
-        fill.fill(out, flags, row.phase)
-        return out
+        stored = self.mask(row.presence)
+        return self._stored(prototype, lambda: Tile(bits.unpack(stored, row.length).view(np.uint8)))
 
     def _start(self, index: int) -> int:
         row = self.manifest.entries[index]
@@ -305,8 +175,6 @@ class Decoder:
         except PayloadError as reason:
             raise PayloadError(f"layer {quoted(row.name)}: {reason}") from None
 
-
-def _read_only(shared: Packed | Words) -> Words:
-    """What is kept for others: a tensor that took over its memory would change them with it."""
-    shared.flags.writeable = False
-    return shared
+    def _open_base(self) -> BaseValues:
+        file = self._bases.find(self.manifest.base or "")
+        return BaseValues(Decoder(file.container, self.max_bytes, self._bases, self._chain), file.name, self._chain)

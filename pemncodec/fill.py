@@ -60,21 +60,35 @@ class Tile:
         return len(self.values)
 
     @cached_property
-    def _extended(self) -> Words:
-        """The period and the next `BLOCK` elements, so that any slice is one piece."""
+    def _around(self) -> tuple[int, Words]:
+        """What stands where the period ends and begins again, and where in the period that starts.
+
+        A short period as a whole, and the next `BLOCK` elements; of a long one the last `BLOCK` and the first.
+        """
         length = len(self.values)
-        head = np.resize(self.values, BLOCK) if length < BLOCK else self.values[:BLOCK]
-        return np.concatenate([self.values, head])
+        if length < BLOCK:
+            return 0, np.concatenate([self.values, np.resize(self.values, BLOCK)])
+        return length - BLOCK, np.concatenate([self.values[-BLOCK:], self.values[:BLOCK]])
 
     def slice(self, start: int, count: int) -> Words:
         """Elements start … start + count − 1 of the repetition; read-only, count at most `BLOCK`."""
         start %= len(self.values)
-        whole = self.values if start + count <= len(self.values) else self._extended
-        return whole[start : start + count]
+        if start + count <= len(self.values):
+            return self.values[start : start + count]
+        first, around = self._around
+        return around[start - first : start - first + count]
 
-    def around(self, phase: int, count: int) -> Words:
-        """One period, and what follows it where so many elements from `phase` on go beyond it."""
-        return self.values if phase + count <= len(self.values) else self._extended
+    def straight(self, phase: int, count: int) -> tuple[Words, int]:
+        """One period, or more, and how many elements can be read from there: from `phase` on, at most `count`.
+
+        Of a short period any number. Where that of a long one is not `count`, it is a multiple of 8, 0 too.
+        """
+        left = len(self.values) - phase
+        if count <= left:
+            return self.values, count
+        if len(self.values) < BLOCK:
+            return self._around[1], count
+        return self.values, left // 8 * 8
 
     @cached_property
     def has_zero(self) -> bool:
@@ -127,8 +141,12 @@ def scaled(tile: Tile, scale_bits: int | None) -> Tile:
 
 def extremes(values: Words) -> tuple[np.float32, np.float32]:
     """The smallest magnitude above zero, and the largest, of float32 words; NaN for the largest if any is NaN."""
-    magnitudes = np.abs(values.view(np.float32))
-    return np.min(magnitudes, initial=np.float32(np.inf), where=magnitudes > 0), np.max(magnitudes)
+    smallest, largest = np.float32(np.inf), np.float32(0)
+    for start in range(0, len(values), BLOCK):
+        magnitudes = np.abs(values[start : start + BLOCK].view(np.float32))
+        smallest = np.minimum(smallest, np.min(magnitudes, initial=np.float32(np.inf), where=magnitudes > 0))
+        largest = np.maximum(largest, np.max(magnitudes))
+    return smallest, largest
 
 
 def fill(out: Words, tile: Tile, phase: int) -> None:
@@ -195,17 +213,23 @@ def fill_masked(
 def _fill_compiled(out: Words, packed: Packed, zero: int, first: tuple[Tile, int], second: tuple[Tile, int]) -> None:
     assert kernels.compiled is not None
     scaled = isinstance(first[0], ScaledTile) or isinstance(second[0], ScaledTile)
-    step = BLOCK if scaled else max(len(out), 1)  # a scaled tile is made a block at a time
-    for start in range(0, len(out), step):
-        block = out[start : start + step]
+    start = 0
+    while start < len(out):
+        count = len(out) - start
         sources: list[object] = []
-        for tile, phase in (first, second):
-            if scaled:
-                values = tile.slice(phase + start, len(block))
+        if not scaled:
+            for tile, phase in (first, second):
+                count = min(count, tile.straight((phase + start) % len(tile), count)[1])
+            for tile, phase in (first, second):
+                at = (phase + start) % len(tile)
+                sources += [tile.straight(at, count)[0], len(tile), at]
+        if scaled or not count:  # made a block at a time, or read where a long period begins again
+            count, sources = min(len(out) - start, BLOCK), []
+            for tile, phase in (first, second):
+                values = tile.slice(phase + start, count)
                 sources += [values, len(values), 0]
-            else:
-                sources += [tile.around(phase, len(block)), len(tile), phase]
-        kernels.compiled.fill(block, packed[start // 8 :], out.itemsize, zero, *sources)
+        kernels.compiled.fill(out[start : start + count], packed[start // 8 :], out.itemsize, zero, *sources)
+        start += count
 
 
 def scatter(out: Words, packed: Packed, kept: Words) -> None:

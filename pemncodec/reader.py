@@ -144,6 +144,7 @@ class PemnFile:
 
         workers = available_threads(threads)
         index = self._index(self.alias_of(name) or name)
+        self.decoder.begin()
         with naming(self._source), memory_errors():
             loaded = load_entries(self.decoder, {name: index}, "dense", device, workers)
         return loaded[name][0][1]
@@ -153,6 +154,7 @@ class PemnFile:
         from .words import to_numpy
 
         index = self._index(name)
+        self.decoder.begin()
         with naming(self._source), memory_errors():
             return to_numpy(self.decoder.words(index), self.decoder.dtype(index), self.decoder.shape(index))
 
@@ -167,6 +169,7 @@ class PemnFile:
         if not self.is_masked(name):
             raise NotFoundError(f"{quoted(name)} has no mask: it is stored as it is")
         index = self._index(name)
+        self.decoder.begin()
         with naming(self._source), memory_errors():
             packed = self.decoder.layer_mask(index)
         return Mask(packed, numel(self.shape(name)))
@@ -197,6 +200,18 @@ class PemnFile:
             NotFoundError: there is no tensor of that name.
         """
         return self._index(name)
+
+    def of_task(self, task: str) -> PemnFile:
+        """The same opened file for another of its tasks. Closing either closes both.
+
+        Raises:
+            NotFoundError: the task is not in the file.
+        """
+        other = object.__new__(type(self))
+        shared = {name: value for name, value in self.__dict__.items() if name not in ("_task", "_indices")}
+        other.__dict__.update(shared, _task_name=task, _decoder=self.decoder)
+        other._indices  # noqa: B018  an unknown task is said at once
+        return other
 
     def __repr__(self) -> str:
         path = path_of(self._source)
@@ -297,7 +312,8 @@ def verify_file(
             for index, row in enumerate(entries):
                 progress(len(entries) + index, 2 * len(entries), row.name)
                 if not isinstance(row, AliasRow):
-                    decoder.words(index)
+                    for _ in decoder.pieces(index):
+                        pass
         progress(1, 1, "")
         return len(entries)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .api import PathLike, stripped
 from .base import BaseFiles, refuse_base
-from .checkpoints.saving import save_streamed
+from .checkpoints.saving import check_size, save_streamed
 from .checkpoints.streamed import StreamedTensor
 from .container.manifest import DEFAULT_MAX_BYTES
 from .dtypes import BY_NAME
@@ -42,7 +42,8 @@ def unpack_file(
         task: which task, where the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
         overwrite: whether an existing file may be replaced.
-        max_bytes: refuse to make more than this; the default is 16 GiB.
+        max_bytes: refuse to make, or to write, more than this; the default is 16 GiB. Safetensors holds a tied tensor
+            once for each of its names, and so often it counts.
         base: of a delta, as for `load`.
         progress: called with (bytes done, bytes in total, name).
 
@@ -65,6 +66,7 @@ def unpack_file(
             raise OutputExistsError(f"{path} is the input itself: name another output")
         file.decoder.check_limit(file.decoded_size, "the file")
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
+        check_size(tensors, path, max_bytes)
         save_streamed(tensors, path, overwrite=overwrite, progress=progress)
     return [tensor.name for tensor in tensors]
 

@@ -19,6 +19,7 @@ import vector_cases_blocks
 import vector_cases_delta_blocks
 import vector_cases_delta_chains
 import vector_cases_delta_masks
+import vector_cases_delta_nothing
 import vector_cases_delta_prototypes
 import vector_cases_dialects
 import vector_cases_drawn
@@ -35,6 +36,7 @@ from vector_cases_arranged import arranged_rows
 from vector_cases_damaged import payload_rows
 from vector_cases_delta_damaged import delta_rows
 from vector_cases_delta_damaged_blocks import delta_block_rows
+from vector_cases_delta_nothing import nothing_rows
 from vector_cases_dialects_damaged import dialect_rows
 from vector_cases_drawn_damaged import drawn_rows
 from vector_cases_grouped_damaged import grouped_rows
@@ -65,6 +67,7 @@ REGISTERED = (
     vector_cases_delta_blocks,
     vector_cases_delta_prototypes,
     vector_cases_delta_chains,
+    vector_cases_delta_nothing,
     vector_cases_drawn,
     vector_cases_dialects,
     vector_cases_steps,
@@ -81,6 +84,7 @@ INVALID = (
     grouped_rows,
     delta_rows,
     delta_block_rows,
+    nothing_rows,
     drawn_rows,
     dialect_rows,
     step_rows,

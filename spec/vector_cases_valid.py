@@ -48,7 +48,7 @@ class Expected:
 class Valid:
     """A file and its networks by task; the task of a file without tasks is the empty string.
 
-    Of a delta `base` is the name of its base, which is a valid vector, too.
+    Of a delta `base` is the name of its base: a valid vector, or `../invalid/` and an invalid one.
     """
 
     file: File

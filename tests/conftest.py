@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pemncodec import decode, kernels, masks, tensors
+from pemncodec import decode_sections, kernels, masks, tensors
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])
@@ -36,6 +36,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         return call
 
-    monkeypatch.setattr(decode, "decode_mask", counted("mask", masks.decode_mask))
-    monkeypatch.setattr(decode, "decode_block", counted("block", tensors.decode_block))
+    monkeypatch.setattr(decode_sections, "decode_mask", counted("mask", masks.decode_mask))
+    monkeypatch.setattr(decode_sections, "decode_block", counted("block", tensors.decode_block))
     return counter

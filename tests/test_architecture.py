@@ -33,6 +33,7 @@ LEVELS = [
     {"draft", "encode", "decode_network", "recipe", "options"},
     {"against"},
     {"decode", "grouping"},
+    {"decode_sections"},
     {"base_values"},
     {"generated"},
     {"consistency"},
@@ -43,6 +44,7 @@ LEVELS = [
     {"opening"},
     {"container"},
     {"bits", "words", "plain_names"},
+    {"allowance"},
     {"dtypes", "errors", "progress", "sniff", "kernels", "jobs", "once", "quoting", "forks", "strict_json"},
 ]
 SIBLINGS = [{"prototypes", "masks", "tensors"}]

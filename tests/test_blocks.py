@@ -224,7 +224,7 @@ def test_indices_across_chunks() -> None:
     payload = tensors.palette.encode(values, BY_NAME["int16"], 1 << 40)
     assert payload is not None
     packed = tensors.palette._pack(values, 9)
-    assert np.array_equal(tensors.palette._unpack(np.frombuffer(packed, dtype=np.uint8), 9, count), values)
+    assert np.array_equal(tensors.palette._unpack(np.frombuffer(packed, dtype=np.uint8), 9, 0, count), values)
     by_hand = payload[: 2 + 2 * 257] + b"\x00" + packed
     for coded in (payload, by_hand):
         assert read_palette(coded, count, 2)[0] == values.tobytes()

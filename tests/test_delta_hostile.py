@@ -358,17 +358,17 @@ def test_many_references_in_a_chain(calls: Counter[str]) -> None:
 
 
 def test_a_small_block_that_needs_much_of_the_base() -> None:
-    """Ten thousand kept layers of 2^20 elements keep nothing each: one tensor must not take 40 GB of work."""
+    """Ten thousand kept layers of 2^20 elements keep one each: one tensor must not take 40 GB of work."""
     count, size = 10_000, 1 << 20
     network = MaskedNetwork(prototypes=[StoredPrototype(FLOAT32, floats(7, seed=1))], masks=[random_mask(size, 1.0, 1)])
     network.entries = [Layer("w", (size,), 0, TileFill(0))]
     base = encode(network)
     manifest = Manifest(
-        masks=(MaskRow(0, size, 0, 0),),
+        masks=(MaskRow(1, size, 1, 0),),
         blocks=(BlockRow(FLOAT32, XOR, 0),),
         entries=tuple(KeptRow(f"w{number}", 0, (size,), 0, 0) for number in range(count)),
     )
-    data = by_hand(manifest, [b"", b"\1" * count + b"\0"], base)
+    data = by_hand(manifest, [b"\1" + bytes(size // 8 - 1), b"\1" * count + bytes(1 + 4 * count)], base)
     expected = f"^what block 0 takes of its base decodes to {4 * count * size} bytes"
     with PemnFile(data, base=base, max_bytes=1 << 30) as file, pytest.raises(LimitError, match=expected):
         file.get_numpy("w0")

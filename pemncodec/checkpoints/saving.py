@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from .. import torch_tensors
 from ..errors import LimitError, OutputError
 from ..output import whole_file, whole_folder
 from ..plain_names import below
@@ -17,7 +20,20 @@ from ..progress import Progress, silent
 from .folders import OutputFolder, refuse_second
 from .streamed import StreamedTensor
 
-__all__ = ["StreamedTensor", "save_original", "save_state_dict", "save_streamed"]
+__all__ = ["StreamedTensor", "check_size", "save_original", "save_state_dict", "save_streamed"]
+
+
+def check_size(tensors: Sequence[StreamedTensor], path: Path, max_bytes: int) -> None:
+    """Refuse to write more than `max_bytes` of elements. Safetensors has a tied tensor under each of its names.
+
+    Raises:
+        LimitError: they are more.
+    """
+    every = path.suffix == ".safetensors"
+    size = sum(tensor.size for tensor in tensors if every or tensor.same_as is None)
+    if size > max_bytes:
+        ties = ": name the output .pt, where tied tensors are stored once" if every else ""
+        raise LimitError(f"{path} would take {size} bytes, and max_bytes allows {max_bytes}{ties}")
 
 
 def save_streamed(
@@ -49,10 +65,17 @@ def save_streamed(
             streamed_torch.write(tensors, temporary, progress)
 
 
-def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: bool) -> None:
+def save_state_dict(
+    tensors: dict[str, torch.Tensor], path: Path, *, overwrite: bool, max_bytes: int | None = None
+) -> None:
     """Write `tensors` to `path`, whole or not at all.
 
+    Args:
+        max_bytes: as of `check_size`, for safetensors.
+
     Raises:
+        LimitError: as `check_size`.
+        UnsupportedTensorError: a dtype that the format does not have, for safetensors.
         OutputError: safetensors cannot hold one of them (sparse, or a dtype), or `path` cannot be written.
         OutputExistsError: `path` exists and `overwrite` is False.
     """
@@ -61,11 +84,13 @@ def save_state_dict(tensors: dict[str, torch.Tensor], path: Path, *, overwrite: 
         for name, tensor in tensors.items():
             if tensor.layout != torch.strided:
                 raise OutputError(f"safetensors has no sparse tensors ({name!r}): name the output .pt, or use 'dense'")
+        streamed = _streamed(tensors)
+        if max_bytes is not None:
+            check_size(streamed, path, max_bytes)
+        save_streamed(streamed, path, overwrite=overwrite)
+        return
     with whole_file(path, overwrite=overwrite) as temporary:
-        if safetensors:
-            _save_safetensors(tensors, temporary, path)
-        else:
-            _save_torch(tensors, temporary, path)
+        _save_torch(tensors, temporary, path)
 
 
 def _save_torch(tensors: dict[str, Any], temporary: Path, path: Path) -> None:
@@ -77,22 +102,22 @@ def _save_torch(tensors: dict[str, Any], temporary: Path, path: Path) -> None:
         raise OutputError(f"{path} cannot be written: {why}") from None
 
 
-def _save_safetensors(tensors: dict[str, torch.Tensor], temporary: Path, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    # safetensors refuses tensors that share memory: a tied tensor is written under each of its names
-    seen: set[int] = set()
-    separate: dict[str, torch.Tensor] = {}
+def _streamed(tensors: dict[str, torch.Tensor]) -> list[StreamedTensor]:
+    """Dense tensors for a file of safetensors. Names of one tensor are tied, and nothing is copied for them."""
+    first: dict[int, str] = {}
+    streamed = []
     for name, tensor in tensors.items():
-        separate[name] = tensor.clone() if tensor.numel() and tensor.data_ptr() in seen else tensor.contiguous()
-        seen.add(tensor.data_ptr())
-    try:
-        save_file(separate, temporary)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as reason:
-        if "os error" in str(reason):
-            raise OutputError(f"{path} cannot be written: {reason}") from None
-        raise OutputError(f"{path} cannot be written as safetensors: {reason}; name the output .pt") from None
+        same_as = first.setdefault(id(tensor), name)
+        pieces = partial(_pieces, tensor, name)
+        dtype = torch_tensors.dtype_of(tensor, name)
+        tied = None if same_as == name else same_as
+        streamed.append(StreamedTensor(name, dtype, tuple(tensor.shape), pieces, tied))
+    return streamed
+
+
+def _pieces(tensor: torch.Tensor, name: str) -> Iterator[NDArray[np.generic]]:
+    words = torch_tensors.to_words(tensor, name)[1]
+    yield words.astype(words.dtype.newbyteorder("<"), copy=False)
 
 
 def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | None = None) -> int:
@@ -102,7 +127,7 @@ def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | No
         made: a state_dict, an `OutputFolder`, or what else was saved.
         path: where to write.
         overwrite: whether an existing file may be replaced.
-        max_bytes: refuse to write tied tensors, which safetensors holds once a name, if all are more than this.
+        max_bytes: as of `save_state_dict`.
 
     Returns:
         The number of tensors.
@@ -119,13 +144,7 @@ def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | No
     if all(isinstance(value, torch.Tensor) for value in made.values()):
         if path.suffix == ".safetensors":
             _check_keys(made)
-            total = sum(tensor.numel() * tensor.itemsize for tensor in made.values())
-            if max_bytes is not None and total > max_bytes:
-                raise LimitError(
-                    f"safetensors holds tied tensors once a name, {total} bytes together, and max_bytes allows "
-                    f"{max_bytes}: name the output .pt, or raise it if you trust the file"
-                )
-        save_state_dict(made, path, overwrite=overwrite)
+        save_state_dict(made, path, overwrite=overwrite, max_bytes=max_bytes)
         return len(made)
     if path.suffix == ".safetensors":
         raise OutputError("safetensors holds tensors only, and this layout nests them: name the output .pt")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -30,8 +31,9 @@ from ..opening import open_container
 from ..quoting import NAME, shortened
 from . import show
 
-# Characters of a line of metadata or tasks, which may be JSON.
-_LONGEST = 2_000
+T = TypeVar("T")
+# Characters of a line of metadata or tasks, which may be JSON; and of a column.
+_LONGEST, _WIDEST = 2_000, 100
 
 
 @click.command()
@@ -45,14 +47,44 @@ def inspect(file: Path, as_json: bool) -> None:
         described = describe(container, sizes)
     finally:
         container.close()
+    # A file may have 2^18 tensors: they are described a few at a time.
     if as_json:
-        show.as_json(described)
+        with show.standard_output():
+            _print_json(described, container.manifest)
         return
     show.lines(_lines(file, described, sizes))
+    for lines in _in_parts(_rows(container.manifest)):
+        show.lines(lines)
+
+
+def _print_json(described: dict[str, Any], manifest: Manifest) -> None:
+    """One object: what is described, and the prototypes and tensors."""
+    click.echo(show.json_text(described)[:-1], nl=False)
+    for key, rows in (("prototypes", _prototypes(manifest)), ("tensors", _entries(manifest))):
+        click.echo(f", {show.json_text(key)}: [", nl=False)
+        for number, part in enumerate(_in_parts(rows)):
+            click.echo((", " if number else "") + show.json_text(part)[1:-1], nl=False)
+        click.echo("]", nl=False)
+    click.echo("}")
+
+
+def _in_parts(rows: Iterable[T]) -> Iterator[list[T]]:
+    """A thousand at a time."""
+    left = iter(rows)
+    while part := list(islice(left, 1000)):
+        yield part
+
+
+def _prototypes(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    return (_prototype(manifest, index) for index in range(len(manifest.prototypes)))
+
+
+def _entries(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    return (_entry(manifest, index) for index in range(len(manifest.entries)))
 
 
 def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
-    """The manifest as JSON values."""
+    """The manifest as JSON values, without its prototypes and tensors."""
     manifest = container.manifest
     return {
         "version": f"{MAJOR}.{container.header.minor}",
@@ -64,8 +96,6 @@ def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
             "masks": _counted(MASK_CODER_NAMES[row.coder] for row in manifest.masks),
             "blocks": _counted(BLOCK_CODER_NAMES[row.coder] for row in manifest.blocks),
         },
-        "prototypes": [_prototype(manifest, index) for index in range(len(manifest.prototypes))],
-        "tensors": [_entry(manifest, index) for index in range(len(manifest.entries))],
     }
 
 
@@ -147,19 +177,25 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
     lines += [_short(f"{key}: {value}") for key, value in described["metadata"].items() if key not in shown]
     if described["tasks"]:
         lines.append(_short(f"tasks: {', '.join(described['tasks'])}"))
-    for index, prototype in enumerate(described["prototypes"]):
-        lines.append(f"prototype {index}: {_prototype_text(prototype)}")
-    rows = [_row(tensor) for tensor in described["tensors"]]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    lines += [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip() for row in rows
-    ]
     return lines
 
 
 def _short(line: str) -> str:
     """A line whose values may be of any length; --json has all of them."""
     return shortened(line, _LONGEST)
+
+
+def _rows(manifest: Manifest) -> Iterator[str]:
+    """Prototypes, and a table of tensors."""
+    for index, prototype in enumerate(_prototypes(manifest)):
+        yield f"prototype {index}: {_prototype_text(prototype)}"
+    widths = [0, 0, 0, 0]
+    for tensor in _entries(manifest):
+        row = _row(tensor)
+        # A long name does not make every line as long.
+        widths = [max(width, min(len(cell), _WIDEST)) for width, cell in zip(widths[:3], row[:3], strict=True)] + [0]
+    for tensor in _entries(manifest):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(_row(tensor), widths, strict=True)).rstrip()
 
 
 def _prototype_text(prototype: dict[str, Any]) -> str:

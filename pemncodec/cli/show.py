@@ -58,21 +58,15 @@ def lines(texts: Sequence[str]) -> None:
         click.echo("\n".join(map(printable, texts)))
 
 
-def as_json(value: object) -> None:
-    """Print one line of JSON. What could steer the terminal is escaped, and decodes to the same strings."""
+def json_text(value: object) -> str:
+    """JSON in one line. What could steer the terminal is escaped, and decodes to the same strings."""
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     text = json.dumps(value, ensure_ascii=encoding != "utf8")
-    if not text.isprintable():
-        text = "".join(
-            c if c.isprintable() else json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in text
-        )
-    with standard_output():
-        click.echo(text)
-
-
-def _json_escape(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in text
+    )
 
 
 def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:

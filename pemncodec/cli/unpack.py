@@ -81,7 +81,7 @@ def unpack(
                 base=base,
                 progress=progress,
             )
-            save_state_dict(tensors, path, overwrite=force)
+            save_state_dict(tensors, path, overwrite=force, max_bytes=max_bytes)
             count = len(tensors)
     if not quiet:
         show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(size_of(path))}"])

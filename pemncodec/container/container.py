@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import struct
+import sys
 import zlib
+from array import array
 from collections.abc import Hashable, Iterator
 from itertools import accumulate
 
+from ..allowance import Allowance
 from ..errors import ChecksumError, ManifestError
 from . import frames
 from .cursor import Payload
@@ -15,6 +17,16 @@ from .manifest import Manifest
 from .source import Source
 from .tables import read_manifest
 from .validation import validate
+
+# What the tables of a file may take in memory: so many bytes, and so many more for each byte of the file. A hundred
+# thousand tensors take some 25 MB; 1,200 bytes of zstd can be a manifest whose tables take 500.
+TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
+
+
+def tables_allowance(file_size: int) -> Allowance:
+    """What the tables of a file of this size may take."""
+    reason = "the tables of the manifest take {count} bytes in memory, and {most} are allowed for a file of this size"
+    return Allowance(TABLES_BYTES + TABLES_PER_BYTE * file_size, reason)
 
 
 class Container:
@@ -28,26 +40,33 @@ class Container:
         manifest: the tables.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, memory: Allowance | None = None) -> None:
         """Open `source`.
+
+        Args:
+            memory: what the tables may take, where several files share it; by default what goes with the size.
 
         Raises:
             FormatError: of the class that spec section 9 gives.
+            LimitError: the tables would take too much memory.
         """
         self._source = source
         self.header = read_header(source.read(0, min(SIZE, source.size)), source.size)
         stored = source.read(SIZE, self.header.payload_offset - SIZE)
         if zlib.crc32(stored) != self.header.manifest_crc:
             raise ChecksumError("the manifest is damaged (its CRC-32 does not agree): fetch the file again")
-        self._page_table = struct.unpack(f"<{self.header.pages}I", stored[self.header.manifest_size :])
+        self._page_table = array("I", stored[self.header.manifest_size :])
+        if sys.byteorder == "big":
+            self._page_table.byteswap()
         data = stored[: self.header.manifest_size]
         if self.header.manifest_size != self.header.manifest_length:
             data = frames.decompress(data, self.header.manifest_length, "the manifest", ManifestError)
-        self.manifest: Manifest = read_manifest(data, self.header.minor)
+        memory = memory or tables_allowance(source.size)
+        self.manifest: Manifest = read_manifest(data, self.header.minor, memory)
         validate(self.manifest, self.header.payload_size)
         sizes = [row.size for row in self.manifest.masks] + [row.size for row in self.manifest.blocks]
-        self._offsets = [0, *accumulate(sizes)]
-        self._seen: tuple[Hashable, list[bool]] = (source.state(), [False] * self.header.pages)
+        self._offsets = array("Q", accumulate(sizes, initial=0))
+        self._seen: tuple[Hashable, bytearray] = (source.state(), bytearray(self.header.pages))
 
     def mask_payload(self, index: int) -> Payload:
         """The stored bytes of a mask."""
@@ -92,19 +111,19 @@ class Container:
                 self._check(page, data[offset : offset + PAGE], checked)
         return data[start - first : stop - first]
 
-    def _checked(self, state: Hashable) -> list[bool]:
+    def _checked(self, state: Hashable) -> bytearray:
         """Which pages were checked while the source was in this state."""
         seen, checked = self._seen
         if seen != state:
-            checked = [False] * self.header.pages
+            checked = bytearray(self.header.pages)
             self._seen = (state, checked)  # at once: another thread may be here, too
         return checked
 
-    def _check(self, page: int, data: bytes | memoryview, checked: list[bool]) -> None:
+    def _check(self, page: int, data: bytes | memoryview, checked: bytearray) -> None:
         if zlib.crc32(data) != self._page_table[page]:
             where = self.header.payload_offset + page * PAGE
             raise ChecksumError(
                 f"the file is damaged between byte {where} and {where + len(data)} (CRC-32 of page {page} does "
                 "not agree): fetch it again"
             )
-        checked[page] = True
+        checked[page] = 1

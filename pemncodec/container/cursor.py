@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from collections.abc import Sequence
 
+from ..allowance import Allowance
 from ..errors import FormatError, ManifestError
 from ..quoting import quoted
 
@@ -14,6 +17,9 @@ _SINGLE = [bytes([value]) for value in range(0x80)]
 
 Payload = bytes | memoryview
 
+# Bytes that Python takes, about: for a place in a list, an integer of more than seven bits, an empty string.
+POINTER, INTEGER, STRING = 8, 32, 80
+
 
 class Cursor:
     """Reads fields from `data`, from front to back.
@@ -21,11 +27,15 @@ class Cursor:
     Args:
         data: the bytes to read.
         error: raised for a field that is cut off or malformed.
+        memory: what the values that are read may take; without it as much as they need.
     """
 
-    def __init__(self, data: Payload, error: type[FormatError] = ManifestError) -> None:
+    def __init__(
+        self, data: Payload, error: type[FormatError] = ManifestError, memory: Allowance | None = None
+    ) -> None:
         self._data = memoryview(data)
         self._error = error
+        self._memory = memory
         self.position = 0
 
     @property
@@ -36,6 +46,15 @@ class Cursor:
     def fail(self, message: str) -> FormatError:
         """The error for a broken rule; raise what is returned."""
         return self._error(message)
+
+    def spend(self, count: int) -> None:
+        """Count memory that is taken for what was read.
+
+        Raises:
+            LimitError: more than is allowed.
+        """
+        if self._memory is not None:
+            self._memory.take(count)
 
     def take(self, count: int, what: str) -> bytes:
         """The next `count` bytes."""
@@ -70,7 +89,9 @@ class Cursor:
         """A column of `count` integers."""
         if count > self.remaining:  # each takes a byte at least: refuse before making a list
             raise self.fail(f"{what}: {count} values announced, and {self.remaining} bytes are left")
+        self.spend(POINTER * count)
         column: list[int] = []
+        start = self.position
         while len(column) < count:
             if most is None or most > 0x7F:  # most columns are runs of single bytes
                 end = self.position + count - len(column)
@@ -80,11 +101,25 @@ class Cursor:
                 self.position = min(stop, len(self._data))
             if len(column) < count:
                 column.append(self.varint(what, most))
+        self.spend(INTEGER * (self.position - start - count))  # small integers are there already
+        return column
+
+    def words(self, count: int, what: str) -> array[int]:
+        """`count` unsigned little-endian integers of four bytes."""
+        column = array("I", self.take(4 * count, what))
+        if sys.byteorder == "big":
+            column.byteswap()
+        self.spend(4 * count)
         return column
 
     def text(self, what: str, most: int | None = None) -> str:
         """A string: length and UTF-8."""
-        return decode_utf8(self.take(self.varint(f"length of {what}", most), what), what, self._error)
+        return self.decoded(self.take(self.varint(f"length of {what}", most), what), what)
+
+    def decoded(self, data: bytes, what: str) -> str:
+        """A string of these bytes of UTF-8."""
+        self.spend(STRING + len(data) * (1 if data.isascii() else 4))
+        return decode_utf8(data, what, self._error)
 
     def end(self, what: str) -> None:
         """Nothing may be left."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import ManifestError
 from ..quoting import quoted
-from .cursor import Cursor, decode_utf8, varint, varints
+from .cursor import POINTER, Cursor, varint, varints
 from .manifest import (
     ENTRY_ALIAS,
     ENTRY_KEPT,
@@ -27,23 +27,27 @@ from .manifest import (
 )
 from .shared_fields import MaskReferences, read_scale
 
+# Bytes that a row and a shape take in memory, about, with what is made of them later: places in lists, and the name in
+# two tables.
+_ROW, _SHAPE = 200, 170
+
 
 def _read_names(cursor: Cursor, count: int) -> list[str]:
     shared = cursor.varints(count, "shared part of a name", MAX_NAME)
     lengths = cursor.varints(count, "length of a name", MAX_NAME)
+    cursor.spend(POINTER * count)
+    if sum(shared) + sum(lengths) > MAX_ALL_NAMES:
+        raise ManifestError(f"all names together are longer than {MAX_ALL_NAMES} bytes")
     names: list[str] = []
     last = b""
-    total = 0
     for index in range(count):
         if shared[index] > len(last):
             raise ManifestError(f"name {index} shares {shared[index]} bytes with a name of {len(last)}")
-        last = last[: shared[index]] + cursor.take(lengths[index], f"name {index}")
-        total += len(last)
+        before, last = last, last[: shared[index]] + cursor.take(lengths[index], f"name {index}")
         if not 1 <= len(last) <= MAX_NAME or b"\0" in last:
             raise ManifestError(f"name {index} is empty, longer than {MAX_NAME} bytes or contains byte 0")
-        if total > MAX_ALL_NAMES:
-            raise ManifestError(f"all names together are longer than {MAX_ALL_NAMES} bytes")
-        names.append(decode_utf8(last, f"name {index}", ManifestError))
+        # The tasks of a file name the same tensor one after the other.
+        names.append(names[-1] if last == before else cursor.decoded(last, f"name {index}"))
     return names
 
 
@@ -71,19 +75,13 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) ->
         if kind > ENTRY_ALIAS:
             raise ManifestError(f"entry {quoted(name)} has the unknown kind {kind}")
     tasks = cursor.varints(count, "task of an entry") if has_tasks else [0] * count
-    shaped = [index for index in range(count) if kinds[index] != ENTRY_ALIAS]
-    ndims = dict(zip(shaped, cursor.take(len(shaped), "ndim of an entry"), strict=True))
-    for index, ndim in ndims.items():
-        if ndim > MAX_DIMS:
-            raise ManifestError(
-                f"entry {quoted(names[index])} has {ndim} dimensions, and at most {MAX_DIMS} are allowed"
-            )
-    shapes = {index: tuple(cursor.varints(ndim, "a dimension", MAX_ELEMENTS)) for index, ndim in ndims.items()}
+    cursor.spend(_ROW * count)
+    shapes = _read_shapes(cursor, names, kinds)
 
     def of_kind(kind: int) -> list[int]:
         return [index for index in range(count) if kinds[index] == kind]
 
-    rows: dict[int, EntryRow] = {}
+    rows: list[EntryRow | None] = [None] * count
     tensors, kept, tiled, aliases = map(of_kind, (ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS))
     for index, block in zip(tensors, cursor.varints(len(tensors), "block of a tensor"), strict=True):
         rows[index] = TensorRow(names[index], tasks[index], shapes[index], block)
@@ -91,10 +89,32 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) ->
     kept_blocks = cursor.varints(len(kept), "block of a kept layer")
     for index, mask, block in zip(kept, kept_masks, kept_blocks, strict=True):
         rows[index] = KeptRow(names[index], tasks[index], shapes[index], mask, block)
-    rows.update(_read_tiled(cursor, references, tiled, names, tasks, shapes))
+    for index, row in zip(tiled, _read_tiled(cursor, references, tiled, names, tasks, shapes), strict=True):
+        rows[index] = row
     for index, target in zip(aliases, cursor.varints(len(aliases), "target of an alias"), strict=True):
         rows[index] = AliasRow(names[index], tasks[index], target)
-    return tuple(rows[index] for index in range(count))
+    return tuple(row for row in rows if row is not None)  # there is one of each kind
+
+
+def _read_shapes(cursor: Cursor, names: list[str], kinds: bytes) -> list[tuple[int, ...]]:
+    """The shape of every entry; `()` for aliases. Equal shapes are one tuple."""
+    shaped = [index for index, kind in enumerate(kinds) if kind != ENTRY_ALIAS]
+    ndims = cursor.take(len(shaped), "ndim of an entry")
+    if ndims and max(ndims) > MAX_DIMS:
+        name, ndim = next((names[i], ndim) for i, ndim in zip(shaped, ndims, strict=True) if ndim > MAX_DIMS)
+        raise ManifestError(f"entry {name!r} has {ndim} dimensions, and at most {MAX_DIMS} are allowed")
+    dims = cursor.varints(sum(ndims), "a dimension", MAX_ELEMENTS)
+    shapes: list[tuple[int, ...]] = [()] * len(kinds)
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+    start = 0
+    for index, ndim in zip(shaped, ndims, strict=True):
+        shape = tuple(dims[start : start + ndim])
+        start += ndim
+        if shape not in known:
+            known[shape] = shape
+            cursor.spend(_SHAPE + POINTER * ndim)
+        shapes[index] = known[shape]
+    return shapes
 
 
 def _read_tiled(
@@ -103,8 +123,8 @@ def _read_tiled(
     tiled: list[int],
     names: list[str],
     tasks: list[int],
-    shapes: dict[int, tuple[int, ...]],
-) -> dict[int, EntryRow]:
+    shapes: list[tuple[int, ...]],
+) -> Iterator[TiledRow]:
     masks = [references.read(cursor, repr(names[index])) for index in tiled]
     prototypes = cursor.varints(len(tiled), "prototype of a layer")
     phases = cursor.varints(len(tiled), "phase of a layer")
@@ -119,10 +139,9 @@ def _read_tiled(
     with_second = sum(zero == ZERO_SECOND for zero in zeros)
     seconds = iter(cursor.varints(with_second, "second prototype of a layer"))
     second_phases = iter(cursor.varints(with_second, "second phase of a layer"))
-    rows: dict[int, EntryRow] = {}
     for i, index in enumerate(tiled):
         has_second = zeros[i] == ZERO_SECOND
-        rows[index] = TiledRow(
+        yield TiledRow(
             name=names[index],
             task=tasks[index],
             shape=shapes[index],
@@ -134,7 +153,6 @@ def _read_tiled(
             second=next(seconds) if has_second else None,
             second_phase=next(second_phases) if has_second else 0,
         )
-    return rows
 
 
 def write_entries(rows: Sequence[EntryRow], references: MaskReferences, has_tasks: bool) -> bytes:

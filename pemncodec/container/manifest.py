@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 
 from ..dtypes import FLOAT32, DType
 from .generators import GENERATOR_MINOR, GeneratedRow, PytorchRow
@@ -156,6 +158,7 @@ class Manifest:
     blocks: tuple[BlockRow, ...] = ()
     prototypes: tuple[PrototypeRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
+    _of_tasks: tuple[tuple[EntryRow, ...], dict[int, list[int]]] | None = field(default=None, repr=False, compare=False)
 
     @property
     def minor(self) -> int:
@@ -191,7 +194,15 @@ class Manifest:
 
     def entries_of(self, task: int | None) -> Iterator[int]:
         """Indices of the entries that make up one task (0 where the file has no tasks; None: all of them)."""
-        return (index for index, row in enumerate(self.entries) if task is None or row.task in (0, task))
+        if task is None or not self.tasks:
+            return iter(range(len(self.entries)))
+        if self._of_tasks is None or self._of_tasks[0] is not self.entries:
+            found: dict[int, list[int]] = {}
+            for index, row in enumerate(self.entries):
+                found.setdefault(row.task, []).append(index)
+            self._of_tasks = self.entries, found  # a file may have 65,535 tasks, and be asked for each
+        _, of_tasks = self._of_tasks
+        return merge(of_tasks.get(0, ()), of_tasks.get(task, ()) if task else ())
 
     def decoded_bytes(self, task: int | None) -> int:
         """What decoding will make, as spec section 4.7 counts it."""
@@ -207,30 +218,54 @@ class Manifest:
                 draws[prototype.seed] = max(draws.get(prototype.seed, 0), prototype.draws)
         return prototypes + entries + 4 * sum(draws.values())
 
-    def block_users(self) -> tuple[list[int], dict[int, int], dict[int, int]]:
+    def block_users(self) -> tuple[list[int], array[int], array[int]]:
         """How blocks are shared out (spec section 4.4).
 
         Returns:
-            elements of every block; first element of every stored prototype; first element of every
-            tensor and kept layer, by entry index.
+            elements of every block; first element of every prototype, and of every entry: 0 for those that are in no
+            block.
         """
         counts = [0] * len(self.blocks)
-        of_prototypes: dict[int, int] = {}
-        of_entries: dict[int, int] = {}
+        of_prototypes, of_entries = (
+            array("Q", bytes(8 * len(self.prototypes))),
+            array("Q", bytes(8 * len(self.entries))),
+        )
         for rows, starts in ((self.prototypes, of_prototypes), (self.entries, of_entries)):
             for index, row in enumerate(rows):
                 if isinstance(row, UserRow):
+                    if counts[row.block] > MAX_ELEMENTS:
+                        continue  # validate() refuses it
                     starts[index] = counts[row.block]
                     counts[row.block] += self.stored_values(row)
         return counts, of_prototypes, of_entries
 
-    def users_by_block(self) -> list[list[UserRow]]:
-        """The users of every block, in the order in which they are laid out (spec section 4.4)."""
-        found: list[list[UserRow]] = [[] for _ in self.blocks]
-        for row in (*self.prototypes, *self.entries):
+    def users_of_blocks(self) -> tuple[array[int], array[int]]:
+        """The users of all blocks, block after block, in the order in which they are laid out (spec section 4.4).
+
+        Returns:
+            where each block's users begin, and their number; and the users: numbers of prototypes, then of entries.
+        """
+        rows = [*self.prototypes, *self.entries]
+        begins = array("L", bytes(array("L").itemsize * (len(self.blocks) + 1)))
+        for row in rows:
             if isinstance(row, UserRow):
-                found[row.block].append(row)
-        return found
+                begins[row.block + 1] += 1
+        for block in range(len(self.blocks)):
+            begins[block + 1] += begins[block]
+        places = begins[:]
+        users = array("L", bytes(array("L").itemsize * begins[-1]))
+        for number, row in enumerate(rows):
+            if isinstance(row, UserRow):
+                users[places[row.block]] = number
+                places[row.block] += 1
+        return begins, users
+
+    def user(self, number: int) -> UserRow:
+        """A user by its number among prototypes and entries."""
+        prototypes = len(self.prototypes)
+        row = self.prototypes[number] if number < prototypes else self.entries[number - prototypes]
+        assert isinstance(row, UserRow)
+        return row
 
     def stored_values(self, row: UserRow) -> int:
         """Number of elements that a stored prototype, a tensor or a kept layer takes of its block."""

@@ -73,9 +73,10 @@ class Patches(Sequence[Pair]):
 def read_patches(cursor: Cursor, length: int, steps: bool, what: str) -> Patches:
     """Patches of elements below `length`: bits, or steps (spec section 8.9)."""
     gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
+    cursor.spend(8 * len(gaps))
     indices = array("Q", _indices(gaps, cursor, length, what))
     if not steps:
-        return Patches.of(indices, [cursor.fixed(4, f"patch of {what}") for _ in gaps])
+        return Patches.of(indices, cursor.words(len(gaps), f"patch of {what}"))
     taken = cursor.varints(len(gaps), f"step of {what}", 0xFFFFFFFF)
     if 0 in taken:
         raise cursor.fail(f"{what} has a patch that changes nothing")

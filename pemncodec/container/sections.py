@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from ..errors import ManifestError, NetworkError
+from ..errors import LimitError, ManifestError, NetworkError
 from . import frames
+from .container import tables_allowance
 from .cursor import Payload
 from .header import MAX_MANIFEST, PAGE, Header
 from .manifest import Manifest
@@ -102,14 +103,14 @@ def write_container(manifest: Manifest, sections: Sequence[Sections]) -> Encoded
     """
     size = sum(section.size for section in sections)
     data = write_manifest(manifest)
+    compressed = frames.compress(data)
+    stored = compressed if len(compressed) < len(data) else data
     try:  # what is written must be readable: limits of the format are limits of networks
         if len(data) > MAX_MANIFEST:
             raise ManifestError(f"its names, shapes and metadata take {len(data)} bytes, over {MAX_MANIFEST}")
-        validate(read_manifest(data, manifest.minor), size)
-    except ManifestError as reason:
+        validate(read_manifest(data, manifest.minor, tables_allowance(len(stored) + size)), size)
+    except (ManifestError, LimitError) as reason:
         raise NetworkError(f"the network does not fit the format: {reason}") from None
-    compressed = frames.compress(data)
-    stored = compressed if len(compressed) < len(data) else data
     pages = list(_page_sums(sections))
     front = stored + struct.pack(f"<{len(pages)}I", *pages)
     header = Header(len(stored), len(data), size, zlib.crc32(front), manifest.minor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..allowance import Allowance
 from ..dtypes import BY_ID
 from ..errors import ManifestError
 from ..quoting import quoted
@@ -28,6 +29,11 @@ from .manifest import (
 )
 from .shared_fields import MaskReferences
 
+# Bytes that a row takes in memory, about, with what is made of it later.
+_PAIR, _TASK, _MASK, _BLOCK, _PROTOTYPE = 200, 100, 80, 120, 600
+# Metadata are shown, escaped and encoded.
+_SHOWN = 8
+
 # --- 4.1 metadata, 4.2 tasks ----------------------------------------------------------------------------
 
 
@@ -35,11 +41,13 @@ def read_metadata(cursor: Cursor) -> dict[str, str]:
     metadata: dict[str, str] = {}
     last = b""
     for _ in range(cursor.varint("number of metadata", cursor.remaining)):
+        start = cursor.position
         key = cursor.text("metadata key")
         if key.encode() <= last:
             raise ManifestError(f"metadata key {quoted(key)} is empty or not in ascending order")
         last = key.encode()
         metadata[key] = cursor.text(f"metadata {quoted(key)}")
+        cursor.spend(_PAIR + _SHOWN * (cursor.position - start))
     return metadata
 
 
@@ -50,6 +58,7 @@ def write_metadata(metadata: dict[str, str]) -> bytes:
 
 def read_tasks(cursor: Cursor) -> tuple[str, ...]:
     count = cursor.varint("number of tasks", MAX_TASKS)
+    cursor.spend(_TASK * count)
     return tuple(cursor.text("task name", MAX_NAME) for _ in range(count))
 
 
@@ -66,6 +75,7 @@ def read_masks(cursor: Cursor, minor: int) -> tuple[MaskRow, ...]:
     lengths = cursor.varints(count, "length of a mask", MAX_ELEMENTS)
     ones = cursor.varints(count, "ones of a mask", MAX_ELEMENTS)
     sizes = cursor.varints(count, "size of a mask")
+    cursor.spend(_MASK * count)
     for index, coder in enumerate(coders):
         if MASK_CODER_MINOR.get(coder, minor + 1) > minor:
             raise ManifestError(
@@ -91,6 +101,7 @@ def read_blocks(cursor: Cursor, minor: int) -> tuple[BlockRow, ...]:
     dtypes = cursor.take(count, "dtypes of blocks")
     coders = cursor.take(count, "coders of blocks")
     sizes = cursor.varints(count, "size of a block")
+    cursor.spend(_BLOCK * count)
     for index in range(count):
         if dtypes[index] not in BY_ID:
             raise ManifestError(f"block {index} has the unknown dtype {dtypes[index]}")
@@ -119,6 +130,7 @@ def read_prototypes(cursor: Cursor, references: MaskReferences, minor: int) -> t
 
 
 def _read_prototype(cursor: Cursor, references: MaskReferences, minor: int, what: str) -> PrototypeRow:
+    cursor.spend(_PROTOTYPE)
     kind = cursor.fixed(1, f"kind of {what}")
     length = cursor.varint(f"length of {what}", MAX_ELEMENTS)
     if length == 0:
@@ -148,13 +160,18 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
 # --- the whole manifest ---------------------------------------------------------------------------------------
 
 
-def read_manifest(data: bytes, minor: int) -> Manifest:
+def read_manifest(data: bytes, minor: int, memory: Allowance | None = None) -> Manifest:
     """All tables, in order, with nothing after them. Rules across tables are `validate`'s.
 
     Args:
         minor: version of the file: ids that came later are unknown.
+        memory: what the tables may take; without it as much as they need.
+
+    Raises:
+        ManifestError: the first rule that is broken.
+        LimitError: the tables would take more than `memory`.
     """
-    cursor = Cursor(data)
+    cursor = Cursor(data, memory=memory)
     references = MaskReferences()
     manifest = Manifest()
     manifest.metadata = read_metadata(cursor)

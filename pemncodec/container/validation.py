@@ -135,12 +135,16 @@ def _validate_tiled(manifest: Manifest, row: TiledRow, where: str) -> None:
 
 
 def _validate_names(manifest: Manifest) -> None:
-    common = {row.name for row in manifest.entries if row.task == 0}
-    seen: set[tuple[str, int]] = set()
-    for row in manifest.entries:
-        if (row.name, row.task) in seen or (row.task and row.name in common):
+    common: set[str] = set()
+    own: set[str] = set()
+    task = 0
+    for row in sorted(manifest.entries, key=lambda row: row.task):  # task after task: one set is enough
+        if row.task != task:
+            task, own = row.task, set()
+        names = own if task else common
+        if row.name in names or row.name in common:
             raise ManifestError(f"the name {quoted(row.name)} appears twice")
-        seen.add((row.name, row.task))
+        names.add(row.name)
 
 
 def _validate_uses(manifest: Manifest) -> None:

@@ -32,19 +32,10 @@ def to_bytes(distances: NDArray[np.int64]) -> NDArray[np.uint8]:
     return stream
 
 
-def from_bytes(stream: NDArray[np.uint8], count: int) -> NDArray[np.int64]:
-    """The gaps, `count` of them.
-
-    Raises:
-        PayloadError: there are more or fewer, or the last is cut off.
-    """
-    if len(stream) and stream[-1] == 255:
-        raise PayloadError("the last gap is cut off")
-    ends = np.flatnonzero(stream < 255)
-    if len(ends) != count:
-        raise PayloadError(f"the gaps give {len(ends)} positions, and the manifest says {count}")
-    distances: NDArray[np.int64] = 255 * (np.diff(ends, prepend=np.int64(-1)) - 1) + stream[ends].astype(np.int64)
-    return distances
+# Makes distances of the next high parts: their place among all of them, and what they are.
+Widen = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
+# Gap bytes that are looked at at a time: a position takes eight bytes, and an element of a layer perhaps one.
+_CHUNK = 1 << 15
 
 
 def from_positions(positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -52,26 +43,17 @@ def from_positions(positions: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.diff(positions, prepend=np.int64(-1)) - 1
 
 
-def to_positions(distances: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """The ascending positions, each below `length`."""
-    positions: NDArray[np.int64] = np.cumsum(distances + 1) - 1
-    if len(positions) and positions[-1] >= length:
-        raise PayloadError(f"the gaps lead to position {positions[-1]} of {length}")
-    return positions
-
-
 def encode_positions(positions: NDArray[np.int64]) -> bytes:
     """zstd of the gap bytes of ascending positions."""
     return frames.compress(to_bytes(from_positions(positions)).tobytes())
 
 
-def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
-    """The ascending positions, `count` of them, each below `length`."""
+def decode_stream(payload: Payload, length: int, count: int) -> NDArray[np.uint8]:
+    """The gap bytes of `count` positions below `length`."""
     size = frames.content_size(payload, "gaps", PayloadError)
     if size > count + length // 255:
         raise PayloadError(f"{size} gap bytes for {count} positions in {length} bits are too many")
-    stream = np.frombuffer(frames.decompress(payload, size, "gaps", PayloadError), dtype=np.uint8)
-    return to_positions(from_bytes(stream, count), length)
+    return np.frombuffer(frames.decompress(payload, size, "gaps", PayloadError), dtype=np.uint8)
 
 
 def encode(
@@ -84,11 +66,54 @@ def encode(
     return encode_one(np.flatnonzero(flags if bit else ~flags))
 
 
-def decode(length: int, bit: bool, positions: Positions) -> Packed:
-    """`length` bits of which those at `positions` are `bit`, and no others."""
+def decode(
+    length: int, count: int, bit: bool, stream: NDArray[np.uint8], low_bits: int = 0, widen: Widen | None = None
+) -> Packed:
+    """`length` bits, of which `count` are `bit`: those at the positions that gap bytes give.
+
+    Args:
+        low_bits: how many of every distance are not in the gap bytes.
+        widen: puts them there.
+
+    Raises:
+        PayloadError: there are more or fewer positions, the last gap is cut off, or one leads beyond the length.
+    """
+    if len(stream) and stream[-1] == 255:
+        raise PayloadError("the last gap is cut off")
+    found = sum(int(np.count_nonzero(stream[at : at + _CHUNK] < 255)) for at in range(0, len(stream), _CHUNK))
+    if found != count:
+        raise PayloadError(f"the gaps give {found} positions, and the manifest says {count}")
+    # In Python's integers; below, nothing overflows. Without low bits nothing does anyway.
+    if low_bits and int(stream.sum(dtype=np.uint64)) << low_bits > length:
+        raise PayloadError(f"the gaps lead beyond the {length} bits")
     packed = bits.constant(length, False)
-    set_positions(packed, positions)
-    return packed if bit else packed ^ bits.constant(length, True)
+    done, place, carried = 0, 0, 0  # positions so far, one more than the last, and what a gap has in chunks before
+    for start in range(0, len(stream), _CHUNK):
+        chunk = stream[start : start + _CHUNK]
+        ends = np.flatnonzero(chunk < 255)
+        distances: NDArray[np.int64] = 255 * (np.diff(ends, prepend=np.int64(-1)) - 1) + chunk[ends].astype(np.int64)
+        rest = 255 * (len(chunk) - 1 - int(ends[-1])) if len(ends) else 255 * len(chunk)
+        if not len(ends):
+            carried += rest
+            continue
+        distances[0] += carried
+        carried = rest
+        if widen is not None:
+            distances = widen(done, distances)
+        positions = np.cumsum(distances + 1) + (place - 1)
+        if positions[-1] >= length:
+            raise PayloadError(f"the gaps lead to position {positions[-1]} of {length}")
+        set_positions(packed, positions)
+        done, place = done + len(ends), int(positions[-1]) + 1
+    return packed if bit else inverted(packed, length)
+
+
+def inverted(packed: Packed, length: int) -> Packed:
+    """The other bits, in place."""
+    np.bitwise_not(packed, out=packed)
+    if length % 8:
+        packed[-1] &= (1 << length % 8) - 1
+    return packed
 
 
 def set_positions(packed: Packed, positions: NDArray[np.int64]) -> None:

@@ -12,4 +12,4 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:
-    return gaps.decode(length, True, gaps.decode_positions(payload, length, ones))
+    return gaps.decode(length, ones, True, gaps.decode_stream(payload, length, ones))

@@ -12,4 +12,5 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:
-    return gaps.decode(length, False, gaps.decode_positions(payload, length, length - ones))
+    count = length - ones
+    return gaps.decode(length, count, False, gaps.decode_stream(payload, length, count))

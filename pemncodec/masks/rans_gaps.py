@@ -91,15 +91,18 @@ def read(payload: Payload, length: int, count: int) -> CodedGaps:
     return CodedGaps(s, stored, rans.stream(memoryview(payload)[cursor.position :], size, model(t), lanes))
 
 
-def decode_positions(payload: Payload, length: int, count: int) -> NDArray[np.int64]:
-    """The ascending positions, `count` of them, each below `length`."""
+def decode(payload: Payload, length: int, count: int, bit: bool) -> bits.Packed:
+    """`length` bits, of which `count` are `bit`; errors as `read` and `gaps.decode`."""
     coded = read(payload, length, count)
     s = coded.low_bits
-    high = gaps.from_bytes(rans.decode(coded.high), count)
-    if int(high.sum()) << s > length:  # in Python's integers; below, nothing overflows
-        raise PayloadError(f"the gaps lead beyond the {length} bits")
-    low = bits.unpack(coded.low, count * s).reshape(count, s)
-    distances = high << s
-    for bit in range(s):
-        distances |= low[:, bit].astype(np.int64) << bit
-    return gaps.to_positions(distances, length)
+
+    def widen(start: int, high: NDArray[np.int64]) -> NDArray[np.int64]:
+        first, last = start * s, (start + len(high)) * s
+        flags = bits.unpack(coded.low[first // 8 : bits.byte_length(last)], last - first // 8 * 8)[first % 8 :]
+        low = flags.reshape(len(high), s)
+        distances = high << s
+        for number in range(s):
+            distances |= low[:, number].astype(np.int64) << number
+        return distances
+
+    return gaps.decode(length, count, bit, rans.decode(coded.high), s, widen if s else None)

@@ -12,4 +12,4 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:
-    return gaps.decode(length, True, rans_gaps.decode_positions(payload, length, ones))
+    return rans_gaps.decode(payload, length, ones, True)

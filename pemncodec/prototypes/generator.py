@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import NetworkError
 from . import arrangement, distributions, patching, philox
 
-_CHUNK = 1 << 18  # elements made at a time: the temporary arrays stay in cache
+_CHUNK = 1 << 16  # elements made at a time: the temporary arrays stay in cache
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Generator:
         if self.zeros:
             values[arrangement.zeros(self.seed, self.stream, self.period, self.zeros)] = 0.0
         if self.permuted:
-            values = values[arrangement.permutation(self.seed, self.stream, self.length) % self.period]
+            values = arrangement.permuted(values, self.seed, self.stream, self.length)
         return values
 
     def elements(self, indices: ArrayLike) -> NDArray[np.float32]:

@@ -38,7 +38,7 @@ def generate(
 
 
 def _order(count: int, stream: int, seed: int, device: torch.device) -> torch.Tensor:
-    """The order of `arrangement.order`, int64."""
+    """The order of `arrangement`, int64."""
     return torch.sort(_words(0, count, stream, seed, device), stable=True).indices
 
 

@@ -46,19 +46,29 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
         raise PayloadError("grouped planes of no elements")
     cursor = Cursor(payload, PayloadError)
     data = np.empty((count, dtype.itemsize), dtype=np.uint8)
-    highest = data[:, -1] = byte_strings.decode(cursor, count, "the highest plane")
+    highest = byte_strings.decode(cursor, count, "the highest plane")
+    data[:, -1] = highest
     if dtype.itemsize > 1:
-        sizes = np.bincount(highest, minlength=256)
-        groups = [
-            byte_strings.decode(cursor, int(sizes[value]), f"the group of {value}") for value in np.flatnonzero(sizes)
-        ]
-        grouped = np.concatenate(groups)
+        sizes = _histogram(highest)
+        grouped, done = np.empty(count, dtype=np.uint8), 0
+        for value in np.flatnonzero(sizes):
+            group = byte_strings.decode(cursor, int(sizes[value]), f"the group of {value}")
+            grouped[done : done + len(group)] = group
+            done += len(group)
         for elements, places in _places(highest, sizes):
             data[elements, -2] = grouped[places]
     for j in range(dtype.itemsize - 3, -1, -1):
         data[:, j] = byte_strings.decode(cursor, count, f"plane {j}")
     cursor.end("the planes")
     return rotate_right(w.from_byte_rows(data, dtype), dtype)
+
+
+def _histogram(plane: Bytes) -> Indices:
+    """How often each byte is there; a piece at a time, because numpy counts integers of eight bytes."""
+    counts = np.zeros(256, dtype=np.int64)
+    for start in range(0, len(plane), PIECE):
+        counts += np.bincount(plane[start : start + PIECE], minlength=256)
+    return counts
 
 
 def _places(highest: Bytes, sizes: Indices) -> Iterator[tuple[Indices, Indices]]:

@@ -6,6 +6,7 @@ Signed constants cost one bit an element this way; a permuted random vector log2
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..words import Words
 
 MAX_VALUES = 65_536
 PACKED, PACKED_ZSTD, BYTES_ZSTD = range(3)
-_CHUNK = 1 << 18  # indices that are packed or unpacked at a time; a multiple of 8
+_CHUNK = 1 << 16  # indices that are packed or unpacked at a time; a multiple of 8
 
 
 def _index_type(values: int) -> np.dtype[np.unsignedinteger]:
@@ -61,21 +62,33 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
     data = cursor.take(cursor.remaining, "indices")
     width = (size - 1).bit_length()
     packed_size = bits.byte_length(count * width)
-    indices: NDArray[np.unsignedinteger]
     if method == BYTES_ZSTD:
         kind = _index_type(size)
-        indices = np.frombuffer(frames.decompress(data, count * kind.itemsize, "indices", PayloadError), dtype=kind)
-    elif method in (PACKED, PACKED_ZSTD):
+        whole = np.frombuffer(frames.decompress(data, count * kind.itemsize, "indices", PayloadError), dtype=kind)
+        return _chosen(values, count, lambda start, stop: whole[start:stop])
+    if method in (PACKED, PACKED_ZSTD):
         if method == PACKED_ZSTD:
             data = frames.decompress(data, packed_size, "indices", PayloadError)
         if len(data) != packed_size:
             raise PayloadError(f"{count} indices of {width} bits in {len(data)} bytes")
-        indices = _unpack(np.frombuffer(data, dtype=np.uint8), width, count)
-    else:
-        raise PayloadError(f"the indices have the unknown method {method}")
-    if count and int(indices.max()) >= size:
-        raise PayloadError(f"index {indices.max()} in a palette of {size} values")
-    return values[indices].reshape(-1)
+        packed = np.frombuffer(data, dtype=np.uint8)
+        if not bits.padding_is_zero(packed, count * width):
+            raise PayloadError("the padding after the indices is not zero")
+        return _chosen(values, count, lambda start, stop: _unpack(packed, width, start, stop))
+    raise PayloadError(f"the indices have the unknown method {method}")
+
+
+def _chosen(values: Words, count: int, indices: Callable[[int, int], NDArray[np.unsignedinteger]]) -> Words:
+    """The values of `count` indices, of which those from one number to another are made at a time."""
+    out = np.empty((count, *values.shape[1:]), dtype=values.dtype)
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        chunk = indices(start, stop)
+        most = int(chunk.max())
+        if most >= len(values):
+            raise PayloadError(f"index {most} in a palette of {len(values)} values")
+        np.take(values, chunk, axis=0, out=out[start:stop], mode="clip")
+    return out.reshape(-1)
 
 
 def _check_ascending(values: Words) -> None:
@@ -97,14 +110,11 @@ def _pack(indices: NDArray[np.integer], width: int) -> bytes:
     return b"".join(part.tobytes() for part in parts)
 
 
-def _unpack(packed: NDArray[np.uint8], width: int, count: int) -> NDArray[np.uint16]:
-    if not bits.padding_is_zero(packed, count * width):
-        raise PayloadError("the padding after the indices is not zero")
-    weights = (1 << np.arange(width, dtype=np.uint16)).astype(np.uint16)
-    indices = np.empty(count, dtype=np.uint16)
-    for start in range(0, count, _CHUNK):
-        stop = min(start + _CHUNK, count)
-        piece = packed[start * width // 8 : bits.byte_length(stop * width)]
-        flags = np.unpackbits(piece, count=(stop - start) * width, bitorder="little").reshape(-1, width)
-        indices[start:stop] = (flags * weights).sum(axis=1, dtype=np.uint16)
+def _unpack(packed: NDArray[np.uint8], width: int, start: int, stop: int) -> NDArray[np.uint16]:
+    """Indices start … stop − 1; start is a multiple of 8."""
+    piece = packed[start * width // 8 : bits.byte_length(stop * width)]
+    flags = np.unpackbits(piece, count=(stop - start) * width, bitorder="little").reshape(-1, width)
+    indices = np.zeros(stop - start, dtype=np.uint16)
+    for bit in range(width):
+        indices |= flags[:, bit].astype(np.uint16) << np.uint16(bit)
     return indices

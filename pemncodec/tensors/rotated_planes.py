@@ -13,6 +13,8 @@ from ..dtypes import DType
 from ..words import Words
 from . import planes
 
+_CHUNK = 1 << 16  # elements rotated at a time
+
 
 def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
     if dtype.kind != "float" or dtype.itemsize == 1:
@@ -32,9 +34,14 @@ def rotate_left(words: Words) -> Words:
 
 
 def rotate_right(words: Words, dtype: DType) -> Words:
-    """Every element rotated right by one bit."""
+    """Every element rotated right by one bit, in place where the words can be changed."""
+    words = words if words.flags.writeable else words.copy()
     rotated = words.reshape(-1, dtype.words_per_element)
     one, rest = rotated.dtype.type(1), rotated.dtype.type(8 * rotated.itemsize - 1)
-    # Of two words an element, each gets its highest bit from the other one.
-    back: Words = rotated >> one | np.roll(rotated, -1, axis=1) << rest
-    return back.reshape(-1)
+    for start in range(0, len(rotated), _CHUNK):
+        chunk = rotated[start : start + _CHUNK]
+        # Of two words an element, each gets its highest bit from the other one.
+        highest = np.roll(chunk, -1, axis=1) << rest if dtype.words_per_element > 1 else chunk << rest
+        np.right_shift(chunk, one, out=chunk)
+        np.bitwise_or(chunk, highest, out=chunk)
+    return words
