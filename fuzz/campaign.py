@@ -192,6 +192,8 @@ def run(
     """Check the cases `first` … `first` + `cases` − 1, or those that fit the time; faults go to `folder`."""
     started = time.monotonic()
     deadline = started + seconds if seconds is not None else float("inf")
+    with contextlib.suppress(Exception):  # what cases are made from is made once, not in every process
+        target.make(rng_of(target.name, seed, first))
     tally = Tally(target.name, seed, first, next=first)
     waiting, stop = first, first + cases
     again: list[tuple[int, int]] = []  # what is left of ranges in which a process died

@@ -1,0 +1,331 @@
+"""Targets of metadata: `load_original`, `unpack --layout original`, `verify --against` and `save_tasks(add_to=)`.
+
+The files are those of `tests/layouts`, packed; what they say of themselves is mutated.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import shutil
+from collections.abc import Callable
+from functools import cache
+from random import Random
+from typing import Any
+
+import torch
+
+import pemncodec
+from pemncodec.errors import PemnError
+from tests.layouts import Case, cases
+
+from . import fields, values
+from .draws import bundle, noise, unbundle
+from .harness import ACCEPTED, Target, Wrong
+from .sandbox import ESCAPE, OUTWARD, pemn, refused, sandbox
+
+MOST = 60_000  # bytes of a packed file, and of a checkpoint
+KEYS = [
+    *("pemn.layout", "pemn.original", "pemn.keep", "pemn.mask_rule", "pemn.dropped", "pemn.base"),
+    *("pemn.fold_batchnorm", "pemn.tensor_dtype", "pemn.threshold", "pemn.tasks", "user"),
+]
+
+
+@cache
+def packed() -> list[tuple[Case, bytes]]:
+    """Checkpoints of every family that are one object, and their files."""
+    found = []
+    for case in cases():
+        if case.checkpoint is None:
+            with sandbox() as folder:
+                path = case.write(folder) if case.write is not None else folder
+                data = pemncodec.save(pemncodec.load_checkpoint(path), **case.options)
+                _clear(folder)
+        else:
+            data = pemncodec.save(case.checkpoint, **case.options)
+        if len(data) <= MOST:
+            found.append((case, data))
+    return found
+
+
+def _clear(folder: Any) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+# --- mutation ---------------------------------------------------------------------------------------------------
+
+
+def metadata_of(data: bytes) -> dict[str, str]:
+    """The metadata of a file."""
+    with pemncodec.open(data) as file:
+        return file.metadata
+
+
+def with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
+    """The file with other metadata."""
+    parts = fields.split(data)
+    before = 1 + 2 * parts.fields[0].value
+    rows = sorted((key.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for key, value in metadata.items())
+    strings = [fields.Field("str", data=text) for row in rows for text in row]
+    made = [fields.Field("u", len(rows)), *strings]
+    parts.sizes = [at - before + len(made) for at in parts.sizes]
+    parts.fields[:before] = made
+    parts.store = "plain"
+    return parts.build()
+
+
+def any_json(rng: Random, depth: int = 0) -> Any:
+    """A JSON value of any kind; now and then huge, deep or no number."""
+    kind = rng.randrange(12 if depth < 3 else 8)
+    if kind < 8:
+        return rng.choice(
+            [None, True, False, 0, 1, -1, 0.5, 2.5, -0.0, 1e400, float("nan"), 10**30, "", "state_dict", "0.5", "weight"]
+            + [[], {}, [1], "module.", "float32", "x" * 2000, rng.choice(OUTWARD), ESCAPE]
+        )
+    if kind < 10:
+        return [any_json(rng, depth + 1) for _ in range(rng.randrange(4))]
+    return {rng.choice(["a", "model", "under", "prefix", "", "0", *OUTWARD]): any_json(rng, depth + 1) for _ in range(3)}
+
+
+def other_json(value: Any, rng: Random) -> Any:
+    """The value with something in it changed."""
+    if isinstance(value, dict) and value and rng.randrange(5):
+        made = dict(value)
+        key = rng.choice(list(made))
+        kind = rng.randrange(8)
+        if kind == 0:
+            del made[key]
+        elif kind == 1:
+            made[rng.choice(OUTWARD)] = made.pop(key)
+        elif kind == 2:
+            made[rng.choice(["under", "prefix", "model", "folder", "suffix", "tasks", "keep", "separate"])] = any_json(rng)
+        else:
+            made[key] = other_json(made[key], rng)
+        return made
+    if isinstance(value, list) and value and rng.randrange(5):
+        made_list = list(value)
+        at = rng.randrange(len(made_list))
+        made_list[at] = other_json(made_list[at], rng)
+        return made_list if rng.randrange(4) else made_list * 2
+    if isinstance(value, str) and rng.randrange(2):
+        return rng.choice([rng.choice(OUTWARD), ESCAPE, value + "x", value[:-1], ""])
+    return any_json(rng)
+
+
+def text_of(value: Any, rng: Random) -> str:
+    """The value as JSON; now and then as what is nearly that."""
+    text = json.dumps(value)
+    kind = rng.randrange(14)
+    if kind == 0:
+        return text[: rng.randrange(len(text) + 1)]
+    if kind == 1:
+        return rng.choice(["[" * 100_000, '{"a":' * 50_000, "1" * 5000, "{} {}", "\ufeff{}", "NaN", "{'a': 1}", '"\\ud800"'])
+    return text
+
+
+def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
+    """Other metadata; much of it is right."""
+    made = dict(metadata)
+    layouts = sorted({case_metadata["pemn.layout"] for case_metadata in _all_metadata()})
+    for _ in range(rng.choice([1, 1, 1, 2, 3])):
+        kind = rng.randrange(12)
+        key = rng.choice([*made, "pemn.original", "pemn.original"]) if made else "pemn.original"
+        if kind < 5:
+            try:
+                value = json.loads(made.get(key, "{}"))
+            except ValueError:
+                value = made[key]
+            made[key] = text_of(other_json(value, rng), rng)
+        elif kind == 5:
+            made[rng.choice(KEYS)] = text_of(any_json(rng), rng)
+        elif kind == 6:
+            made.pop(key, None)
+        elif kind == 7:
+            made["pemn.layout"] = rng.choice([*layouts, rng.choice(OUTWARD), "dense\n"])
+        elif kind == 8:
+            other = rng.choice(_all_metadata())
+            made["pemn.original"] = other.get("pemn.original", "{}")
+            made["pemn.layout"] = other["pemn.layout"]
+        elif kind == 9:
+            made["pemn.mask_rule"] = rng.choice(["edge-popup", "sigmoid", "explicit", "nonzero", "none", "", "global"])
+        elif kind == 10:
+            made["pemn.keep"] = text_of(rng.choice([0.5, 0, 2, -1, "0.5", {"*": 0.5}, {"": None}, [0.5], None]), rng)
+        else:
+            made[key] = noise(made.get(key, "").encode("utf-8", "replace"), rng).decode("utf-8", "replace")
+    return {key or "k": value for key, value in made.items()}
+
+
+@cache
+def _all_metadata() -> list[dict[str, str]]:
+    return [metadata_of(data) for _, data in packed()]
+
+
+def make(rng: Random) -> bytes:
+    """A packed checkpoint with other metadata."""
+    data = rng.choice(packed())[1]
+    return with_metadata(data, mutated(metadata_of(data), rng))
+
+
+def mutate(data: bytes, rng: Random) -> bytes:
+    """A file with other metadata."""
+    try:
+        return with_metadata(data, mutated(metadata_of(data), rng))
+    except (PemnError, ValueError):
+        return make(rng)
+
+
+# --- what reads it ----------------------------------------------------------------------------------------------
+
+
+def _outcome(calls: list[Callable[[], object]]) -> str:
+    """`ACCEPTED`, or the class of the first error that one of the calls raises; all of them are made."""
+    found = ACCEPTED
+    for call in calls:
+        try:
+            call()
+        except PemnError as reason:
+            found = refused(reason) if found == ACCEPTED else found
+        except SystemExit:
+            found = "usage" if found == ACCEPTED else found
+    return found
+
+
+def check_original(data: bytes) -> str:
+    """`load_original` of every task, and the command that writes it; nothing is written elsewhere."""
+    try:
+        with pemncodec.open(data) as file:
+            tasks = [None, *file.tasks[:3], *(["no such task"] if len(data) % 8 == 0 else [])]
+    except PemnError as reason:
+        return refused(reason)
+    calls: list[Callable[[], object]] = [
+        lambda task=task: pemncodec.load_original(data, task=task) for task in tasks  # type: ignore[misc]
+    ]
+    with sandbox(in__pemn=data) as folder:
+        name = "out.safetensors" if len(data) % 4 == 0 else "out.pt"
+        calls.append(lambda: pemn("unpack", folder / "in.pemn", folder / name, "--layout", "original"))
+        calls.append(lambda: pemn("inspect", folder / "in.pemn"))
+        calls.append(lambda: json.loads(pemn("inspect", "--json", folder / "in.pemn")))
+        return _outcome(calls)
+
+
+def make_against(rng: Random) -> bytes:
+    """A packed checkpoint with other metadata beside the checkpoint; or both as they are but for one bit."""
+    case, data = rng.choice(one_file_cases())
+    checkpoint = case.checkpoint
+    if rng.randrange(3) == 0:
+        return bundle([b"other", data, _saved(_one_bit(case, rng)), json.dumps(case.options).encode()])
+    data = with_metadata(data, mutated(metadata_of(data), rng))
+    options = {} if rng.randrange(2) else case.options
+    return bundle([b"any", data, _saved(checkpoint), json.dumps(options).encode()])
+
+
+@cache
+def one_file_cases() -> list[tuple[Case, bytes]]:
+    """Those that are one small object, with options that the command has."""
+    found = []
+    for case, data in packed():
+        simple = _simple(case)
+        if case.checkpoint is not None and simple and len(_saved(case.checkpoint)) <= 4 * MOST:
+            found.append((case, data))
+    return found
+
+
+def _simple(case: Case) -> bool:
+    """Whether the options can be said on the command line."""
+    return all(isinstance(value, float | int | str) for value in case.options.values())
+
+
+def _saved(checkpoint: Any) -> bytes:
+    out = io.BytesIO()
+    torch.save(checkpoint, out)
+    return out.getvalue()
+
+
+def _one_bit(case: Case, rng: Random) -> Any:
+    """The checkpoint with one bit of a tensor changed that no mask has anything to do with; or as it is without one."""
+    made = copy.deepcopy(case.checkpoint)
+    inner = next((value for value in made.values() if isinstance(value, dict) and _tensors(value)), made)
+    names = [
+        name
+        for name, tensor in _tensors(inner).items()
+        if name in case.effective.get("", {})
+        and tensor.dim() <= 1
+        and tensor.numel()
+        and values.row(tensor) == values.row(case.effective[""][name])
+    ]
+    if not names:
+        return None
+    tensor = inner[rng.choice(names)]
+    flat = tensor.data.contiguous().reshape(-1).view(torch.uint8)
+    flat[rng.randrange(len(flat))] ^= 1 << rng.randrange(8)
+    tensor.data.copy_(flat.view(tensor.dtype).reshape(tensor.shape))
+    return made
+
+
+def _tensors(value: dict[Any, Any]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in value.items() if isinstance(tensor, torch.Tensor)}
+
+
+def check_against(data: bytes) -> str:
+    """`pemn verify --against`: never the same where a bit is not."""
+    parts = [*unbundle(data), b"", b"", b"", b"{}"]
+    kind, file, checkpoint, options = parts[:4]
+    if kind == b"other" and checkpoint == _saved(None):
+        return ACCEPTED
+    arguments = []
+    for name, value in json.loads(options).items():
+        arguments += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    with sandbox(in__pemn=file, in__pt=checkpoint) as folder:
+        command: list[Any] = ["verify", folder / "in.pemn", "--against", folder / "in.pt", *arguments]
+        found = _outcome([lambda: pemn(*command)])
+    if kind == b"other" and found == ACCEPTED:
+        raise Wrong("against-same-of-other-bits", "verified, and a bit is another one")
+    return found
+
+
+def make_add(rng: Random) -> bytes:
+    """A file of tasks with other metadata, and a checkpoint that may be of its layout."""
+    case, data = rng.choice(task_files())
+    if rng.randrange(8) == 0:
+        case = rng.choice(one_file_cases())[0]
+    checkpoint = _saved(case.checkpoint)
+    return bundle([with_metadata(data, mutated(metadata_of(data), rng)), checkpoint, json.dumps(case.options).encode()])
+
+
+@cache
+def task_files() -> list[tuple[Case, bytes]]:
+    """Packed checkpoints that have tasks, and some that were packed as tasks; beside each its checkpoint."""
+    found = []
+    for case, data in packed():
+        with pemncodec.open(data) as file:
+            if file.tasks and case.checkpoint is not None and _simple(case):
+                found.append((case, data))
+    with sandbox() as folder:
+        for case, _ in one_file_cases()[::3]:
+            try:
+                pemncodec.save_tasks({"one": case.checkpoint}, folder / "out.pemn", **case.options)
+            except PemnError:
+                continue
+            found.append((case, (folder / "out.pemn").read_bytes()))
+    return found
+
+
+def check_add(data: bytes) -> str:
+    """`save_tasks(add_to=)`."""
+    file, checkpoint, options = [*unbundle(data), b"", b"", b"{}"][:3]
+    with sandbox(in__pemn=file, in__pt=checkpoint) as folder:
+
+        def add() -> None:
+            loaded = pemncodec.load_checkpoint(folder / "in.pt")
+            pemncodec.save_tasks({"new": loaded}, folder / "out.pemn", add_to=file, **json.loads(options))
+
+        return _outcome([add])
+
+
+TARGETS = [
+    Target("original", ".pemn", make, mutate, check_original, "metadata: load_original, unpack --layout original"),
+    Target("against", ".files", make_against, lambda _, rng: make_against(rng), check_against, "verify --against"),
+    Target("add-to", ".files", make_add, lambda _, rng: make_add(rng), check_add, "save_tasks(add_to=)"),
+]
