@@ -9,7 +9,7 @@ from .harness import Target
 
 # The modules, and the targets in them; each has `TARGET` or `TARGETS`.
 DECODERS = ("containers", "made", "deltas")
-CHECKPOINTS = ()
+CHECKPOINTS = ("readers", "bombs", "metadata", "archives", "tensor_files", "states", "layouts")
 MODULES = (*DECODERS, *CHECKPOINTS)
 
 
