@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SECONDS ?= 60
+SEED ?= 0
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
@@ -16,6 +18,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# For all targets together; under atheris where that is installed. SECURITY.md has more.
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz --engine auto --seconds $(SECONDS) --seed $(SEED)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -10,12 +10,17 @@ mutation reaches the rule that it breaks. SECURITY.md says what must hold; `harn
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEC = ROOT / "spec"
 CORPUS = ROOT / "fuzz" / "corpus" / "faults"
+
+# A process that forks must have no threads: this is read when numpy and torch are loaded.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 # The writers and the decoder beside the specification are modules without a package.
 if str(SPEC) not in sys.path:

@@ -5,15 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
 import sys
 from pathlib import Path
 
-# Before torch and numpy are loaded: a process that forks must have no threads.
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
-from . import ROOT
 from .campaign import run
 from .harness import judge
 from .targets import named, targets
@@ -90,5 +84,4 @@ def replay(paths: list[Path]) -> int:
 
 
 if __name__ == "__main__":
-    os.chdir(ROOT)
     sys.exit(main())

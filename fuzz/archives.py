@@ -1,8 +1,8 @@
 """Targets `archive` and `legacy`: checkpoints of torch.save, in a zip archive and in the older stream of pickles.
 
-Pickles are changed operation by operation (shapes, strides, offsets, keys, dtypes, names of classes), zip records in what
-they hold and in what they say of it. What comes out is compared with what `torch.load(weights_only=True)` makes of the
-same file without mapping it, and packed.
+Pickles are changed operation by operation (shapes, strides, offsets, keys, dtypes, names of classes), zip records in
+what they hold and in what they say of it. What comes out is compared with what `torch.load(weights_only=True)` makes of
+the same file without mapping it, and packed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ def checkpoints() -> list[Any]:
     made: list[Any] = [
         plain,
         OrderedDict(plain),
-        {"state_dict": dict(plain), "epoch": 3, "arch": "net", "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
+        {
+            "state_dict": dict(plain),
+            "epoch": 3,
+            "arch": "net",
+            "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]},
+        },
         {"a": base[3:9], "b": base[10:30].view(4, 5).t(), "c": base[::3], "d": base.expand(2, 40), "tied": base[3:9]},
         {"l.weight": weight, "l.scores": torch.randn(4, 6, generator=g)},
         {"l.weight_orig": weight, "l.weight_mask": (weight > 0).float(), "l.bias": parameter},
@@ -103,11 +108,10 @@ def pickled(data: bytes, rng: Random) -> bytes:
     operations: list[bytes] = []
     end = 0
     try:
-        found = [(op, at) for op, _, at in pickletools.genops(data)]
+        places = [at for _, _, at in pickletools.genops(data) if at is not None]
     except Exception:  # what is no pickle any more
         return noise(data, rng)
-    places = [at for _, at in found]
-    for (_, at), stop in zip(found, [*places[1:], places[-1] + 1], strict=True):
+    for at, stop in zip(places, [*places[1:], places[-1] + 1], strict=True):
         operations.append(data[at:stop])
         end = stop
     for _ in range(rng.choice([1, 1, 2, 3])):
@@ -143,7 +147,9 @@ def _operation(one: bytes, rng: Random) -> bytes:
     if code == b"X" and rng.randrange(6):
         text = one[5:].decode("utf-8", "replace")
         return _text(rng.choice([rng.choice(STRINGS), text + ".", text[:-1], text[::-1]]))
-    return rng.choice([b"N", b"\x88", b"\x89", b"}", b"]", b")", _int(3), _text("x"), b"G\x7f\xf8" + bytes(6), b"0", b"2"])
+    return rng.choice(
+        [b"N", b"\x88", b"\x89", b"}", b"]", b")", _int(3), _text("x"), b"G\x7f\xf8" + bytes(6), b"0", b"2"]
+    )
 
 
 def _int(value: int) -> bytes:
@@ -215,7 +221,15 @@ def _change_records(records: list[Record], rng: Random) -> None:
         rng.shuffle(records)
     elif kind == 12:
         names = [name for name, _, _ in records]
-        new = [*names, "archive/data/0", "archive/data/../0", "/abs", "archive/byteorder", "constants.pkl", "x/data.pkl"]
+        new = [
+            *names,
+            "archive/data/0",
+            "archive/data/../0",
+            "/abs",
+            "archive/byteorder",
+            "constants.pkl",
+            "x/data.pkl",
+        ]
         records[at] = rng.choice(new), *records[at][1:]
     else:
         other = rng.randrange(len(records))
@@ -266,7 +280,7 @@ def mutate_legacy(data: bytes, rng: Random) -> bytes:
     for _ in range(5):
         starts.append(at)
         try:
-            at = [place for _, _, place in pickletools.genops(data[at:])][-1] + 1 + at
+            at += 1 + max(place or 0 for _, _, place in pickletools.genops(data[at:]))
         except Exception:
             return noise(data, rng)
     if rng.randrange(6) == 0:

@@ -1,7 +1,7 @@
 """Many cases of one target in processes of their own: a crash, a hang or a fault costs one case, and the rest go on.
 
-Cases are numbered. A process makes and checks a range of them; it writes the number of the case at hand into memory that
-it shares with the one that started it, which knows from that which case killed a process.
+Cases are numbered. A process makes and checks a range of them; it writes the number of the case at hand into memory
+that it shares with the one that started it, which knows from that which case killed a process.
 """
 
 from __future__ import annotations
@@ -136,9 +136,7 @@ class _Process:
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
-def _work(
-    target: Target, seed: int, first: int, stop: int, deadline: float, writer: int, shared: mmap.mmap
-) -> None:
+def _work(target: Target, seed: int, first: int, stop: int, deadline: float, writer: int, shared: mmap.mmap) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     warnings.simplefilter("ignore")
     limit_address_space()
@@ -167,7 +165,9 @@ def _work(
             saved[verdict.fault.name] += 1
             fault = verdict.fault
             send({"fault": [fault.kind, fault.name, fault.text[-4000:]], "number": number})
-        if number % 100 == 0 or verdict.fault is not None:  # what is counted so far, should the next one kill the process
+        if (
+            number % 100 == 0 or verdict.fault is not None
+        ):  # what is counted so far, should the next one kill the process
             send({"tally": _counts(tally), "upto": number + 1})
     else:
         number = stop
@@ -186,14 +186,11 @@ def _counts(tally: Tally) -> dict[str, Any]:
     }
 
 
-def run(
-    target: Target, *, cases: int, seed: int, first: int, seconds: float | None, jobs: int, folder: Path
-) -> Tally:
+def run(target: Target, *, cases: int, seed: int, first: int, seconds: float | None, jobs: int, folder: Path) -> Tally:
     """Check the cases `first` … `first` + `cases` − 1, or those that fit the time; faults go to `folder`."""
     started = time.monotonic()
     deadline = started + seconds if seconds is not None else float("inf")
-    with contextlib.suppress(Exception):  # what cases are made from is made once, not in every process
-        target.make(rng_of(target.name, seed, first))
+    target.prepare()
     tally = Tally(target.name, seed, first, next=first)
     waiting, stop = first, first + cases
     again: list[tuple[int, int]] = []  # what is left of ranges in which a process died
@@ -217,7 +214,7 @@ def run(
                 process = running[key.fd]
                 for message in process.read():
                     if "fault" in message:
-                        _save(target, seed, message["number"], Fault(*message["fault"]), tally, folder)
+                        _save(target, seed, message["number"], Fault(*message["fault"]), folder)
                     else:
                         counted[key.fd] = message["tally"], message["upto"]
                 if process.done:
@@ -258,13 +255,13 @@ def _finish(
     kind = "timeout" if process.hangs() else "crash"
     fault = Fault(kind, f"{kind}-status{status}", f"the process ended with status {status} at case {number}")
     tally.add(number, "fault", fault, 0.0, 0)
-    _save(target, seed, number, fault, tally, folder)
+    _save(target, seed, number, fault, folder)
     if number + 1 < process.stop:
         again.append((number + 1, process.stop))
     return process.stop
 
 
-def _save(target: Target, seed: int, number: int, fault: Fault, tally: Tally, folder: Path) -> None:
+def _save(target: Target, seed: int, number: int, fault: Fault, folder: Path) -> None:
     """Write a faulty case and what was wrong with it, unless there are enough like it."""
     there = list(folder.glob(f"{target.name}--{fault.name}--*{target.suffix}"))
     if len(there) >= KEPT:

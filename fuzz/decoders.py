@@ -1,4 +1,4 @@
-"""Both decoders, and the compiled loops and numpy, side by side: the same content in every bit, or the same error class.
+"""Both decoders, and the compiled loops and numpy, side by side: the same bits, or the same error class.
 
 Where the specification leaves the order of errors free (6.2: a delta from its pages on, its base, and errors of the
 base), other classes of one refused file are no fault; nothing else is let through:

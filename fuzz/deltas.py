@@ -1,4 +1,4 @@
-"""Target `delta`: files upon a base: the vectors with theirs, and deltas made from scratch; either of the two mutated."""
+"""Target `delta`: files upon a base: vectors with theirs, and deltas made from scratch; either is mutated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 from random import Random
 
 import decoder as second
-from vector_coders import D
+from vector_coders import SIZES, Bits, D
 from vector_delta import coded_block, coded_mask, flips_payload, xor_payload
 from vector_writer import Block, File, Mask, kept, tensor
 
@@ -65,7 +65,7 @@ def upon(base: bytes, rng: Random) -> bytes:
             rows.append((reference, files.elements(rng, kind, int(flags.sum()))))
             file.entries.append(kept(f"d{number}", dims, index, order.index(kind)))
         else:
-            data = bytes(row.count * files.SIZES[kind]) if rng.randrange(3) else files.elements(rng, kind, row.count)
+            data = bytes(row.count * SIZES[kind]) if rng.randrange(3) else files.elements(rng, kind, row.count)
             rows.append((reference, data))
             file.entries.append(tensor(f"d{number}", dims, order.index(kind)))
     for kind in order:
@@ -77,7 +77,7 @@ def upon(base: bytes, rng: Random) -> bytes:
     return file.build()
 
 
-def _mask(file: File, content: second.Content, flags: files.Bits, rng: Random) -> int:
+def _mask(file: File, content: second.Content, flags: Bits, rng: Random) -> int:
     same = [n for n, row in enumerate(content.manifest.masks) if row.length == len(flags)]
     if same and rng.randrange(4):
         index = rng.choice(same)

@@ -1,24 +1,28 @@
 """A `.pemn` file taken apart into the fields of its manifest and its sections, and put together again.
 
-The fields are those that the second decoder reads, in its order: nothing here knows the tables but that decoder. Whatever
-is changed, sizes and checksums follow, unless they are to be wrong.
+The fields are those that the second decoder reads, in its order: nothing here knows the tables but that decoder.
+Whatever is changed, sizes and checksums follow, unless they are to be wrong.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 import decoder as second
+import numpy as np
 import zstandard
+from numpy.typing import NDArray
 from vector_coders import frame, u, zstd
 
 from .draws import integer, noise
 
 MAGIC = second.MAGIC
 ZSTD = b"\x28\xb5\x2f\xfd"
+STORES: dict[str, Callable[[bytes], bytes]] = {"plain": bytes, "frame": frame, "zstd": zstd}
 MOST_CONTENT = 1 << 20  # of a frame that is taken apart
 
 
@@ -76,7 +80,7 @@ class Recorder(second.Reader):
         self._keep(Field("u", value))
         return value
 
-    def numbers(self, count: int) -> second.npt.NDArray[second.np.int64]:
+    def numbers(self, count: int) -> NDArray[np.int64]:
         """Many of these."""
         values = super().numbers(count)
         for value in values.tolist():
@@ -116,7 +120,7 @@ class Parts:
     def build(self) -> bytes:
         """The file, with right checksums."""
         manifest = b"".join(one.build() for one in self.fields)
-        stored = {"plain": bytes, "frame": frame, "zstd": zstd}[self.store](manifest)
+        stored = STORES[self.store](manifest)
         payload = b"".join(self.sections)
         numbers = {
             "major": 1,
@@ -154,7 +158,7 @@ def split(data: bytes) -> Parts:
     of_blocks = of_masks + masks + 1 + 2 * blocks
     sizes = [*range(of_masks, of_masks + masks), *range(of_blocks, of_blocks + blocks)]
     payload = data[len(data) - payload_size :]
-    rows = [*manifest.masks, *manifest.blocks]
+    rows: list[second.Mask | second.Block] = [*manifest.masks, *manifest.blocks]
     sections = [payload[row.offset : row.offset + row.size] for row in rows]
     coders = [(number < masks, row.coder) for number, row in enumerate(rows)]
     return Parts(data[9], reader.fields, sizes, sections, coders, store="plain" if size == length else "zstd")
@@ -206,7 +210,9 @@ def _change_field(parts: Parts, rng: Random) -> None:
         return
     same = [other.value for other in parts.fields if other.kind == one.kind and other.width == one.width]
     if one.kind == "u" and rng.randrange(30) == 0:  # needless bytes, or too many
-        parts.fields[at] = Field("raw", data=rng.choice([u(one.value)[:-1] + b"\x80\0", b"\xff" * 9 + b"\x01", b"\x80"]))
+        parts.fields[at] = Field(
+            "raw", data=rng.choice([u(one.value)[:-1] + b"\x80\0", b"\xff" * 9 + b"\x01", b"\x80"])
+        )
     elif one.kind == "fixed" and one.width == 1 and rng.randrange(2):
         one.value = rng.randrange(24)
     elif one.kind == "fixed" and one.width > 1 and rng.randrange(2):
@@ -271,5 +277,3 @@ def section(data: bytes, rng: Random) -> bytes:
     if size_at >= 0 and len(data) - len(rest) - at == data[size_at] and len(made) < 128:
         whole = data[:size_at] + bytes([len(made)]) + made + rest
     return whole
-
-

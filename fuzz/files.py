@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from random import Random
 
 import decoder as second
@@ -123,7 +122,9 @@ def generator_of(rng: Random, length: int) -> Generator | Drawn:
     else:
         names = second.DRAWN[generator]
         chosen = rng.randrange(len(names))
-        low = rng.choice([0, 0x80000000, 0xBF000000, rng.randrange(0x7F800000)]) if names[chosen] in second.LOW else None
+        low = (
+            rng.choice([0, 0x80000000, 0xBF000000, rng.randrange(0x7F800000)]) if names[chosen] in second.LOW else None
+        )
         offset = rng.choice([0, 0, 1, 8, 623, 624, 1000, rng.randrange(4000)])
         kind = Drawn if generator == 3 else Dialect
         if names[chosen] in second.SIXTEENS:
@@ -333,6 +334,8 @@ def active(made: Builder, row: Entry, count: int) -> int:
     """How many positions of a tiled layer have a bit (section 7)."""
     assert isinstance(row.prototype, int)
     assert isinstance(row.second, int)
+    assert isinstance(row.phase, int)
+    assert isinstance(row.second_phase, int)
     numbers = (row.prototype, row.second if row.zero == 2 else row.prototype)
     try:
         sources = [_content(made, made.file.prototypes[number], number) for number in numbers]
@@ -341,7 +344,7 @@ def active(made: Builder, row: Entry, count: int) -> int:
             sources = [second.multiply(values.view("<f4"), scale, "layer") for values in sources]
     except second.DecodeError:
         return count
-    i = np.arange(count)
+    i = np.arange(count, dtype=np.int64)
     a = sources[0][(row.phase + i) % len(sources[0])]
     b = sources[1][(row.second_phase + i) % len(sources[1])] if row.zero == 2 else np.zeros_like(a)
     return int(np.count_nonzero(a != b))

@@ -17,6 +17,7 @@ import resource
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from . import ROOT
 ACCEPTED = "accepted"
 FAULTS = ("wrong", "foreign", "timeout", "memory", "crash", "harness")
 CPU_SECONDS = 20.0
-MEMORY = 3 * (1 << 22) + (64 << 20)  # what a case may add: 3 × max_bytes + 64 MiB, for the largest max_bytes used here
+MEMORY = 76 << 20  # what a case may add: 3 × max_bytes + 64 MiB, of a max_bytes of 4 MiB; most have 256 KiB
 ADDRESS_SPACE = 2 << 30  # what the process may map beyond what it has at first
 
 
@@ -43,6 +44,7 @@ class Target:
         mutate: a case from another one; for engines that keep a corpus.
         check: reads a case: `ACCEPTED`, or the class of the error that refuses it. Raises `Wrong`.
         about: what it exercises.
+        prepare: makes what cases are made from, before processes are started that would each make it.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Target:
     mutate: Callable[[bytes, Random], bytes]
     check: Callable[[bytes], str]
     about: str
+    prepare: Callable[[], object] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ def judge(target: Target, data: bytes, cpu_seconds: float = CPU_SECONDS, memory:
     started = time.process_time()
     outcome, fault = "fault", None
     try:
-        with _cpu_limit(cpu_seconds):
+        with _cpu_limit(cpu_seconds), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a warning is no fault
             outcome = target.check(data)
     except KeyboardInterrupt:
         raise

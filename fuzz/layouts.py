@@ -26,8 +26,33 @@ from .sandbox import refused
 
 MOST = 4_000  # elements of a checkpoint
 STEPS = (
-    *("drop", "drop", "double", "numpy", "transpose", "tie-plain", "tie-touched", "nan", "zero", "half", "sparse", "meta"),
-    *("add-plain", "add-plain", "add-tied", "add-tied", "add-mask", "int-key", "prefix", "scalar", "shape", "parameter", "order"),
+    *(
+        "drop",
+        "drop",
+        "double",
+        "numpy",
+        "transpose",
+        "tie-plain",
+        "tie-touched",
+        "nan",
+        "zero",
+        "half",
+        "sparse",
+        "meta",
+    ),
+    *(
+        "add-plain",
+        "add-plain",
+        "add-tied",
+        "add-tied",
+        "add-mask",
+        "int-key",
+        "prefix",
+        "scalar",
+        "shape",
+        "parameter",
+        "order",
+    ),
 )
 
 
@@ -37,7 +62,9 @@ def objects() -> dict[str, Case]:
     found = {}
     for case in cases():
         if isinstance(case.checkpoint, dict):
-            size = sum(tensor.numel() for tensor in _inner(case.checkpoint).values() if isinstance(tensor, torch.Tensor))
+            size = sum(
+                tensor.numel() for tensor in _inner(case.checkpoint).values() if isinstance(tensor, torch.Tensor)
+            )
             if size <= MOST and "global" not in case.name and case.options.get("rule") != "global":
                 found[case.name] = case
     return found
@@ -55,7 +82,9 @@ def _inner(checkpoint: Any) -> MutableMapping[Any, Any]:
 
 def make(rng: Random) -> bytes:
     """A description."""
-    steps = [[rng.choice(STEPS), rng.randrange(1000), rng.randrange(1000)] for _ in range(rng.choice([0, 1, 1, 1, 2, 3]))]
+    steps = [
+        [rng.choice(STEPS), rng.randrange(1000), rng.randrange(1000)] for _ in range(rng.choice([0, 1, 1, 1, 2, 3]))
+    ]
     drop: list[str] = rng.choice([[], [], [], ["keep"], ["rule"], ["threshold"]])
     return json.dumps({"case": rng.choice(sorted(objects())), "steps": steps, "without": drop}).encode()
 
@@ -64,7 +93,8 @@ def mutate(data: bytes, rng: Random) -> bytes:
     """One step more."""
     try:
         recipe = json.loads(data)
-        recipe["steps"] = recipe["steps"][-3:] + [[rng.choice(STEPS), rng.randrange(1000), rng.randrange(1000)]]
+        step = [rng.choice(STEPS), rng.randrange(1000), rng.randrange(1000)]
+        recipe["steps"] = [*recipe["steps"][-3:], step]
         return json.dumps(recipe).encode()
     except (ValueError, KeyError, TypeError):
         return make(rng)
@@ -161,7 +191,7 @@ def check(data: bytes) -> str:
         expected = {
             name: tensor
             for name, tensor in case.effective[task].items()
-            if name in loaded and not any(part and part in name for part in prefix)
+            if name in loaded and not any(part in name for part in prefix)
         }
         values.same("effective", expected, loaded, zeros=True)
         if task == "":
@@ -180,15 +210,18 @@ def _in_state(case: Case, added: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 
 
 def _prefixes(touched: set[str]) -> set[str]:
-    """Parts of the names of the layers that were touched, without what wrappers and families put around them."""
+    """Parts of the names of the layers that were touched; "" (of every name) where a layer has no name of its own."""
     found = set()
     for key in touched:
         words = [part for part in key.replace("_", ".").split(".") if part not in _FRAMES]
-        found.add(max(words, key=len) if words else key)
+        found.add(max(words, key=len, default=""))
     return found
 
 
-_FRAMES = frozenset(
-    "module orig mod model weight bias mask scores score popup parametrizations original real prune b".split()
+_FRAMES = {
+    *("module", "orig", "mod", "model", "weight", "bias", "mask", "scores", "score", "popup", "parametrizations"),
+    *("original", "real", "prune", "b"),
+}
+TARGET = Target(
+    "layouts", ".json", make, mutate, check, "checkpoints of every family with keys dropped, added, retyped"
 )
-TARGET = Target("layouts", ".json", make, mutate, check, "checkpoints of every family with keys dropped, added, retyped")

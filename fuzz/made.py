@@ -8,7 +8,7 @@ from random import Random
 import decoder as second
 import numpy as np
 from vector_coders import D
-from vector_writer import tensor, tiled
+from vector_writer import Values, tensor, tiled
 
 from . import containers, fields, files
 from .decoders import compare
@@ -22,7 +22,7 @@ def mask_file(rng: Random, coder: int) -> bytes:
     """Layers of one constant prototype under masks of one coder."""
     made = files.Builder(rng)
     made.of_prototypes.append((D.UINT8, b"\7"))
-    made.file.prototypes.append(files.Values(1, 0))
+    made.file.prototypes.append(Values(1, 0))
     for number in range(rng.choice([1, 1, 2])):
         values = files.bits_of(rng, files.length_of(rng))
         if coder == 0:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import copy
 import io
 import json
-import shutil
+import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,11 +22,30 @@ from pemncodec.errors import PemnError
 from tests.layouts import Case, cases
 
 from . import fields, values
+from .archives import flat
 from .draws import bundle, noise, unbundle
 from .harness import ACCEPTED, Target, Wrong
 from .sandbox import ESCAPE, OUTWARD, pemn, refused, sandbox
 
-MOST = 60_000  # bytes of a packed file, and of a checkpoint
+MOST = 4_000  # elements of a checkpoint
+LAYOUTS = [
+    *(
+        "dense",
+        "edge-popup",
+        "iterand",
+        "popup-scores",
+        "supsup",
+        "torch.nn.utils.prune",
+        "torch.nn.utils.parametrize",
+        "fedpm",
+    ),
+    *("piggyback", "open_lth", "lottery-ticket-hypothesis", "lottery-jackpots", "compressed-tensors", "biprop"),
+    *("masks-file", "masked-buffers", "pemncodec.nn"),
+]
+SCALARS: list[Any] = [
+    *(None, True, False, 0, 1, -1, 0.5, 2.5, -0.0, 1e400, float("nan"), 10**30, "", "state_dict", "0.5", "weight"),
+    *([], {}, [1], "module.", "float32", "x" * 2000, ESCAPE),
+]
 KEYS = [
     *("pemn.layout", "pemn.original", "pemn.keep", "pemn.mask_rule", "pemn.dropped", "pemn.base"),
     *("pemn.fold_batchnorm", "pemn.tensor_dtype", "pemn.threshold", "pemn.tasks", "user"),
@@ -33,25 +53,35 @@ KEYS = [
 
 
 @cache
-def packed() -> list[tuple[Case, bytes]]:
-    """Checkpoints of every family that are one object, and their files."""
+def small_cases() -> list[Case]:
+    """Checkpoints of every family of few elements; folders, too."""
     found = []
     for case in cases():
-        if case.checkpoint is None:
-            with sandbox() as folder:
-                path = case.write(folder) if case.write is not None else folder
-                data = pemncodec.save(pemncodec.load_checkpoint(path), **case.options)
-                _clear(folder)
-        else:
-            data = pemncodec.save(case.checkpoint, **case.options)
-        if len(data) <= MOST:
-            found.append((case, data))
+        size = sum(tensor.numel() for tensor in flat(case.checkpoint).values())  # of a folder 0
+        if size <= MOST:
+            found.append(case)
     return found
 
 
-def _clear(folder: Any) -> None:
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+@cache
+def packed(number: int) -> bytes:
+    """The file of a small case."""
+    case = small_cases()[number]
+    if case.checkpoint is not None:
+        return pemncodec.save(case.checkpoint, **case.options)
+    with tempfile.TemporaryDirectory() as folder:
+        return pemncodec.save(pemncodec.load_checkpoint(case.write(Path(folder))), **case.options)
+
+
+def pick(rng: Random) -> bytes:
+    """The file of any of them."""
+    return packed(rng.randrange(len(small_cases())))
+
+
+def prepare() -> None:
+    """Pack them all."""
+    for number in range(len(small_cases())):
+        packed(number)
 
 
 # --- mutation ---------------------------------------------------------------------------------------------------
@@ -80,13 +110,12 @@ def any_json(rng: Random, depth: int = 0) -> Any:
     """A JSON value of any kind; now and then huge, deep or no number."""
     kind = rng.randrange(12 if depth < 3 else 8)
     if kind < 8:
-        return rng.choice(
-            [None, True, False, 0, 1, -1, 0.5, 2.5, -0.0, 1e400, float("nan"), 10**30, "", "state_dict", "0.5", "weight"]
-            + [[], {}, [1], "module.", "float32", "x" * 2000, rng.choice(OUTWARD), ESCAPE]
-        )
+        return rng.choice([*SCALARS, rng.choice(OUTWARD)])
     if kind < 10:
         return [any_json(rng, depth + 1) for _ in range(rng.randrange(4))]
-    return {rng.choice(["a", "model", "under", "prefix", "", "0", *OUTWARD]): any_json(rng, depth + 1) for _ in range(3)}
+    return {
+        rng.choice(["a", "model", "under", "prefix", "", "0", *OUTWARD]): any_json(rng, depth + 1) for _ in range(3)
+    }
 
 
 def other_json(value: Any, rng: Random) -> Any:
@@ -100,7 +129,9 @@ def other_json(value: Any, rng: Random) -> Any:
         elif kind == 1:
             made[rng.choice(OUTWARD)] = made.pop(key)
         elif kind == 2:
-            made[rng.choice(["under", "prefix", "model", "folder", "suffix", "tasks", "keep", "separate"])] = any_json(rng)
+            made[rng.choice(["under", "prefix", "model", "folder", "suffix", "tasks", "keep", "separate"])] = any_json(
+                rng
+            )
         else:
             made[key] = other_json(made[key], rng)
         return made
@@ -121,14 +152,15 @@ def text_of(value: Any, rng: Random) -> str:
     if kind == 0:
         return text[: rng.randrange(len(text) + 1)]
     if kind == 1:
-        return rng.choice(["[" * 100_000, '{"a":' * 50_000, "1" * 5000, "{} {}", "\ufeff{}", "NaN", "{'a': 1}", '"\\ud800"'])
+        return rng.choice(
+            ["[" * 100_000, '{"a":' * 50_000, "1" * 5000, "{} {}", "\ufeff{}", "NaN", "{'a': 1}", '"\\ud800"']
+        )
     return text
 
 
 def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
     """Other metadata; much of it is right."""
     made = dict(metadata)
-    layouts = sorted({case_metadata["pemn.layout"] for case_metadata in _all_metadata()})
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         kind = rng.randrange(12)
         key = rng.choice([*made, "pemn.original", "pemn.original"]) if made else "pemn.original"
@@ -143,9 +175,9 @@ def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
         elif kind == 6:
             made.pop(key, None)
         elif kind == 7:
-            made["pemn.layout"] = rng.choice([*layouts, rng.choice(OUTWARD), "dense\n"])
+            made["pemn.layout"] = rng.choice([*LAYOUTS, rng.choice(OUTWARD), "dense\n"])
         elif kind == 8:
-            other = rng.choice(_all_metadata())
+            other = metadata_of(pick(rng))
             made["pemn.original"] = other.get("pemn.original", "{}")
             made["pemn.layout"] = other["pemn.layout"]
         elif kind == 9:
@@ -157,14 +189,9 @@ def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
     return {key or "k": value for key, value in made.items()}
 
 
-@cache
-def _all_metadata() -> list[dict[str, str]]:
-    return [metadata_of(data) for _, data in packed()]
-
-
 def make(rng: Random) -> bytes:
     """A packed checkpoint with other metadata."""
-    data = rng.choice(packed())[1]
+    data = pick(rng)
     return with_metadata(data, mutated(metadata_of(data), rng))
 
 
@@ -199,9 +226,7 @@ def check_original(data: bytes) -> str:
             tasks = [None, *file.tasks[:3], *(["no such task"] if len(data) % 8 == 0 else [])]
     except PemnError as reason:
         return refused(reason)
-    calls: list[Callable[[], object]] = [
-        lambda task=task: pemncodec.load_original(data, task=task) for task in tasks  # type: ignore[misc]
-    ]
+    calls: list[Callable[[], object]] = [partial(pemncodec.load_original, data, task=task) for task in tasks]
     with sandbox(in__pemn=data) as folder:
         name = "out.safetensors" if len(data) % 4 == 0 else "out.pt"
         calls.append(lambda: pemn("unpack", folder / "in.pemn", folder / name, "--layout", "original"))
@@ -212,7 +237,8 @@ def check_original(data: bytes) -> str:
 
 def make_against(rng: Random) -> bytes:
     """A packed checkpoint with other metadata beside the checkpoint; or both as they are but for one bit."""
-    case, data = rng.choice(one_file_cases())
+    number = rng.choice(one_file_cases())
+    case, data = small_cases()[number], packed(number)
     checkpoint = case.checkpoint
     if rng.randrange(3) == 0:
         return bundle([b"other", data, _saved(_one_bit(case, rng)), json.dumps(case.options).encode()])
@@ -222,14 +248,10 @@ def make_against(rng: Random) -> bytes:
 
 
 @cache
-def one_file_cases() -> list[tuple[Case, bytes]]:
-    """Those that are one small object, with options that the command has."""
-    found = []
-    for case, data in packed():
-        simple = _simple(case)
-        if case.checkpoint is not None and simple and len(_saved(case.checkpoint)) <= 4 * MOST:
-            found.append((case, data))
-    return found
+def one_file_cases() -> list[int]:
+    """Numbers of those that are one object, with options that the command has."""
+    found = enumerate(small_cases())
+    return [number for number, case in found if case.checkpoint is not None and _simple(case)]
 
 
 def _simple(case: Case) -> bool:
@@ -287,29 +309,36 @@ def check_against(data: bytes) -> str:
 
 def make_add(rng: Random) -> bytes:
     """A file of tasks with other metadata, and a checkpoint that may be of its layout."""
-    case, data = rng.choice(task_files())
+    number = rng.choice(one_file_cases())
+    case, data = small_cases()[number], of_tasks(number)
     if rng.randrange(8) == 0:
-        case = rng.choice(one_file_cases())[0]
-    checkpoint = _saved(case.checkpoint)
-    return bundle([with_metadata(data, mutated(metadata_of(data), rng)), checkpoint, json.dumps(case.options).encode()])
+        case = small_cases()[rng.choice(one_file_cases())]
+    metadata = mutated(metadata_of(data), rng)
+    return bundle([with_metadata(data, metadata), _saved(case.checkpoint), json.dumps(case.options).encode()])
 
 
 @cache
-def task_files() -> list[tuple[Case, bytes]]:
-    """Packed checkpoints that have tasks, and some that were packed as tasks; beside each its checkpoint."""
-    found = []
-    for case, data in packed():
-        with pemncodec.open(data) as file:
-            if file.tasks and case.checkpoint is not None and _simple(case):
-                found.append((case, data))
-    with sandbox() as folder:
-        for case, _ in one_file_cases()[::3]:
-            try:
-                pemncodec.save_tasks({"one": case.checkpoint}, folder / "out.pemn", **case.options)
-            except PemnError:
-                continue
-            found.append((case, (folder / "out.pemn").read_bytes()))
-    return found
+def of_tasks(number: int) -> bytes:
+    """A case as a file of tasks; as it is where it has tasks itself."""
+    case = small_cases()[number]
+    if packed_tasks(packed(number)):
+        return packed(number)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tasks.pemn"
+        pemncodec.save_tasks({"one": case.checkpoint}, path, **case.options)
+        return path.read_bytes()
+
+
+def packed_tasks(data: bytes) -> list[str]:
+    """The tasks of a file."""
+    with pemncodec.open(data) as file:
+        return file.tasks
+
+
+def prepare_tasks() -> None:
+    """Pack them all, and as tasks."""
+    for number in one_file_cases():
+        of_tasks(number)
 
 
 def check_add(data: bytes) -> str:
@@ -325,7 +354,9 @@ def check_add(data: bytes) -> str:
 
 
 TARGETS = [
-    Target("original", ".pemn", make, mutate, check_original, "metadata: load_original, unpack --layout original"),
-    Target("against", ".files", make_against, lambda _, rng: make_against(rng), check_against, "verify --against"),
-    Target("add-to", ".files", make_add, lambda _, rng: make_add(rng), check_add, "save_tasks(add_to=)"),
+    Target("original", ".pemn", make, mutate, check_original, "load_original, unpack --layout original", prepare),
+    Target(
+        "against", ".files", make_against, lambda _, rng: make_against(rng), check_against, "verify --against", prepare
+    ),
+    Target("add-to", ".files", make_add, lambda _, rng: make_add(rng), check_add, "save_tasks(add_to=)", prepare_tasks),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
 from random import Random
@@ -52,17 +53,13 @@ def _refused(data: bytes, limit: int, kind: str, chosen: int) -> str:
     if found != kind:
         raise Wrong(f"load_network-{found}-second-{kind}", f"load_network: {found}; second: {kind}")
     layout = ("dense", "masked", "csr", "coo")[chosen % 4]
-    try:
+    with contextlib.suppress(PemnError):
         pemncodec.load(data, layout=layout, max_bytes=limit, threads=1)
-    except PemnError:
-        pass
     if chosen == 7:
         with sandbox(in__pemn=data) as folder:
             for command in (["inspect", "--json"], ["inspect"], ["verify", "--max-bytes", str(limit)]):
-                try:
+                with contextlib.suppress(PemnError):
                     pemn(*command, folder / "in.pemn")
-                except PemnError:
-                    pass
     return kind
 
 

@@ -75,5 +75,3 @@ def refused(reason: BaseException) -> str:
     """The name of a refusal in the tables."""
     kind = getattr(reason, "kind", "")
     return str(kind) if kind else type(reason).__name__
-
-

@@ -1,7 +1,7 @@
 """Target `states`: state_dicts of every kind of value, described in JSON, packed with random options and loaded again.
 
-What is a plain tensor, or a numpy array or a nested dictionary of such, under a name that no mask or score has to do with
-comes back bit for bit, or the whole is refused: nothing that holds values is left out in silence.
+What is a plain tensor, or a numpy array or a nested dictionary of such, under a name that no mask or score has to do
+with comes back bit for bit, or the whole is refused: nothing that holds values is left out in silence.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -19,23 +20,78 @@ from .archives import pack_and_compare
 from .harness import Target
 
 DTYPES = [
-    *("float32", "float32", "float32", "float16", "bfloat16", "float64", "int64", "int32", "uint8", "bool", "complex64"),
+    *(
+        "float32",
+        "float32",
+        "float32",
+        "float16",
+        "bfloat16",
+        "float64",
+        "int64",
+        "int32",
+        "uint8",
+        "bool",
+        "complex64",
+    ),
     *("float8_e4m3fn", "int8", "complex128", "uint16", "float8_e8m0fnu", "complex32", "uint64"),
 ]
 # The last parts of names, by what families read in them; the first are plain.
 PLAIN = ("weight", "bias", "running_mean", "embedding", "num_batches_tracked", "gamma")
 BESIDE = [
-    *("scores", "popup_scores", "weight_score", "weight_orig", "weight_mask", "mask", "b_mask", "mask_real", "bias_mask"),
+    *(
+        "scores",
+        "popup_scores",
+        "weight_score",
+        "weight_orig",
+        "weight_mask",
+        "mask",
+        "b_mask",
+        "mask_real",
+        "bias_mask",
+    ),
     *("scores.0", "scores.1", "mask_scores", "prune_mask", "binary_mask", "m", "weight_u", "weight_v", "weight_sigma"),
     *("parametrizations.weight.original", "parametrizations.weight.0.mask", "compressed", "bitmask", "row_offsets"),
-    *("shape", "weight_packed", "weight_scale", "scores_prune_threshold", "queue", "queue_scores", "score", "prototype"),
+    *(
+        "shape",
+        "weight_packed",
+        "weight_scale",
+        "scores_prune_threshold",
+        "queue",
+        "queue_scores",
+        "score",
+        "prototype",
+    ),
 ]
 HOWS = [
     *("plain", "plain", "plain", "plain", "plain", "transposed", "expanded", "parameter", "view", "conj", "neg"),
     *("numpy", "big-endian", "object-array", "sparse_coo", "sparse_csr", "meta", "quantized", "nested", "fake", "lazy"),
-    *("list", "scalar", "string", "none", "dict", "dict-of-numpy", "module", "subclass", "numpy-scalar", "set", "requires_grad"),
+    *(
+        "list",
+        "scalar",
+        "string",
+        "none",
+        "dict",
+        "dict-of-numpy",
+        "module",
+        "subclass",
+        "numpy-scalar",
+        "set",
+        "requires_grad",
+    ),
 ]
-VALUES = ["normal", "zeros", "mask", "mask", "half-zero", "nan", "integers", "minus-zero", "infinite", "equal", "signed-mask"]
+VALUES = [
+    "normal",
+    "zeros",
+    "mask",
+    "mask",
+    "half-zero",
+    "nan",
+    "integers",
+    "minus-zero",
+    "infinite",
+    "equal",
+    "signed-mask",
+]
 OPTIONS: dict[str, list[Any]] = {
     "keep": [0.5, 0.3, 1.0, 0, -1, 2, "0.5", None, {"*": 0.5}, {"l0*": 0.2, "*": 0.9}, {"none*": 0.5}, True, []],
     "rule": ["edge-popup", "kth-value", "top-k", "global", "sigmoid", "threshold", "other", 1, None],
@@ -58,7 +114,11 @@ def make(rng: Random) -> bytes:
     for layer in layers[: rng.randrange(1, 4)]:
         shape = rng.choice([[4, 6], [2, 3, 3, 3], [8], [], [0, 3], [1, 1], [16, 2]])
         masked = rng.randrange(2)
-        for end in [rng.choice(PLAIN), *([rng.choice(BESIDE)] if masked else []), *([rng.choice(BESIDE)] if masked else [])]:
+        for end in [
+            rng.choice(PLAIN),
+            *([rng.choice(BESIDE)] if masked else []),
+            *([rng.choice(BESIDE)] if masked else []),
+        ]:
             name: Any = f"{layer}.{end}" if layer else end
             if rng.randrange(40) == 0:
                 name = rng.choice([0, 7, name + "\n", "é" * 600, name + "\0", "\u202e" + name, "", None, 1.5])
@@ -157,8 +217,8 @@ def _value(tensor: torch.Tensor, how: str) -> Any:
     if how == "conj" and tensor.is_complex():
         return tensor.conj()
     if how == "neg":
-        return torch._neg_view(tensor) if not tensor.dtype == torch.bool else tensor
-    simple = {
+        return torch._neg_view(tensor) if tensor.dtype != torch.bool else tensor
+    simple: dict[str, Callable[[], Any]] = {
         "parameter": lambda: torch.nn.Parameter(tensor, requires_grad=tensor.is_floating_point()),
         "requires_grad": lambda: tensor.clone().requires_grad_(tensor.is_floating_point()),
         "numpy": tensor.numpy,
@@ -223,16 +283,21 @@ def _expected(state: dict[Any, Any]) -> dict[str, torch.Tensor]:
         name = str(key)
         if not isinstance(key, str) or _end(name) not in PLAIN or _module(name) in touched:
             continue
-        if isinstance(value, dict):
-            for inner, tensor in value.items():
-                if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
-                    expected[f"{name}.{inner}"] = tensor
-            continue
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            value = torch.from_numpy(np.ascontiguousarray(value, value.dtype.newbyteorder("=")).reshape(value.shape))
-        if type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout == torch.strided and not value.is_meta:
-            expected[name] = value
+        for path, tensor in _plain(name, value):
+            expected[path] = tensor
     return expected
+
+
+def _plain(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """The plain tensors that a value is or holds, by name: those of a dictionary after a dot."""
+    if isinstance(value, dict):
+        for inner, one in value.items():
+            yield from _plain(f"{name}.{inner}", one)
+        return
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        value = torch.from_numpy(np.ascontiguousarray(value, value.dtype.newbyteorder("=")).reshape(value.shape))
+    if type(value) in (torch.Tensor, torch.nn.Parameter) and value.layout == torch.strided and not value.is_meta:
+        yield name, value
 
 
 def _end(name: str) -> str:

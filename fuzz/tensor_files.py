@@ -1,4 +1,4 @@
-"""Targets `safetensors` and `arrays`: files of tensors, and folders of `.npy`, with other headers, offsets and bytes."""
+"""Targets `safetensors` and `arrays`: headers, offsets and bytes of safetensors and of folders of `.npy`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def _mutated(header: dict[str, Any], data: bytes, rng: Random) -> bytes:
     if kind == 0 and len(header) > 1:  # a name twice
         text = text[:-1] + ", " + json.dumps({list(header)[-1]: list(header.values())[-2]})[1:]
     elif kind == 1:
-        text = rng.choice(["[" * 50_000, text + " ", " " + text, text.replace(":", ": ") + "   ", text[:-1], "{}", "null"])
+        text = rng.choice(
+            ["[" * 50_000, text + " ", " " + text, text.replace(":", ": ") + "   ", text[:-1], "{}", "null"]
+        )
     raw = text.encode("utf-8", "surrogatepass")
     size = len(raw) if rng.randrange(10) else integer(rng, len(raw)) % (1 << 64)
     if rng.randrange(8) == 0:
@@ -100,11 +102,15 @@ def _change_header(header: dict[str, Any], data: bytes, rng: Random) -> None:
     elif kind == 1:
         shape = row.get("shape")
         if isinstance(shape, list):
-            row["shape"] = rng.choice([[], [0], [*shape, 1], shape[1:], [math.prod(map(int, shape))], [-1], [1 << 40, 0]])
+            row["shape"] = rng.choice(
+                [[], [0], [*shape, 1], shape[1:], [math.prod(map(int, shape))], [-1], [1 << 40, 0]]
+            )
     elif kind == 2:
         row["shape"] = any_json(rng)
     elif kind == 3:
-        row["data_offsets"] = rng.choice([[0, len(data)], [0, 0], [4, 8], [8, 4], [len(data), len(data) + 4], any_json(rng)])
+        row["data_offsets"] = rng.choice(
+            [[0, len(data)], [0, 0], [4, 8], [8, 4], [len(data), len(data) + 4], any_json(rng)]
+        )
     elif kind == 4:
         header[rng.choice(NAMES)] = header.pop(name)
     elif kind == 5:
@@ -133,8 +139,9 @@ def check_safetensors(data: bytes) -> str:
         size = int.from_bytes(data[:8], "little")
         header = json.loads(data[8 : 8 + size])
         expected = {
-            key: tensor for key, row in header.items() if key != "__metadata__" and (tensor := _tensor(row, data[8 + size :]))
-            is not None
+            key: tensor
+            for key, row in header.items()
+            if key != "__metadata__" and (tensor := _tensor(row, data[8 + size :])) is not None
         }
         values.same("header", expected, loaded, zeros=False)
         return pack_and_compare(loaded, {})
@@ -153,7 +160,25 @@ def _tensor(row: dict[str, Any], data: bytes) -> torch.Tensor | None:
 
 # --- folders of arrays ------------------------------------------------------------------------------------------
 
-DESCR = ["<f4", ">f4", "<f8", "<f2", "<i8", ">i8", "|b1", "|u1", "<u4", "<c8", "|O", "<U4", "|S3", "<M8[s]", "|V4", "", "<f16"]
+DESCR = [
+    "<f4",
+    ">f4",
+    "<f8",
+    "<f2",
+    "<i8",
+    ">i8",
+    "|b1",
+    "|u1",
+    "<u4",
+    "<c8",
+    "|O",
+    "<U4",
+    "|S3",
+    "<M8[s]",
+    "|V4",
+    "",
+    "<f16",
+]
 
 
 def _array(rng: Random, shape: tuple[int, ...], mask: bool) -> bytes:
@@ -178,7 +203,9 @@ def _changed(data: bytes, rng: Random) -> bytes:
     if kind == 2:
         text = text.replace(text.split("'descr': ")[-1].split(",")[0], repr(rng.choice(DESCR)))
     elif kind == 3:
-        shape = rng.choice(["()", "(0,)", "(1,)", "(2, 3)", f"({integer(rng, 6)},)", "(-1,)", "(1 << 40,)", "None", "[3]"])
+        shape = rng.choice(
+            ["()", "(0,)", "(1,)", "(2, 3)", f"({integer(rng, 6)},)", "(-1,)", "(1 << 40,)", "None", "[3]"]
+        )
         text = text.split("'shape': ")[0] + f"'shape': {shape}, }}"
     elif kind == 4:
         text = text.replace("False", rng.choice(["True", "None", "1"]))
