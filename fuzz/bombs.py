@@ -5,13 +5,14 @@ Each is read in every way with `max_bytes` of 1 MiB; the harness measures CPU ti
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from random import Random
 
 import decoder as second
-from vector_coders import D, zstd
+from vector_coders import D, u, zstd
 from vector_rans import gaps_payload
-from vector_writer import Block, Drawn, File, Generator, Mask, Values, alias, kept, tensor, tiled
+from vector_writer import Block, Drawn, File, Generator, Mask, Values, alias, assemble, kept, tensor, tiled
 
 import pemncodec
 from pemncodec.errors import PemnError
@@ -21,7 +22,8 @@ from .harness import ACCEPTED, Target, Wrong
 from .sandbox import pemn, refused, sandbox
 
 MAX_BYTES = 1 << 20
-DISK = 4 * MAX_BYTES  # what one output may have: aliases are written under each name
+# What an output may have: so many times the limit, and what is written of an entry besides its values.
+DISK, PER_ENTRY = 4 * MAX_BYTES, 4096
 
 
 def _file(**parts: object) -> File:
@@ -55,6 +57,23 @@ def tensors(count: int, ndim: int) -> bytes:
     """Many names and shapes."""
     rows = [tensor(f"{number:x}" + "x" * 40, [1] * (ndim - 1) + [0]) for number in range(count)]
     return _file(blocks=[constant(D.UINT8, b"\1")], entries=rows).build()
+
+
+def chained(letters: int, ndim: int) -> bytes:
+    """Names that each go on from the one before for a letter, 1,023 to a letter, and many dimensions: bytes repeat."""
+    lengths = range(1023)
+    count = letters * len(lengths)
+    shared = b"".join(map(u, lengths)) * letters
+    suffixes = b"".join(bytes([33 + letter]) * len(lengths) for letter in range(letters))
+    dims = u(count) + shared + b"\1" * count + suffixes + bytes(count) + bytes([ndim]) * count
+    rows = dims + (b"\1" * (ndim - 1) + b"\0") * count + bytes(count)
+    # no metadata, tasks, masks; a block of bytes, a palette of one; no prototypes
+    manifest = b"\0\0\0" + b"\1\2\3\3" + b"\0" + rows
+    frame = stored(manifest)
+    numbers = {"major": 1, "minor": 0, "flags": 0, "manifest_size": len(frame), "manifest_length": len(manifest)}
+    payload = b"\0\0\1"
+    page = zlib.crc32(payload).to_bytes(4, "little")
+    return assemble(numbers | {"payload_size": len(payload)}, frame + page, payload)
 
 
 def tasks(count: int, names: int) -> bytes:
@@ -114,6 +133,7 @@ def make(rng: Random) -> bytes:
         lambda: aliases(some(100), some(MAX_BYTES)),
         lambda: dimensions(some(MAX_BYTES), some(32)),
         lambda: tensors(some(3000), some(32)),
+        lambda: chained(some(8), some(32)),
         lambda: tasks(some(5000), some(20)),
         lambda: seeds(some(60), rng.choice([0, 1 << 10, 1 << 16, 1 << 19])),
         lambda: gaps(some(MAX_BYTES), rng.choice([3, 4])),
@@ -129,7 +149,7 @@ def make(rng: Random) -> bytes:
 def check(data: bytes) -> str:
     """Every way to read, each for itself."""
     outcome = ACCEPTED
-    chosen = first_task(data)
+    chosen, entries = first_task(data)
     with sandbox(in__pemn=data) as folder:
         source = folder / "in.pemn"
         limit = ("--max-bytes", str(MAX_BYTES))
@@ -154,18 +174,20 @@ def check(data: bytes) -> str:
         for name in ("out.pt", "out.safetensors"):
             path = folder / name
             size = path.stat().st_size if path.exists() else 0
-            if size > DISK + 64 * len(data):
+            if size > DISK + PER_ENTRY * entries:
                 raise Wrong(f"disk-{name}", f"{len(data)} bytes wrote {size} to {name}, with max_bytes {MAX_BYTES}")
     return outcome
 
 
-def first_task(data: bytes) -> str | None:
-    """The first task of a file, or None."""
+def first_task(data: bytes) -> tuple[str | None, int]:
+    """The first task of a file, or None, and its number of entries."""
     try:
         with pemncodec.open(data) as file:
-            return file.tasks[0] if file.tasks else None
+            task = file.tasks[0] if file.tasks else None
+        with pemncodec.open(data, task=task) as file:
+            return task, len(file)
     except PemnError:
-        return None
+        return None, 0
 
 
 TARGET = Target("bombs", ".pemn", make, containers.mutate, check, "small files that ask for much: memory, disk, time")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from vector_coders import D, frame
 from vector_delta import xor_payload
-from vector_writer import Block, File, tensor
+from vector_writer import Block, File, alias, kept, mask, tensor
 
 import pemncodec
 
@@ -25,7 +25,7 @@ from . import CORPUS, bombs
 from .archives import saved
 from .deltas import sha256
 from .draws import bundle
-from .metadata import metadata_of, with_metadata
+from .metadata import LAYOUTS, metadata_of, with_metadata
 from .sandbox import ESCAPE, sandbox
 
 DEEP = "[" * 2000
@@ -66,7 +66,14 @@ def original() -> dict[str, bytes]:
         "under-is-a-list": detail(under=["state_dict"]),
         "tasks-is-a-number": detail(tasks=3),
         "keep-of-tasks-is-a-number": detail(keep=3),
-        "of-task-is-a-list": detail(of_task=[]),
+        "of-a-task-is-a-list": detail(of=[]),
+        "of-a-task-is-a-list-of-lists": detail(of={"null": [[]]}, separate=True),
+        "index-is-a-number": detail(index=3),
+        "scores-is-a-number": detail(scores=3),
+        "bernoulli-is-a-list": detail(bernoulli=[1]),
+        "mask-is-no-dtype": detail(mask="nothing"),
+        "mask-is-a-number": detail(mask=7),
+        "prefix-is-long": detail(prefix="x" * 5000),
         "prefix-is-an-object": detail(prefix={"a": 1}),
         "layout-lottery-jackpots": packed(layout="lottery-jackpots", original='{"b_mask": 1}'),
         "layout-compressed-tensors-of-no-dtype": packed(
@@ -79,6 +86,8 @@ def original() -> dict[str, bytes]:
         "layout-biprop-without-keep": packed(layout="biprop", keep="null"),
         "layout-biprop-keep-is-text": packed(layout="biprop", keep='"x"'),
         "layout-torch-prune-names": packed(layout="torch.nn.utils.prune", original='{"suffix": [], "names": 1}'),
+        **{f"layout-{layout}-of-float8": of_float8(layout) for layout in LAYOUTS},
+        **{f"layout-{layout}-of-complex-scalars": of_scalars(layout) for layout in LAYOUTS},
         "folder-leads-out": packed(layout="lottery-ticket-hypothesis", original='{"folder": "../../escape"}'),
         "folder-is-absolute": packed(layout="lottery-ticket-hypothesis", original=json.dumps({"folder": ESCAPE})),
         "folder-is-a-number": packed(layout="lottery-ticket-hypothesis", original='{"folder": 7}'),
@@ -89,6 +98,26 @@ def original() -> dict[str, bytes]:
         "name-is-absolute": entry_name(ESCAPE, layout="lottery-ticket-hypothesis", original='{"folder": "final"}'),
         "name-has-bidirectional-override": entry_name("\u202egpj.weight"),
     }
+
+
+def of_float8(layout: str) -> bytes:
+    """A kept layer and a tensor of a type that torch cannot compute with, in a layout that never had them."""
+    values = Block(D.FLOAT8_E4M3FN, 0, bytes(range(8)))
+    rows = [kept("l.weight", [2, 3], 0), tensor("l.bias", [4])]
+    return File(
+        masks=[mask("110110", 1)], blocks=[values], entries=rows, metadata=[("pemn.layout", layout), ("x", "")]
+    ).build()
+
+
+def of_scalars(layout: str) -> bytes:
+    """A layer without dimensions under a name without a dot, and an alias of it."""
+    rows = [kept("weight", [], 0), alias("scores", 0)]
+    return File(
+        masks=[mask("1", 1)],
+        blocks=[Block(D.COMPLEX64, 0, bytes(8))],
+        entries=rows,
+        metadata=[("pemn.layout", layout)],
+    ).build()
 
 
 def entry_name(name: str, **metadata: str) -> bytes:
@@ -154,6 +183,7 @@ def bomb_files() -> dict[str, bytes]:
         "coo-of-1-MiB-in-32-dimensions": bombs.dimensions(1 << 20, 32),
         "coo-of-96-thousand-in-32-dimensions": bombs.dimensions(96_000, 32),
         "names-and-dimensions": bombs.tensors(3000, 32),
+        "names-that-go-on-and-dimensions": bombs.chained(20, 32),
         "gaps-of-ones-1-Mi": bombs.gaps(1 << 20, 3),
         "gaps-of-zeros-1-Mi": bombs.gaps(1 << 20, 4),
         "seeds-300": bombs.seeds(300, 0),

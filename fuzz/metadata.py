@@ -15,13 +15,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import decoder as second
 import torch
 
 import pemncodec
 from pemncodec.errors import PemnError
 from tests.layouts import Case, cases
 
-from . import fields, values
+from . import fields, files, values
 from .archives import flat
 from .draws import bundle, noise, unbundle
 from .harness import ACCEPTED, Target, Wrong
@@ -41,6 +42,11 @@ LAYOUTS = [
     ),
     *("piggyback", "open_lth", "lottery-ticket-hypothesis", "lottery-jackpots", "compressed-tensors", "biprop"),
     *("masks-file", "masked-buffers", "pemncodec.nn"),
+]
+# Of `pemn.original`, as the families have it.
+DETAILS = [
+    *("under", "prefix", "model", "parallel", "folder", "suffix", "of", "keep", "separate", "index", "b_mask", "mask"),
+    *("scores", "bernoulli", "shape", "row_offsets"),
 ]
 SCALARS: list[Any] = [
     *(None, True, False, 0, 1, -1, 0.5, 2.5, -0.0, 1e400, float("nan"), 10**30, "", "state_dict", "0.5", "weight"),
@@ -129,9 +135,7 @@ def other_json(value: Any, rng: Random) -> Any:
         elif kind == 1:
             made[rng.choice(OUTWARD)] = made.pop(key)
         elif kind == 2:
-            made[rng.choice(["under", "prefix", "model", "folder", "suffix", "tasks", "keep", "separate"])] = any_json(
-                rng
-            )
+            made[rng.choice(DETAILS)] = any_json(rng)
         else:
             made[key] = other_json(made[key], rng)
         return made
@@ -170,6 +174,8 @@ def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
             except ValueError:
                 value = made[key]
             made[key] = text_of(other_json(value, rng), rng)
+        elif kind == 5 and rng.randrange(2):
+            made["pemn.original"] = text_of({rng.choice(DETAILS): any_json(rng) for _ in range(3)}, rng)
         elif kind == 5:
             made[rng.choice(KEYS)] = text_of(any_json(rng), rng)
         elif kind == 6:
@@ -191,8 +197,14 @@ def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
 
 def make(rng: Random) -> bytes:
     """A packed checkpoint with other metadata."""
-    data = pick(rng)
-    return with_metadata(data, mutated(metadata_of(data), rng))
+    if rng.randrange(4):
+        data = pick(rng)
+        return with_metadata(data, mutated(metadata_of(data), rng))
+    data = files.network(rng).build()  # layers of any type and shape, in a layout that never had them
+    try:
+        return with_metadata(data, mutated(metadata_of(pick(rng)) | {"pemn.layout": rng.choice(LAYOUTS)}, rng))
+    except second.DecodeError:
+        return data
 
 
 def mutate(data: bytes, rng: Random) -> bytes:
