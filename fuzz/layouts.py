@@ -54,6 +54,7 @@ STEPS = (
         "order",
     ),
 )
+HARMLESS = ("parameter", "order")
 
 
 @cache
@@ -133,8 +134,9 @@ def _step(
             added[f"again{number}.gamma"] = tensor.detach().clone()
             state[f"again{number}.gamma"] = tensor
         return
-    touched.add(str(key))
-    added.pop(str(key), None)
+    if step not in HARMLESS:
+        touched.add(str(key))
+        added.pop(str(key), None)
     if step == "drop":
         del state[key]
     elif step == "double":
@@ -168,10 +170,8 @@ def _step(
         state[key] = tensor.reshape(-1)[: max(1, tensor.numel() // 2)] if tensor.numel() else tensor
     elif step == "parameter":
         state[key] = torch.nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
-        touched.discard(str(key))
     else:
         state[key] = state.pop(key)
-        touched.discard(str(key))
 
 
 def check(data: bytes) -> str:
@@ -222,6 +222,7 @@ _FRAMES = {
     *("module", "orig", "mod", "model", "weight", "bias", "mask", "scores", "score", "popup", "parametrizations"),
     *("original", "real", "prune", "b"),
 }
+values.load_lazy_parts()
 TARGET = Target(
     "layouts", ".json", make, mutate, check, "checkpoints of every family with keys dropped, added, retyped"
 )

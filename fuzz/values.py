@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from functools import cache
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from .harness import Wrong
 
@@ -42,3 +45,14 @@ def same(name: str, expected: Mapping[str, torch.Tensor], found: Mapping[str, to
         if row(pair[0]) != row(pair[1]):
             one, two = (row(tensor) for tensor in pair)
             raise Wrong(f"{name}-values", f"{key!a}: {one!a:.300} is expected, {two!a:.300} found")
+
+
+@cache
+def load_lazy_parts() -> None:
+    """Let torch import what it needs for meta and fake tensors: that memory is not a case's."""
+    meta = torch.ones(2, 2).to("meta")
+    with contextlib.suppress(RuntimeError, NotImplementedError):
+        bool(((meta == 0) | (meta.abs() == 1)).all())
+    with contextlib.suppress(RuntimeError, NotImplementedError):
+        meta.sort()
+    FakeTensorMode().from_tensor(torch.ones(2)).sum()
