@@ -14,7 +14,6 @@ import warnings
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -28,6 +27,8 @@ from pemncodec.errors import PemnError
 from . import values
 from .draws import integer, noise
 from .harness import ACCEPTED, Target, Wrong
+from .packed import flat, pack_and_compare
+from .pickles import pickled
 from .sandbox import refused, sandbox
 
 MOST_ELEMENTS = 1 << 20  # of all tensors of a checkpoint that is packed
@@ -85,85 +86,6 @@ def archives() -> list[bytes]:
 def streams() -> list[bytes]:
     """Each checkpoint as the older format."""
     return [saved(checkpoint, _use_new_zipfile_serialization=False) for checkpoint in checkpoints()]
-
-
-# --- pickles ----------------------------------------------------------------------------------------------------
-
-STRINGS = [
-    *("torch", "FloatStorage", "HalfStorage", "LongStorage", "DoubleStorage", "ByteStorage", "UntypedStorage", "cpu"),
-    *("cuda:0", "meta", "0", "1", "7", "-1", "../0", "storage", "fc.weight", "l.scores", "", "x" * 3000, "weight_mask"),
-]
-GLOBALS = [
-    *(b"torch._utils\n_rebuild_tensor_v2\n", b"torch._utils\n_rebuild_parameter\n", b"torch\nFloatStorage\n"),
-    *(b"torch\nDoubleStorage\n", b"torch\nBoolStorage\n", b"torch\nComplexFloatStorage\n", b"torch\nbfloat16\n"),
-    *(b"collections\nOrderedDict\n", b"torch._utils\n_rebuild_sparse_tensor\n", b"torch._utils\n_rebuild_qtensor\n"),
-    *(b"torch._utils\n_rebuild_meta_tensor_no_storage\n", b"torch\nSize\n", b"torch.serialization\n_get_layout\n"),
-    *(b"builtins\nset\n", b"_codecs\nencode\n", b"argparse\nNamespace\n", b"builtins\nprint\n"),
-    *(b"torch._utils\n_rebuild_device_tensor_from_numpy\n", b"torch._utils\n_rebuild_nested_tensor\n"),
-]
-
-
-def pickled(data: bytes, rng: Random) -> bytes:
-    """A pickle with some of its operations changed; what follows its end stays."""
-    operations: list[bytes] = []
-    end = 0
-    try:
-        places = [at for _, _, at in pickletools.genops(data) if at is not None]
-    except Exception:  # what is no pickle any more
-        return noise(data, rng)
-    for at, stop in zip(places, [*places[1:], places[-1] + 1], strict=True):
-        operations.append(data[at:stop])
-        end = stop
-    for _ in range(rng.choice([1, 1, 2, 3])):
-        kind = rng.randrange(12)
-        at = rng.randrange(len(operations))
-        if kind < 7:
-            at = rng.choice([n for n, one in enumerate(operations) if one[:1] in b"KMJ\x8aX\x88\x89(tG}]N"] or [at])
-            operations[at] = _operation(operations[at], rng)
-        elif kind == 7:
-            at = rng.choice([n for n, one in enumerate(operations) if one[:1] == b"c"] or [at])
-            operations[at] = b"c" + rng.choice(GLOBALS)
-        elif kind == 8:
-            del operations[at]
-        elif kind == 9:
-            operations.insert(at, operations[rng.randrange(len(operations))])
-        elif kind == 10:
-            other = rng.randrange(len(operations))
-            operations[at], operations[other] = operations[other], operations[at]
-        else:
-            operations[at] = noise(operations[at], rng)
-        if not operations:
-            break
-    return b"".join(operations) + data[end:]
-
-
-def _operation(one: bytes, rng: Random) -> bytes:
-    """Another argument, or another operation with the same place on the stack."""
-    code = one[:1]
-    if code in b"KMJ\x8a" and rng.randrange(6):
-        size = {b"K": 1, b"M": 2, b"J": 4}.get(code, len(one) - 2)
-        value = int.from_bytes(one[-size:], "little", signed=code in b"J\x8a")
-        return _int(rng.choice([integer(rng, abs(value)), -value, -1, value + 1, value * 2, 0, 1, 1 << 40]))
-    if code == b"X" and rng.randrange(6):
-        text = one[5:].decode("utf-8", "replace")
-        return _text(rng.choice([rng.choice(STRINGS), text + ".", text[:-1], text[::-1]]))
-    return rng.choice(
-        [b"N", b"\x88", b"\x89", b"}", b"]", b")", _int(3), _text("x"), b"G\x7f\xf8" + bytes(6), b"0", b"2"]
-    )
-
-
-def _int(value: int) -> bytes:
-    if 0 <= value < 256:
-        return b"K" + bytes([value])
-    if -(1 << 31) <= value < 1 << 31:
-        return b"J" + struct.pack("<i", value)
-    data = value.to_bytes(9, "little", signed=True) if abs(value) < 1 << 70 else b"\1"
-    return b"\x8a" + bytes([len(data)]) + data
-
-
-def _text(text: str) -> bytes:
-    data = text.encode("utf-8", "replace")
-    return b"X" + struct.pack("<I", len(data)) + data
 
 
 # --- archives ---------------------------------------------------------------------------------------------------
@@ -344,68 +266,6 @@ def _as_torch_has_it(path: Path, loaded: Any) -> str:
     for key, tensor in one.items():
         if tensor.layout == torch.strided and not tensor.is_meta and tensor.numel() <= MOST_ELEMENTS:
             values.same("torch-load", {str(key): tensor}, {str(key): two[key]}, zeros=False)
-    return ACCEPTED
-
-
-def flat(value: Any, path: tuple[Any, ...] = (), depth: int = 0) -> dict[tuple[Any, ...], torch.Tensor]:
-    """All tensors in an object, by the way to them."""
-    if isinstance(value, torch.Tensor):
-        return {path: value}
-    found: dict[tuple[Any, ...], torch.Tensor] = {}
-    if depth < 20 and isinstance(value, Mapping):
-        for key, inner in list(value.items()):
-            found |= flat(inner, (*path, repr(key)), depth + 1)
-    elif depth < 20 and isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            found |= flat(inner, (*path, number), depth + 1)
-    return found
-
-
-def pack_and_compare(
-    checkpoint: Any,
-    options: dict[str, Any],
-    expected: Mapping[str, torch.Tensor] | None = None,
-    *,
-    lossy: bool = False,
-) -> str:
-    """Pack an object and load it again.
-
-    Tensors of the state_dict that no mask was taken for are the same bit for bit, if they have the same names.
-
-    Args:
-        expected: tensors that must be there, whatever was recognised.
-        lossy: whether values may be others, as the options say.
-    """
-    try:
-        data, report = pemncodec.pack(checkpoint, **options)
-    except PemnError as reason:
-        return refused(reason)
-    except TypeError as reason:  # an argument that there is not: the harness's mistake
-        if "argument" in str(reason):
-            raise AssertionError(reason) from None
-        raise
-    with pemncodec.open(data) as file:
-        if file.tasks:
-            return ACCEPTED
-        masked = {name for name in file if file.is_masked(name)}
-    loaded = pemncodec.load(data, threads=1)
-    state = checkpoint
-    if isinstance(checkpoint, Mapping):
-        inner = [value for value in checkpoint.values() if isinstance(value, Mapping)]
-        state = next((one for one in inner if set(loaded) & set(map(str, one))), checkpoint)
-    if isinstance(state, Mapping) and not lossy:
-        plain = {
-            name: tensor
-            for name, tensor in state.items()
-            if isinstance(tensor, torch.Tensor)
-            and isinstance(name, str)
-            and name in loaded
-            and (name not in masked or report.layout == "dense")
-            and tensor.layout == torch.strided
-        }
-        values.same("packed", plain, loaded, zeros=report.layout == "dense")
-    if expected is not None:
-        values.same("expected", expected, loaded, zeros=True)
     return ACCEPTED
 
 

@@ -17,7 +17,7 @@ from vector_writer import Block, Drawn, File, Generator, Mask, Values, alias, as
 import pemncodec
 from pemncodec.errors import PemnError
 
-from . import containers, files
+from . import containers, generators
 from .harness import ACCEPTED, Target, Wrong
 from .sandbox import pemn, refused, sandbox
 
@@ -87,7 +87,7 @@ def seeds(count: int, offset: int) -> bytes:
     """Many seeds of PyTorch's generator, each with draws of its own."""
     rows = [Drawn(1, 1, number, offset, 0x3F800000, 0) for number in range(count)]
     for row in rows:
-        row.digest = files.digest_of(row)
+        row.digest = generators.digest_of(row)
     entries = [tiled(f"w{number}", [1], 0 if number == 0 else b"\1", number) for number in range(count)]
     return _file(masks=[Mask(0, 1, 1)], prototypes=rows, entries=entries).build()
 
@@ -112,7 +112,7 @@ def prototypes(count: int, length: int) -> bytes:
     """Many layers of few elements, each of a long prototype."""
     rows = [Generator(length, 1, number, 0, 0x3F800000) for number in range(count)]
     for row in rows:
-        row.digest = files.digest_of(row) if length <= 4096 else 0
+        row.digest = generators.digest_of(row) if length <= 4096 else 0
     entries = [tiled(f"w{number}", [1], 0 if number == 0 else b"\1", number) for number in range(count)]
     return _file(masks=[Mask(0, 1, 1)], prototypes=rows, entries=entries).build()
 

@@ -25,6 +25,7 @@ from .harness import ACCEPTED, FAULTS, Fault, Target, judge, limit_address_space
 
 RANGE = 1000  # cases of one process
 SILENCE = 120.0  # seconds of wall-clock time after which a case that does not end is a timeout
+PREPARED = 60.0  # seconds of a campaign from which on it pays to make first what all processes need
 KEPT = 3  # cases that are saved of faults that look alike
 
 
@@ -190,7 +191,8 @@ def run(target: Target, *, cases: int, seed: int, first: int, seconds: float | N
     """Check the cases `first` … `first` + `cases` − 1, or those that fit the time; faults go to `folder`."""
     started = time.monotonic()
     deadline = started + seconds if seconds is not None else float("inf")
-    target.prepare()
+    if seconds is None or seconds >= PREPARED:
+        target.prepare()
     tally = Tally(target.name, seed, first, next=first)
     waiting, stop = first, first + cases
     again: list[tuple[int, int]] = []  # what is left of ranges in which a process died

@@ -10,7 +10,7 @@ import numpy as np
 from vector_coders import D
 from vector_writer import Values, tensor, tiled
 
-from . import containers, fields, files
+from . import containers, fields, files, generators
 from .decoders import compare
 from .harness import Target
 
@@ -49,7 +49,7 @@ def prototype_file(rng: Random) -> bytes:
     file = made.file
     for number in range(rng.choice([1, 1, 2, 3])):
         length = rng.choice([1, 2, 3, 15, 16, 17, 31, 32, 33, 200, rng.randrange(1, 700)])
-        row = files.generator_of(rng, length)
+        row = generators.generator_of(rng, length)
         file.prototypes.append(row)
         made.kinds.append(D.FLOAT32)
         made.values.append(b"")

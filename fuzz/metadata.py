@@ -23,10 +23,11 @@ from pemncodec.errors import PemnError
 from tests.layouts import Case, cases
 
 from . import fields, files, values
-from .archives import flat
 from .draws import bundle, noise, unbundle
 from .harness import ACCEPTED, Target, Wrong
-from .sandbox import ESCAPE, OUTWARD, pemn, refused, sandbox
+from .jsons import DETAILS, any_json, other_json, text_of
+from .packed import flat
+from .sandbox import OUTWARD, pemn, refused, sandbox
 
 MOST = 4_000  # elements of a checkpoint
 LAYOUTS = [
@@ -42,15 +43,6 @@ LAYOUTS = [
     ),
     *("piggyback", "open_lth", "lottery-ticket-hypothesis", "lottery-jackpots", "compressed-tensors", "biprop"),
     *("masks-file", "masked-buffers", "pemncodec.nn"),
-]
-# Of `pemn.original`, as the families have it.
-DETAILS = [
-    *("under", "prefix", "model", "parallel", "folder", "suffix", "of", "keep", "separate", "index", "b_mask", "mask"),
-    *("scores", "bernoulli", "shape", "row_offsets"),
-]
-SCALARS: list[Any] = [
-    *(None, True, False, 0, 1, -1, 0.5, 2.5, -0.0, 1e400, float("nan"), 10**30, "", "state_dict", "0.5", "weight"),
-    *([], {}, [1], "module.", "float32", "x" * 2000, ESCAPE),
 ]
 KEYS = [
     *("pemn.layout", "pemn.original", "pemn.keep", "pemn.mask_rule", "pemn.dropped", "pemn.base"),
@@ -112,56 +104,6 @@ def with_metadata(data: bytes, metadata: dict[str, str]) -> bytes:
     return parts.build()
 
 
-def any_json(rng: Random, depth: int = 0) -> Any:
-    """A JSON value of any kind; now and then huge, deep or no number."""
-    kind = rng.randrange(12 if depth < 3 else 8)
-    if kind < 8:
-        return rng.choice([*SCALARS, rng.choice(OUTWARD)])
-    if kind < 10:
-        return [any_json(rng, depth + 1) for _ in range(rng.randrange(4))]
-    return {
-        rng.choice(["a", "model", "under", "prefix", "", "0", *OUTWARD]): any_json(rng, depth + 1) for _ in range(3)
-    }
-
-
-def other_json(value: Any, rng: Random) -> Any:
-    """The value with something in it changed."""
-    if isinstance(value, dict) and value and rng.randrange(5):
-        made = dict(value)
-        key = rng.choice(list(made))
-        kind = rng.randrange(8)
-        if kind == 0:
-            del made[key]
-        elif kind == 1:
-            made[rng.choice(OUTWARD)] = made.pop(key)
-        elif kind == 2:
-            made[rng.choice(DETAILS)] = any_json(rng)
-        else:
-            made[key] = other_json(made[key], rng)
-        return made
-    if isinstance(value, list) and value and rng.randrange(5):
-        made_list = list(value)
-        at = rng.randrange(len(made_list))
-        made_list[at] = other_json(made_list[at], rng)
-        return made_list if rng.randrange(4) else made_list * 2
-    if isinstance(value, str) and rng.randrange(2):
-        return rng.choice([rng.choice(OUTWARD), ESCAPE, value + "x", value[:-1], ""])
-    return any_json(rng)
-
-
-def text_of(value: Any, rng: Random) -> str:
-    """The value as JSON; now and then as what is nearly that."""
-    text = json.dumps(value)
-    kind = rng.randrange(14)
-    if kind == 0:
-        return text[: rng.randrange(len(text) + 1)]
-    if kind == 1:
-        return rng.choice(
-            ["[" * 100_000, '{"a":' * 50_000, "1" * 5000, "{} {}", "\ufeff{}", "NaN", "{'a': 1}", '"\\ud800"']
-        )
-    return text
-
-
 def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
     """Other metadata; much of it is right."""
     made = dict(metadata)
@@ -171,7 +113,7 @@ def mutated(metadata: dict[str, str], rng: Random) -> dict[str, str]:
         if kind < 5:
             try:
                 value = json.loads(made.get(key, "{}"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = made[key]
             made[key] = text_of(other_json(value, rng), rng)
         elif kind == 5 and rng.randrange(2):

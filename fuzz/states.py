@@ -18,8 +18,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from . import values
-from .archives import pack_and_compare
 from .harness import Target
+from .packed import pack_and_compare
 
 DTYPES = [
     *(

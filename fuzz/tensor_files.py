@@ -18,10 +18,11 @@ import pemncodec
 from pemncodec.errors import PemnError
 
 from . import values
-from .archives import checkpoints, pack_and_compare
+from .archives import checkpoints
 from .draws import bundle, integer, noise, unbundle
 from .harness import ACCEPTED, Target
-from .metadata import any_json
+from .jsons import any_json
+from .packed import pack_and_compare
 from .sandbox import OUTWARD, refused, sandbox
 
 CODES = {
