@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SECONDS ?= 60
+SEED ?= 0
 
-.PHONY: demo test lint sanitize clean
+.PHONY: demo test lint sanitize fuzz clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
@@ -20,6 +22,10 @@ lint: $(STAMP)
 # The compiled loops under gcc's or clang's sanitizers, in build/sanitize; SECONDS=300 makes random calls for longer.
 sanitize: $(STAMP)
 	$(BIN)/python tests/sanitize.py $(if $(SECONDS),--seconds $(SECONDS))
+
+# For all targets together; under atheris where that is installed. SECURITY.md has more.
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz --engine auto --seconds $(SECONDS) --seed $(SEED)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -278,7 +278,15 @@ def test_a_chain_within_the_limit_still_decodes() -> None:
 def test_no_room() -> None:
     memory = Allowance(10, "{count} of {most}")
     dropped: list[bool] = []
-    once: Once[bytes] = Once(memory, len, lambda: not dropped and (dropped.append(True) or once.forget() or True))
+
+    def make_room() -> bool:
+        if dropped:
+            return False
+        dropped.append(True)
+        once.forget()
+        return True
+
+    once: Once[bytes] = Once(memory, len, make_room)
     assert once("a", lambda: bytes(8)) == bytes(8)
     assert once("a", lambda: b"never made") == bytes(8)
     assert once("b", lambda: bytes(4)) == bytes(4)  # in the place of the first

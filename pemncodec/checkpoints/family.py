@@ -11,7 +11,10 @@ import torch
 
 from .. import torch_tensors
 from ..draft import Draft
+from ..dtypes import BY_NAME
+from ..errors import OutputError, UnknownLayoutError
 from ..options import Keep, PackOptions
+from ..quoting import quoted
 from ..recipe import Recipe
 from .state import State, unwrap
 

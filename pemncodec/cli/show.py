@@ -64,9 +64,7 @@ def json_text(value: object) -> str:
     text = json.dumps(value, ensure_ascii=encoding != "utf8")
     if text.isprintable():
         return text
-    return "".join(
-        c if c.isprintable() else json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in text
-    )
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] if ord(c) > 0x7F else f"\\u{ord(c):04x}" for c in text)
 
 
 def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:
