@@ -6,6 +6,9 @@ base), other classes of one refused file are no fault; nothing else is let throu
 - `_free_order`: header, manifest, digest and limit of the delta itself are right, and both decoders refuse it.
 - `_large_references`: 4.7 lets a decoder refuse, as `limit`, a block of coder 6 whose users need more of the base than
   the limit allows; the reference decoder does so and the second one does not.
+- `_broken_base`: what only users refer to that are not decoded need not be decoded (6.2), so a decoder may, and may find
+  it broken. Where the package does and the second decoder does not, the base as a whole is one that the second decoder
+  refuses, in the same class.
 """
 
 from __future__ import annotations
@@ -106,7 +109,11 @@ def compare(data: bytes, bases: Sequence[bytes] = (), max_bytes: int | None = No
             by_numpy = by_the_package(data, limit, bases, verify=isinstance(ours, str))
         _same(ours, by_numpy, "compiled", "numpy")
     theirs = by_the_second(data, limit, bases)
-    if ours != theirs and not _large_references(data, limit, ours) and not _free_order(data, limit, ours, theirs):
+    if ours != theirs and not (
+        _large_references(data, limit, ours)
+        or _free_order(data, limit, ours, theirs)
+        or _broken_base(bases, limit, ours, theirs)
+    ):
         _same(ours, theirs, "package", "second")
     return ours if isinstance(ours, str) else ACCEPTED
 
@@ -142,6 +149,13 @@ def _free_order(data: bytes, limit: int, ours: Content | str, theirs: Content | 
     except second.DecodeError:
         return False
     return manifest.base is not None
+
+
+def _broken_base(bases: Sequence[bytes], limit: int, ours: Content | str, theirs: Content | str) -> bool:
+    """Whether the package found a fault in a base of which the second decoder decodes less."""
+    if not isinstance(ours, str) or isinstance(theirs, str):
+        return False
+    return any(by_the_second(base, limit, bases[number + 1 :]) == ours for number, base in enumerate(bases))
 
 
 def _large_references(data: bytes, limit: int, ours: Content | str) -> bool:

@@ -28,7 +28,8 @@ def vectors() -> list[list[bytes]]:
     found = []
     for path in sorted(folder.glob("*.json")):
         chain = [path]
-        while "base" in (row := json.loads(chain[-1].read_text("utf-8"))):
+        # a base may be an invalid file, of which nothing is described
+        while chain[-1].exists() and "base" in (row := json.loads(chain[-1].read_text("utf-8"))):
             chain.append((folder / row["base"]).with_suffix(".json"))
         paths = [one.with_suffix(".pemn") for one in chain]
         if len(paths) > 1 and all(one.stat().st_size <= MOST for one in paths):
