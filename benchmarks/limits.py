@@ -35,7 +35,7 @@ import pemncodec.original
 import pemncodec.unpacking
 from pemncodec.cli import inspect, unpack, verify  # noqa: F401
 from pemncodec.cli.main import cli
-from pemncodec.reader import verify_file
+from pemncodec.verification import verify_file
 
 FORK = get_context("fork")
 MOST = 8 << 30  # bytes that a run may have: what takes more shall not bring down the machine

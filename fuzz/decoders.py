@@ -6,9 +6,9 @@ base), other classes of one refused file are no fault; nothing else is let throu
 - `_free_order`: header, manifest, digest and limit of the delta itself are right, and both decoders refuse it.
 - `_large_references`: 4.7 lets a decoder refuse, as `limit`, a block of coder 6 whose users need more of the base than
   the limit allows; the reference decoder does so and the second one does not.
-- `_broken_base`: what only users refer to that are not decoded need not be decoded (6.2), so a decoder may, and may find
-  it broken. Where the package does and the second decoder does not, the base as a whole is one that the second decoder
-  refuses, in the same class.
+- `_broken_base`: what only users refer to that are not decoded need not be decoded (6.2), so a decoder may, and may
+  find it broken. Where the package does and the second decoder does not, the base as a whole is one that the second
+  decoder refuses, in the same class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import decoder as second
 
 from pemncodec import kernels
 from pemncodec.errors import BaseFileError, FormatError
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
+from pemncodec.verification import verify_file
 
 from .harness import ACCEPTED, Wrong
 

@@ -22,8 +22,9 @@ from .container.manifest import (
 from .decode_sections import SectionDecoder
 from .dtypes import DType
 from .errors import PayloadError
-from .fill import Filler, Tile
+from .fill import Filler
 from .quoting import quoted
+from .tile import Tile
 from .words import Words, word_type
 
 

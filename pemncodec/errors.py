@@ -11,6 +11,7 @@ from .quoting import one_line
 __all__ = [
     "BaseFileError",
     "CheckpointError",
+    "CheckpointSizeError",
     "ChecksumError",
     "ConversionError",
     "FileAccessError",
@@ -19,6 +20,7 @@ __all__ = [
     "MagicError",
     "ManifestError",
     "MaskRuleError",
+    "MetadataError",
     "MismatchError",
     "NetworkError",
     "NotFoundError",

@@ -17,6 +17,7 @@ from .decode import Decoder
 from .decode_sections import SLACK
 from .dtypes import DType
 from .errors import NetworkError, OutputError, UnsupportedTensorError
+from .tile import Tile
 from .words import Words
 
 LAYOUTS = ("dense", "masked", "csr", "coo")
@@ -169,7 +170,7 @@ def _positions(packed: bits.Packed, count: int) -> Iterator[NDArray[np.int64]]:
         yield start + np.flatnonzero(bits.unpack(packed[start // 8 : bits.byte_length(stop)], stop - start))
 
 
-def _gather(out: Words, tile: fill.Tile, phase: int, packed: bits.Packed, count: int) -> None:
+def _gather(out: Words, tile: Tile, phase: int, packed: bits.Packed, count: int) -> None:
     """What a prototype puts at the one bits."""
     done = 0
     for start in range(0, count, fill.BLOCK):

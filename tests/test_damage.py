@@ -24,7 +24,8 @@ from pemncodec.errors import (
     VersionError,
 )
 from pemncodec.network import MaskedNetwork, Tensor
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
+from pemncodec.verification import verify_file
 
 from .networks import BUILDERS, assemble, first_content, second, second_content, split, u, words
 

@@ -20,8 +20,9 @@ from pemncodec.encode import encode
 from pemncodec.mask import Mask
 from pemncodec.network import Alias, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 from pemncodec.on_device import devices
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
 from pemncodec.tensors import CODERS
+from pemncodec.verification import verify_file
 
 from . import published
 from .deltas import (

@@ -36,7 +36,8 @@ from pemncodec.errors import (
 )
 from pemncodec.network import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 from pemncodec.options import PackOptions
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
+from pemncodec.verification import verify_file
 
 from . import published
 from .deltas import (

@@ -27,7 +27,8 @@ from pemncodec.dtypes import BY_NAME, FLOAT32
 from pemncodec.encode import encode
 from pemncodec.errors import FormatError, LimitError, PayloadError
 from pemncodec.network import Alias, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
+from pemncodec.verification import verify_file
 
 from .deltas import (
     FLIPS,

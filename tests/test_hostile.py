@@ -21,7 +21,7 @@ from pemncodec.container.manifest import (
 )
 from pemncodec.container.sections import Sections, write_container
 from pemncodec.dtypes import FLOAT32
-from pemncodec.reader import verify_file
+from pemncodec.verification import verify_file
 
 pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
 

@@ -22,7 +22,7 @@ from pemncodec.dtypes import BY_NAME, FLOAT32
 from pemncodec.network import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 from pemncodec.once import Once
 from pemncodec.prototypes import mt19937
-from pemncodec.reader import verify_file
+from pemncodec.verification import verify_file
 
 from .deltas import floats
 from .networks import random_mask

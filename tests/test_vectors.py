@@ -15,7 +15,8 @@ import torch
 
 import pemncodec
 from pemncodec.errors import FormatError, NotFoundError
-from pemncodec.reader import PemnFile, verify_file
+from pemncodec.reader import PemnFile
+from pemncodec.verification import verify_file
 
 from .networks import MAX_BYTES, SPEC, Content, first_content, second, second_content, second_decode
 

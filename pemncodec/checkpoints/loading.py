@@ -23,6 +23,7 @@ from .folders import check_regular, open_folder
 from .reading import mapped, shards, torch_file
 from .reading.archive import Archive
 from .reading.unpickling import UnknownGlobalError
+from .torch_version import require_safe_torch
 
 # What other programs' files begin with, and what to do about it.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -61,6 +62,7 @@ def load_checkpoint(
         CheckpointSizeError: it expands to more than `max_bytes`.
         UnsafeCheckpointError: it holds objects beyond tensors, and `unsafe` is False.
     """
+    require_safe_torch()
     path = Path(path)
     try:
         if path.is_dir():
@@ -101,9 +103,8 @@ def _load(path: Path, file: BinaryIO, size: int, unsafe: bool, checksums: bool, 
         if unsafe:
             return _load_unsafely(path, file, head)
         raise UnsafeCheckpointError(
-            f"{path} holds a {str(reason)[:80]} object, which would run code: save the state_dict alone, or "
-            f"allow it if "
-            "you trust the file (--unsafe-pickle, unsafe=True)"
+            f"{path} holds a {str(reason)[:80]} object, and reading it would run code from the file: save the state_dict "
+            "alone, or allow it (--unsafe-pickle, unsafe=True)"
         ) from None
 
 

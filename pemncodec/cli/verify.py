@@ -42,7 +42,7 @@ def verify(
     if against is None and (how.given or task is not None):
         raise click.UsageError("--keep, --task, --key and the like say how to compare: give --against, too")
 
-    from ..reader import verify_file
+    from ..verification import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
         number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
