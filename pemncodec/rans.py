@@ -44,14 +44,13 @@ class Model:
         self.starts = np.cumsum(frequencies) - frequencies
 
     @cached_property
-    def costs(self) -> list[int]:
+    def costs(self) -> NDArray[np.int64]:
         """16 − log2 F(v) in units of 2^-8 bits, rounded up; from integers alone, so the same on every machine."""
-        return [4097 - (frequency**256).bit_length() for frequency in self.frequencies.tolist()]
+        return np.array([4097 - (frequency**256).bit_length() for frequency in self.frequencies.tolist()])
 
     def cost(self, histogram: NDArray[np.int64]) -> int:
         """Bits that bytes of this histogram take, about."""
-        total: int = sum(count * cost for count, cost in zip(histogram.tolist(), self.costs, strict=True))
-        return total >> 8
+        return int(histogram @ self.costs) >> 8
 
 
 @dataclass(frozen=True)

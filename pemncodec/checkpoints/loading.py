@@ -103,8 +103,8 @@ def _load(path: Path, file: BinaryIO, size: int, unsafe: bool, checksums: bool, 
         if unsafe:
             return _load_unsafely(path, file, head)
         raise UnsafeCheckpointError(
-            f"{path} holds a {str(reason)[:80]} object, and reading it would run code from the file: save the state_dict "
-            "alone, or allow it (--unsafe-pickle, unsafe=True)"
+            f"{path} holds a {str(reason)[:80]} object, and reading it would run code from the file: save the "
+            "state_dict alone, or allow it (--unsafe-pickle, unsafe=True)"
         ) from None
 
 

@@ -46,6 +46,10 @@ def _compress(data: Payload, level: int) -> bytes:
     return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
 
 
+# Bytes of the shortest frame: magic number, descriptor, size of the content, header of a block, one byte.
+MIN_FRAME = 10
+
+
 def content_size(frame: Payload, what: str, error: type[FormatError]) -> int:
     """The content size that the frame declares."""
     try:

@@ -17,6 +17,8 @@ _PIECES, _PIECE = 4, 1 << 15
 
 
 def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
+    if limit <= frames.MIN_FRAME:  # networks may have ten thousands of tiny masks
+        return None
     # A trained mask is noise: pieces of a long one tell so, at a fraction of the cost.
     if len(packed) > 2 * _PIECES * _PIECE:
         starts = np.linspace(0, len(packed) - _PIECE, _PIECES).astype(np.int64).tolist()
