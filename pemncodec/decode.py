@@ -24,7 +24,7 @@ from .dtypes import DType
 from .errors import PayloadError
 from .fill import Filler
 from .quoting import quoted
-from .tile import Tile
+from .tile import BLOCK, Tile
 from .words import Words, word_type
 
 
@@ -136,8 +136,8 @@ class Decoder(SectionDecoder):
 
         def idle(start: int, stop: int) -> NDArray[np.bool_]:
             found = np.empty(stop - start, dtype=np.bool_)
-            for at in range(start, stop, fill.BLOCK):
-                end = min(at + fill.BLOCK, stop)
+            for at in range(start, stop, BLOCK):
+                end = min(at + BLOCK, stop)
                 flags = tile.slice(row.phase + at, end - at) == 0
                 if presence is not None:
                     flags &= presence.slice(row.phase + at, end - at) != 0

@@ -23,7 +23,7 @@ from ..reader import PemnFile
 from . import raw, rules
 
 # What a layout makes of the values themselves, beyond a mask.
-_OWN_VALUES = ("biprop", "piggyback", "graph-tickets", "compressed-tensors")
+_OWN_VALUES = ("biprop", "graph-tickets", "compressed-tensors")
 _WRAPPERS = ("module.", "_orig_mod.")
 
 
@@ -102,6 +102,8 @@ class _Checked:
 
     def __init__(self, draft: Draft, options: PackOptions, whole: Any) -> None:
         self._draft = draft
+        # masks of several tasks over a network in another file
+        self._apart = draft.layout == "piggyback" and "index" in draft.original
         self._keep = Keep.of(draft.keep)
         details = draft.original
         self._tensors: dict[str, torch.Tensor] = {}
@@ -139,7 +141,7 @@ class _Checked:
 
     def cover(self, found: Recheck) -> None:
         """Every tensor of the checkpoint has to be claimed by something."""
-        if self._draft.layout == "piggyback" and "index" in self._draft.original:
+        if self._apart:
             found.left.append("the backbone, which is another file")
             return
         claimed = set(self._draft.accounted)
@@ -152,14 +154,12 @@ class _Checked:
                 f"{len(lost)} tensors of the checkpoint are not in the file, nor masks of it (first: {quoted(lost[0])})"
             )
 
-    def expected(
-        self, entry: DraftEntry, targets: Mapping[str, DraftEntry], found: Recheck
-    ) -> torch.Tensor | None:
+    def expected(self, entry: DraftEntry, targets: Mapping[str, DraftEntry], found: Recheck) -> torch.Tensor | None:
         """The effective weight; None where it cannot be made here."""
         meant: DraftEntry = entry
         if isinstance(entry, TiedTensor):
             meant = targets[entry.target]
-        if self._draft.layout in _OWN_VALUES and not _is_plain(meant):
+        if (self._apart or self._draft.layout in _OWN_VALUES) and not _is_plain(meant):
             found.left.append(f"masked weights of {self._draft.layout}, which computes their values")
             return None
         weight = self._tensors.get(entry.source)

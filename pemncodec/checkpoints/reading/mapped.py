@@ -28,6 +28,11 @@ except ImportError:  # not built, or for another Python
 _MAPPED_FROM = 1 << 20
 
 
+def mapping_is_guarded() -> bool:
+    """Whether large files are mapped; otherwise they are read."""
+    return _guard is not None
+
+
 def content(file: BinaryIO, size: int) -> torch.Tensor:
     """The bytes of an open file as uint8, shape (size,); a private mapping that may be written to, or a copy.
 
