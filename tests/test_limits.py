@@ -293,6 +293,7 @@ def test_no_room() -> None:
     assert memory.taken == 4
     with pytest.raises(LimitError, match=r"^12 of 10$"):
         once("c", lambda: bytes(8))
+    assert len(dropped) == 2
 
 
 def test_sections_longer_than_the_limit_are_not_read() -> None:
