@@ -22,7 +22,8 @@ from .container.manifest import (
 from .decode_sections import SectionDecoder
 from .dtypes import DType
 from .errors import PayloadError
-from .fill import Filler, Tile
+from .fill import Filler
+from .tiles import BLOCK, Tile
 from .words import Words, word_type
 
 
@@ -134,8 +135,8 @@ class Decoder(SectionDecoder):
 
         def idle(start: int, stop: int) -> NDArray[np.bool_]:
             found = np.empty(stop - start, dtype=np.bool_)
-            for at in range(start, stop, fill.BLOCK):
-                end = min(at + fill.BLOCK, stop)
+            for at in range(start, stop, BLOCK):
+                end = min(at + BLOCK, stop)
                 flags = tile.slice(row.phase + at, end - at) == 0
                 if presence is not None:
                     flags &= presence.slice(row.phase + at, end - at) != 0

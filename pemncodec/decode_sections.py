@@ -26,11 +26,11 @@ from .container.manifest import (
     numel_of,
 )
 from .errors import LimitError
-from .fill import ScaledTile, Tile
 from .generated import generate
 from .masks import decode_mask
 from .once import Once
 from .tensors import decode_block
+from .tiles import ScaledTile, Tile, extremes
 from .words import Words
 
 # What limits that follow from `max_bytes` have beside it, so that small files are never refused for their parts.
@@ -216,7 +216,7 @@ class SectionDecoder:
                 self._last_tile = index, tile
         if scale_bits is None:
             return tile
-        return ScaledTile(tile, self._extremes(index, lambda: fill.extremes(tile.values)), scale_bits)
+        return ScaledTile(tile, self._extremes(index, lambda: extremes(tile.values)), scale_bits)
 
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]

@@ -33,7 +33,6 @@ from .container.manifest import (
 )
 from .container.sections import EncodedFile, Sections, write_container
 from .errors import NetworkError, PayloadError
-from .fill import Tile
 from .generated import row_of
 from .grouping import Source, encode_groups
 from .masks import encode_flips, encode_mask
@@ -49,6 +48,7 @@ from .network import (
     TileFill,
 )
 from .progress import Progress, silent
+from .tiles import Tile, scaled
 from .words import Words
 
 # What the name of a base takes in the manifest, about. A delta that saves less is none.
@@ -158,7 +158,7 @@ class _Encoder:
         if self.users[index] > 1:
             self.tiles[index] = tile
         try:
-            return fill.scaled(tile, scale_bits)
+            return scaled(tile, scale_bits)
         except PayloadError as reason:
             raise NetworkError(str(reason)) from None
 

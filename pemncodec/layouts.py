@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from . import bits, fill, torch_tensors
+from . import bits, torch_tensors
 from .allowance import Allowance
 from .container.manifest import ZERO_SECOND, ZERO_ZERO, KeptRow, TensorRow, TiledRow, numel
 from .decode import Decoder
 from .decode_sections import SLACK
 from .dtypes import DType
 from .errors import NetworkError, OutputError, UnsupportedTensorError
+from .tiles import BLOCK, Tile
 from .words import Words
 
 LAYOUTS = ("dense", "masked", "csr", "coo")
@@ -169,11 +170,11 @@ def _positions(packed: bits.Packed, count: int) -> Iterator[NDArray[np.int64]]:
         yield start + np.flatnonzero(bits.unpack(packed[start // 8 : bits.byte_length(stop)], stop - start))
 
 
-def _gather(out: Words, tile: fill.Tile, phase: int, packed: bits.Packed, count: int) -> None:
+def _gather(out: Words, tile: Tile, phase: int, packed: bits.Packed, count: int) -> None:
     """What a prototype puts at the one bits."""
     done = 0
-    for start in range(0, count, fill.BLOCK):
-        stop = min(start + fill.BLOCK, count)
+    for start in range(0, count, BLOCK):
+        stop = min(start + BLOCK, count)
         flags = bits.unpack(packed[start // 8 : bits.byte_length(stop)], stop - start)
         found = tile.slice(phase + start, stop - start)[flags]
         out[done : done + len(found)] = found

@@ -19,6 +19,7 @@ from .errors import NetworkError
 from .mask import Mask
 from .prototypes.generator import Generator
 from .prototypes.pytorch import PytorchGenerator
+from .tiles import Tile, scaled
 from .words import Words, to_numpy, word_type
 
 
@@ -237,5 +238,5 @@ class MaskedNetwork:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 
-    def _tile(self, index: int, scale_bits: int | None) -> fill.Tile:
-        return fill.scaled(fill.Tile(self.prototype_values(index)), scale_bits)
+    def _tile(self, index: int, scale_bits: int | None) -> Tile:
+        return scaled(Tile(self.prototype_values(index)), scale_bits)

@@ -32,7 +32,7 @@ LEVELS = [
     {"consistency"},
     {"network"},
     {"prototypes", "masks", "tensors", "fill"},
-    {"mask", "output", "torch_tensors", "rans"},
+    {"mask", "output", "torch_tensors", "rans", "tiles"},
     {"base"},
     {"opening"},
     {"container"},

@@ -319,9 +319,9 @@ def test_what_needs_no_base_is_read_without() -> None:
         assert file.base is None
 
 
-def _counted(opened: list[Any], source: Any) -> Container:
+def _counted(opened: list[Any], source: Any, *more: Any) -> Container:
     opened.append(source)
-    return Container(source)
+    return Container(source, *more)
 
 
 def test_the_base_is_opened_when_it_is_needed_and_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

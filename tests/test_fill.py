@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pemncodec import bits, fill
+from pemncodec import bits, fill, tiles
 from pemncodec.errors import PayloadError
-from pemncodec.fill import BLOCK, Tile
+from pemncodec.tiles import BLOCK, Tile
 
 pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
 
@@ -183,7 +183,7 @@ def bits_of(value: float) -> int:
 def scaled(first: Array, factor: float, count: int, phase: int = 0) -> Array:
     """Elements of a scaled tile, as a layer gets them."""
     out = np.empty(count, dtype=np.uint32)
-    fill.fill(out, fill.scaled(Tile(first), bits_of(factor)), phase)
+    fill.fill(out, tiles.scaled(Tile(first), bits_of(factor)), phase)
     return out
 
 
@@ -204,7 +204,7 @@ def test_scaled_is_one_rounded_product(factor: float) -> None:
     assert np.array_equal(scaled(period, factor, 2 * BLOCK + 9, 4999), tiled(expected, 4999, 2 * BLOCK + 9))
     subnormal = (expected & 0x7FFFFFFF != 0) & (expected & 0x7F800000 == 0)
     assert np.count_nonzero(subnormal) > 100 or factor > 1
-    tile = fill.scaled(Tile(period), bits_of(factor))
+    tile = tiles.scaled(Tile(period), bits_of(factor))
     active = fill.active(3, BLOCK, tile, 0, None)
     assert np.array_equal(active, tiled(expected, 3, BLOCK) != 0)
     assert tile.has_zero
@@ -216,16 +216,16 @@ def test_products_that_vanish() -> None:
     first = np.array([bits_of(v) for v in (1.0, 2.0**-100, -(2.0**-100), -1.0)], dtype=np.uint32)
     assert not Tile(first).has_zero
     for factor, zeros in ((1.0, [0, 0, 0, 0]), (2.0**-49, [0, 0, 0, 0]), (2.0**-60, [0, 1, 0, 0])):
-        tile = fill.scaled(Tile(first), bits_of(factor))
+        tile = tiles.scaled(Tile(first), bits_of(factor))
         assert fill.active(0, 8, tile, 0, None).tolist() == [not zero for zero in zeros * 2]
         assert tile.has_zero or not any(zeros)  # it may say so in vain, but never miss one
         assert scaled(first, factor, 4)[2] != 0
-    assert not fill.scaled(Tile(first), bits_of(2.0**-49)).has_zero
+    assert not tiles.scaled(Tile(first), bits_of(2.0**-49)).has_zero
 
 
 def test_no_scale_is_the_tile_itself() -> None:
     tile = Tile(np.array([0x7FC00000, 1], dtype=np.uint32))
-    assert fill.scaled(tile, None) is tile
+    assert tiles.scaled(tile, None) is tile
 
 
 @pytest.mark.parametrize("word", [0x7F800000, 0xFF800000, 0x7FC00000, 0x7F800001, 0xFFFFFFFF, 0x7F000000, 0xFF000000])
@@ -235,7 +235,7 @@ def test_scaled_must_stay_finite(word: int) -> None:
         first = np.full(count, 0x3F800000, dtype=np.uint32)
         first[-1] = word
         with pytest.raises(PayloadError, match="a scaled prototype is not finite"):
-            fill.scaled(Tile(first), bits_of(2))
+            tiles.scaled(Tile(first), bits_of(2))
     assert scaled(np.array([0x7EFFFFFF], dtype=np.uint32), 2, 1)[0] == 0x7F7FFFFF
     with pytest.raises(PayloadError, match="a scaled prototype is not finite"):  # not even where it would vanish
-        fill.scaled(Tile(np.array([0x7F800000], dtype=np.uint32)), bits_of(2.0**-149))
+        tiles.scaled(Tile(np.array([0x7F800000], dtype=np.uint32)), bits_of(2.0**-149))

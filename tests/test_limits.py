@@ -278,13 +278,20 @@ def test_a_chain_within_the_limit_still_decodes() -> None:
 def test_no_room() -> None:
     memory = Allowance(10, "{count} of {most}")
     dropped: list[bool] = []
-    once: Once[bytes] = Once(memory, len, lambda: not dropped and (dropped.append(True) or once.forget() or True))
+
+    def make_room() -> bool:
+        dropped.append(True)
+        once.forget()
+        return len(dropped) == 1
+
+    once: Once[bytes] = Once(memory, len, make_room)
     assert once("a", lambda: bytes(8)) == bytes(8)
     assert once("a", lambda: b"never made") == bytes(8)
     assert once("b", lambda: bytes(4)) == bytes(4)  # in the place of the first
     assert memory.taken == 4
     with pytest.raises(LimitError, match=r"^12 of 10$"):
         once("c", lambda: bytes(8))
+    assert len(dropped) == 2
 
 
 def test_sections_longer_than_the_limit_are_not_read() -> None:

@@ -46,6 +46,10 @@ class Cursor:
         """The error for a broken rule; raise what is returned."""
         return self._error(message)
 
+    def ahead(self) -> Cursor:
+        """Another cursor at the same place, for a look at what is read later: it counts no memory."""
+        return Cursor(self._data[self.position :], self._error)
+
     def spend(self, count: int) -> None:
         """Count memory that is taken for what was read.
 

@@ -10,6 +10,7 @@ from typing import overload
 from .cursor import Cursor, varint, varints
 
 Pair = tuple[int, int]
+_CHUNK = 1 << 16
 
 
 class Patches(Sequence[Pair]):
@@ -72,15 +73,26 @@ class Patches(Sequence[Pair]):
 
 def read_patches(cursor: Cursor, length: int, steps: bool, what: str) -> Patches:
     """Patches of elements below `length`: bits, or steps (spec section 8.9)."""
-    gaps = cursor.varints(cursor.varint(f"patches of {what}"), f"patched index of {what}")
+    count = cursor.varint(f"patches of {what}")
+    if count * (2 if steps else 5) > cursor.remaining:
+        raise cursor.fail(f"{what}: {count} patches announced, and {cursor.remaining} bytes are left")
+    if steps:
+        _check_steps(cursor.ahead(), count, what)
+    gaps = cursor.varints(count, f"patched index of {what}")
     cursor.spend(8 * len(gaps))
     indices = array("Q", _indices(gaps, cursor, length, what))
     if not steps:
         return Patches.of(indices, cursor.words(len(gaps), f"patch of {what}"))
-    taken = cursor.varints(len(gaps), f"step of {what}", 0xFFFFFFFF)
-    if 0 in taken:
-        raise cursor.fail(f"{what} has a patch that changes nothing")
-    return Patches.of(indices, map(_word, taken))
+    return Patches.of(indices, map(_word, cursor.varints(count, f"step of {what}")))
+
+
+def _check_steps(cursor: Cursor, count: int, what: str) -> None:
+    """Check the steps after so many gaps, a few at a time: a bad file is found out before it takes memory."""
+    for start in range(0, count, _CHUNK):
+        cursor.varints(min(_CHUNK, count - start), f"patched index of {what}")
+    for start in range(0, count, _CHUNK):
+        if 0 in cursor.varints(min(_CHUNK, count - start), f"step of {what}", 0xFFFFFFFF):
+            raise cursor.fail(f"{what} has a patch that changes nothing")
 
 
 def _indices(gaps: Iterable[int], cursor: Cursor, length: int, what: str) -> Iterator[int]:

@@ -11,8 +11,8 @@ from .. import torch_tensors
 from ..container.manifest import ZERO_NAMES, KeptRow, TensorRow, TiledRow, numel
 from ..decode import Decoder
 from ..dtypes import float32_of
-from ..fill import Tile
 from ..progress import Progress
+from ..tiles import Tile
 from . import layers, masks
 from .devices import out_of_memory
 
