@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from heapq import merge as merge_sorted
 from typing import Any
 
 import numpy as np
 
 from . import fill
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
-from .errors import ConversionError, NetworkError, UnknownLayoutError
+from .errors import ConversionError, LimitError, NetworkError, UnknownLayoutError
 from .mask import Mask
 from .network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor
 from .words import Words
@@ -91,21 +92,18 @@ def _entries(drafts: Mapping[str, Draft]) -> Iterator[DraftEntry]:
 
 def _order(orders: list[list[str]]) -> list[str]:
     """All names; each after the one that it follows where it first appears."""
-    merged = list(orders[0])
-    seen = set(merged)
-    for names in orders[1:]:
-        if seen.issuperset(names):
-            continue
-        place = {name: index for index, name in enumerate(merged)}
-        after: dict[int, list[str]] = {}
-        last = -1
+    following: dict[str | None, str | None] = {None: None}  # a linked list, which begins after None
+    for names in orders:
+        last: str | None = None
         for name in names:
-            if name in seen:
-                last = place[name]
-            else:
-                after.setdefault(last, []).append(name)
-        merged = after.get(-1, []) + [n for i, name in enumerate(merged) for n in (name, *after.get(i, []))]
-        seen.update(names)
+            if name not in following:
+                following[name], following[last] = following[last], name
+            last = name
+    merged: list[str] = []
+    at = following[None]
+    while at is not None:
+        merged.append(at)
+        at = following[at]
     return merged
 
 
@@ -140,24 +138,37 @@ def _equal(one: Words, two: Words) -> bool:
     return one is two or np.array_equal(one, two)
 
 
+# Of all tasks together, those that are common to them counted for each.
+MAX_TENSORS = 1 << 22
+
+
 def drafts_of(network: MaskedNetwork) -> dict[str, Draft]:
     """The network of every task as a draft, so that tasks can be added.
 
     Raises:
         NetworkError: it has no tasks, or a layer that a draft cannot say.
+        LimitError: its tasks have more than `MAX_TENSORS`.
     """
     if not network.tasks:
         raise NetworkError("the file holds one network and no tasks: pack it again with a name (--task NAME=FILE)")
     said = network.metadata
     details = json.loads(said.get("pemn.original", "{}"))
     keep = json.loads(said["pemn.keep"]) if "pemn.keep" in said else None
+    of_task: dict[int, list[int]] = {}
+    for number, named in enumerate(network.entries):
+        of_task.setdefault(named.task, []).append(number)
+    common = of_task.pop(0, [])
+    size = len(network.tasks) * len(common) + sum(map(len, of_task.values()))
+    if size > MAX_TENSORS:
+        raise LimitError(f"the tasks of the file have {size} tensors: tasks can be added to {MAX_TENSORS} at most")
     entries = [_entry(network, number) for number in range(len(network.entries))]
     drafts = {}
     for number, name in enumerate(network.tasks, 1):
         draft = Draft(said.get("pemn.layout", ""), said.get("pemn.mask_rule", ""))
         draft.keep = details.get(KEEP, {}).get(name, keep)
         draft.threshold = float(said["pemn.threshold"]) if "pemn.threshold" in said else None
-        draft.entries = [replace(e, task=0) if e.task else e for e in entries if e.task in (0, number)]
+        own = (entries[place] for place in merge_sorted(common, of_task.get(number, ())))
+        draft.entries = [replace(e, task=0) if e.task else e for e in own]
         shared = {key: value for key, value in details.items() if key not in (SEPARATE, OF_TASK, KEEP)}
         draft.original = shared | details.get(OF_TASK, {}).get(name, {})
         draft.dropped = json.loads(said.get("pemn.dropped", "[]"))
