@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors
 from .errors import *  # noqa: F403  (a new error needs its class and its name in __all__ there, and nothing here)
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 if TYPE_CHECKING:
     from .api import load, load_file, load_model, load_network

@@ -17,7 +17,7 @@ from pemncodec.draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from pemncodec.mask import Mask
 from pemncodec.options import PackOptions
 from pemncodec.packing import pack_draft
-from pemncodec.recheck import rules
+from pemncodec.recheck import raw, rules
 from pemncodec.recheck.compare import Recheck, recheck
 
 from . import published
@@ -144,3 +144,20 @@ def test_families_are_compared(tmp_path: Path) -> None:
         found = recheck(tmp_path / "a.pemn", tmp_path / "a.pt", draft, options)
         assert found.equal == len(draft.entries), (list(state), given)
         assert found.left == [], (list(state), given)
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+def test_what_does_not_fit_in_memory_is_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    state = {"w": torch.randn(1 << 18), "v": torch.zeros(3)}
+    if name.endswith("pt"):
+        torch.save(state, tmp_path / name)
+    else:
+        from safetensors.torch import save_file
+
+        save_file(state, tmp_path / name)
+    monkeypatch.setattr(raw, "available_memory", lambda: 1000)
+    found = raw.read(tmp_path / name)
+    assert all(torch.equal(found[key], tensor) for key, tensor in state.items())
+    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    with pytest.raises(raw.CannotReadError, match="not enough memory"):
+        raw.read(tmp_path / "old.pt")

@@ -99,8 +99,8 @@ def refuse_shard(path: Path, family: str | None) -> None:
     found = shard(path)
     if found is not None and family is None:
         raise CheckpointError(
-            f"{path} is shard {found[0]} of {found[1]}, a part of a network: merge the shards into one file, or pack "
-            "it alone with --family dense"
+            f"{path} is shard {found[0]} of {found[1]}, a part of a network: pack the folder with its index, or this "
+            "part alone with --family dense"
         )
 
 

@@ -1,7 +1,8 @@
-"""A checkpoint as other libraries read it: nothing is mapped, and no reader of this package is used."""
+"""A checkpoint as other libraries read it, without any reader of this package; in memory, if there is enough."""
 
 from __future__ import annotations
 
+import os
 import pickle
 import warnings
 import zipfile
@@ -12,7 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints.reading.mapped import protect
 from ..errors import UnreadableCheckpointError
+
+# A checkpoint that takes more of the memory that is left is mapped.
+_SHARE = 0.7
 
 
 class CannotReadError(Exception):
@@ -56,15 +61,21 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
 
 
 def _read(path: Path, head: bytes, unsafe: bool) -> Any:
+    size = path.stat().st_size
+    large = size > _SHARE * available_memory()
     if head[8:9] == b"{":
-        from safetensors.torch import load
+        from safetensors.torch import load, load_file
 
-        return load(path.read_bytes())
+        return guarded(load_file(path)) if large else load(path.read_bytes())
     if head.startswith(b"\x93NUMPY"):
         return np.load(path, allow_pickle=False)
     if head.startswith(b"PK") and _is_npz(path):
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
+    if large:
+        if not head.startswith(b"PK") or _is_compressed(path):
+            raise CannotReadError("there is not enough memory to read it a second time")
+        return guarded(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
     with path.open("rb") as file:
         try:
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -77,6 +88,32 @@ def _read(path: Path, head: bytes, unsafe: bool) -> Any:
         except Exception:
             file.seek(0)
             return pickle.load(file)
+
+
+def available_memory() -> int:
+    """Bytes that can be taken without anything being swapped out, about."""
+    try:
+        with Path("/proc/meminfo").open() as lines:
+            found = next((line for line in lines if line.startswith("MemAvailable:")), None)
+        if found is not None:
+            return int(found.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError, OSError):
+        return 1 << 62
+
+
+def guarded(made: Any) -> Any:
+    """What was mapped: a file that shrinks meanwhile is noticed, and does not end the process."""
+    protect(tensor for _, tensor in leaves(made))
+    return made
+
+
+def _is_compressed(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist())
 
 
 def _is_npz(path: Path) -> bool:
