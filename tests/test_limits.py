@@ -181,9 +181,9 @@ def test_load_original_counts_all_that_it_makes() -> None:
     )
     network.metadata["pemn.original"] = json.dumps({})
     data = pemncodec.save(network)
-    made = pemncodec.load_original(data, max_bytes=64_000_000)
+    made = pemncodec.load_original(data, max_bytes=128_000_000)  # masks count while they are unpacked
     assert sum(tensor.nbytes for tensor in made.values()) == 64_000_000
-    with pytest.raises(LimitError, match=r"^what is made takes \d+ bytes"):
+    with pytest.raises(LimitError, match="the original layout takes more than the 33000000 bytes"):
         pemncodec.load_original(data, max_bytes=33_000_000)
 
 
@@ -293,7 +293,7 @@ def test_no_room() -> None:
     assert memory.taken == 4
     with pytest.raises(LimitError, match=r"^12 of 10$"):
         once("c", lambda: bytes(8))
-    assert len(dropped) == 2
+    assert dropped == [True]
 
 
 def test_sections_longer_than_the_limit_are_not_read() -> None:

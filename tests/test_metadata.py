@@ -101,6 +101,15 @@ def every_detail() -> dict[str, Any]:
         "index": {"a": 0, "b": -3},
         "groups": [["a", 0, "b"], [1]],
         "arrays": ["a", "é"],
+        "integers": ["0", "a.1"],
+        "names": {"a.weight": "a.m"},
+        "broadcast": {"a.weight": [8, 1, 1, 1]},
+        "inverted": True,
+        "halves": ["a.weight"],
+        "shape_columns": False,
+        "task_masks": "per_task_masks",
+        "integer_tasks": True,
+        "places": {"a.weight": 3},
     }
 
 
@@ -232,6 +241,15 @@ WRONG: dict[str, list[Any]] = {
     "index": [1, {"a": 0.5}, {"a": True}, {"a": None}, "load"],
     "groups": [{}, [[]], ["a"], [[None]], [[0.5]], [["a", ["b"]]]],
     "arrays": ["a", [1], {"a": 1}],
+    "integers": [0, [1]],
+    "names": [[], {"a": 1}],
+    "broadcast": [[1], {"a": 1}, {"a": [-1]}, {"a": [1.5]}, {"a": [True]}, {"a": [1] * 33}],
+    "inverted": [1, "true"],
+    "halves": ["a", [1]],
+    "shape_columns": [0, []],
+    "task_masks": [1, ["a"]],
+    "integer_tasks": [1, "true"],
+    "places": [[], {"a": "1"}, {"a": True}],
 }
 
 
@@ -304,7 +322,7 @@ MASKING = [family.name for family in FAMILIES if family.name not in ("dense", "m
 def test_zero_bits_that_stand_for_other_values(layout: str, zero: str) -> None:
     """Weight times mask would be another network."""
     made = simple(layout, '{"model":"model_ep.pth"}' if layout == "open_lth" else "{}", keep="0.5")
-    made.tasks = ["a"] if layout == "supsup" else []
+    made.tasks = ["a"] if layout in ("supsup", "task-masks") else []
     made.entries = [Layer("l.weight", (3, 4), 0, TileFill(0, zero=zero, second=0 if zero == "second" else None))]
     refused(made, "zero bits that stand for other values")
 
@@ -447,7 +465,7 @@ def test_tied_tensors_in_safetensors_count(tmp_path: Path) -> None:
     made.entries += [Alias(f"alias {number}", "l.weight") for number in range(99)]
     pemncodec.save_file(made, tmp_path / "a.pemn")
     assert pemncodec.unpack_original(tmp_path / "a.pemn", tmp_path / "a.pt", max_bytes=10_000) == 100
-    with pytest.raises(LimitError, match="once a name, 400000 bytes together"):
+    with pytest.raises(LimitError, match="would take 400000 bytes, and max_bytes allows 10000"):
         pemncodec.unpack_original(tmp_path / "a.pemn", tmp_path / "a.safetensors", max_bytes=10_000)
     assert not (tmp_path / "a.safetensors").exists()
 

@@ -12,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from ... import torch_tensors
 from ...draft import Draft, MaskedWeight
-from ...errors import UnknownLayoutError
+from ...errors import OutputError, UnknownLayoutError
 from ...mask import Mask
 from ...options import PackOptions
 from ...quoting import quoted
 from .. import found_masks, mask_rules
 from ..containers import holds_values
-from ..family import Beside, Checkpoint, Contents, Family, Tensors
+from ..family import Beside, Checkpoint, Contents, Family, Tensors, put
 from ..masked import fits
 from ..state import State, memory_of
 
@@ -124,28 +126,62 @@ def _mask(state: State, name: str, mask: torch.Tensor, options: PackOptions) -> 
 
 
 def restore(contents: Contents) -> Beside:
-    """The network, with every value that a task keeps, and the masks of all tasks."""
-    tensors: Tensors = {}
+    """The network, with every value that a task keeps, and the masks of all tasks.
+
+    Raises:
+        OutputError: there are no tasks, or they are not masks over one network.
+    """
+    if not contents.tasks:
+        raise OutputError("the file holds no tasks, and this layout has masks of tasks: use another layout")
+    network = _Network()
     by_task: dict[Any, Any] = {}
-    owners: dict[Any, torch.Tensor] = {}
-    places = contents.details.get("places", {})
     for number, task in enumerate(contents.tasks, 1):
         part = contents.of(task)
-        masks = {}
+        own = set(part.only_of(task))
+        masks: Tensors = {}
         for name in part.names:
-            if not part.masked(name):
-                tensors.setdefault(name, part.dense(name))
-                continue
-            weight, mask = part.filled(name), part.mask(name)
-            known = tensors.setdefault(name, weight)
-            known[mask] = weight[mask]
-            masks[name] = mask.to(torch.uint8)
-            owner = owners.setdefault(places.get(name, name), torch.zeros(mask.shape, dtype=torch.uint8))
-            owner[mask & (owner == 0)] = number
-        by_task[int(task) if contents.details.get("integer_tasks") and task.lstrip("-").isdecimal() else task] = masks
-    if contents.details.get("task_masks") == _OWNERS:
-        return Beside(tensors, {_OWNERS: owners, _NAMES: {task: n for n, task in enumerate(contents.tasks, 1)}})
-    return Beside(tensors, {_TASKS: by_task})
+            if part.masked(name):
+                masks[name] = network.add(part, name, number)
+            elif name in own:
+                raise OutputError(f"{quoted(name)} is another tensor in every task: use another layout")
+            elif name not in network.tensors:
+                network.tensors[name] = part.dense(name)
+        integer = contents.details.get("integer_tasks") and task.lstrip("-").isdecimal()
+        put(by_task, int(task) if integer else task, masks)
+    if contents.details.get("task_masks") != _OWNERS:
+        return Beside(network.tensors, {_TASKS: by_task})
+    places = contents.details.get("places", {})
+    owners: dict[Any, torch.Tensor] = {}
+    for name, owner in network.owners.items():
+        put(owners, places.get(name, name), owner)
+    return Beside(network.tensors, {_OWNERS: owners, _NAMES: {task: n for n, task in enumerate(contents.tasks, 1)}})
+
+
+class _Network:
+    """What the tasks say of one network, put together."""
+
+    def __init__(self) -> None:
+        self.tensors: Tensors = {}
+        self.owners: Tensors = {}
+
+    def add(self, part: Contents, name: str, number: int) -> torch.Tensor:
+        """Add what a task keeps of a weight; its mask."""
+        weight, mask = part.filled(name), part.mask(name)
+        dtype, words = torch_tensors.to_words(weight, name)
+        if name not in self.tensors:
+            part.room(2 * mask.numel(), "owners", keep=True)
+            self.tensors[name], self.owners[name] = weight, torch.zeros(mask.shape, dtype=torch.uint8)
+        known_dtype, known = torch_tensors.to_words(self.tensors[name], name)
+        owner = self.owners[name]
+        if (dtype, weight.shape) != (known_dtype, self.tensors[name].shape):
+            raise OutputError(f"{quoted(name)} has another type or shape in each task: use another layout")
+        both = np.repeat((mask & (owner > 0)).numpy().reshape(-1), dtype.words_per_element)
+        new = np.repeat(mask.numpy().reshape(-1), dtype.words_per_element)
+        if not np.array_equal(words[both], known[both]):
+            raise OutputError(f"{quoted(name)} has other values in each task: use another layout")
+        known[new] = words[new]
+        owner[mask & (owner == 0)] = min(number, 255)
+        return mask.to(torch.uint8)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)
