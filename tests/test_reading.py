@@ -393,3 +393,55 @@ def test_an_index_that_does_not_fit(tmp_path: Path, index: str, says: str) -> No
     with pytest.raises(errors.UnreadableCheckpointError, match="hf ") as caught:
         pemncodec.load_checkpoint(tmp_path / "hf")
     assert says in str(caught.value)
+
+
+# --- containers in containers -----------------------------------------------------------------------------------------
+
+
+def doubled(depth: int, inner: Any) -> Any:
+    """A dictionary with the one below it twice, and so on: 2^depth paths to `inner`."""
+    for _ in range(depth):
+        inner = {"x": inner, "y": inner}
+    return inner
+
+
+def test_containers_that_are_named_twice_each(tmp_path: Path) -> None:
+    """What is counted by paths would not end."""
+    torch.save({"state_dict": {"w": torch.ones(3)}, "beside": doubled(60, {})}, tmp_path / "a.pt")
+    data = pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt"))
+    assert list(pemncodec.load(data)) == ["w"]
+    torch.save({"state_dict": doubled(60, {"w": torch.ones(3)})}, tmp_path / "a.pt")
+    with pytest.raises(errors.UnknownLayoutError, match="more than 262144 tensors"):
+        pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt"))
+    result = subprocess.run(
+        [sys.executable, "-m", "pemncodec", "pack", "a.pt"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+
+
+def test_a_dictionary_that_holds_itself() -> None:
+    state: dict[str, Any] = {"w": torch.ones(3)}
+    state["self"] = state
+    with pytest.raises(errors.UnknownLayoutError, match="nested more than 64 deep"):
+        pemncodec.save({"state_dict": state})
+
+
+def test_dictionaries_and_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    checkpoint = {
+        "model": {"pos": torch.ones(3), "encoder": {"fc": {"weight": np.eye(4, dtype=np.float32)}, 0: torch.zeros(2)}},
+        "epoch": 3,
+    }
+    report = pemncodec.save_file(checkpoint, tmp_path / "a.pemn")
+    assert list(pemncodec.load_file(tmp_path / "a.pemn")) == ["pos", "encoder.fc.weight", "encoder.0"]
+    assert report.dropped == ["epoch"]
+    back = pemncodec.load_original(tmp_path / "a.pemn")["model"]
+    assert list(back) == ["pos", "encoder"]
+    assert isinstance(back["encoder"]["fc"]["weight"], np.ndarray)
+    assert np.array_equal(back["encoder"]["fc"]["weight"], np.eye(4))
+    assert torch.equal(back["encoder"][0], torch.zeros(2))
+
+
+@pytest.mark.parametrize("keep", [np.float32(0.5), np.float64(0.5), {"*": np.float16(0.5)}])
+def test_numbers_of_numpy_are_fractions(keep: Any) -> None:
+    state = {"l.weight": torch.randn(6, 6), "l.scores": torch.randn(6, 6)}
+    assert pemncodec.save(state, keep=keep) == pemncodec.save(state, keep=0.5)

@@ -8,7 +8,7 @@ and empty containers are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,24 +46,61 @@ class Flat:
     arrays: list[str] = field(default_factory=list)
 
 
-def holds_values(value: object, depth: int = 0) -> bool:
-    """Whether anything in it is a tensor, an array, or a module; the state of an optimizer does not count."""
-    if isinstance(value, torch.Tensor | np.ndarray | Refused | torch.nn.Module):
-        return True
-    if depth > MAX_DEPTH:
-        return False
-    if isinstance(value, Mapping):
-        if {"state", "param_groups"} <= set(value):
-            return False
-        return any(holds_values(item, depth + 1) for item in value.values())
-    if isinstance(value, list | tuple | set | frozenset):
-        return any(holds_values(item, depth + 1) for item in value)
-    return False
+class Holding:
+    """Which containers of a checkpoint hold values: tensors, arrays, modules; the state of an optimizer does not count.
+
+    Each container is looked at once, however often it is named: a small pickle may name one in two places of another,
+    and that in two of a third, without end.
+
+    Args:
+        root: what everything that is asked for is in.
+    """
+
+    def __init__(self, root: object) -> None:
+        parents: dict[int, list[object]] = {id(root): []}
+        holding: list[object] = []
+        waiting = [root]
+        self._kept = waiting  # so that no id is used twice
+        for one in waiting:  # it grows
+            if isinstance(one, _VALUES):
+                continue
+            for item in _items(one):
+                if isinstance(item, _VALUES):
+                    holding.append(one)
+                elif isinstance(item, _CONTAINERS):
+                    if id(item) not in parents:
+                        parents[id(item)] = []
+                        waiting.append(item)
+                    parents[id(item)].append(one)
+        self._ids: set[int] = set()
+        while holding:
+            one = holding.pop()
+            if id(one) not in self._ids:
+                self._ids.add(id(one))
+                holding.extend(parents[id(one)])
+
+    def __call__(self, value: object) -> bool:
+        """Whether a value, or anything in it, holds values."""
+        return isinstance(value, _VALUES) or id(value) in self._ids
+
+    def is_network(self, value: object) -> bool:
+        """Whether it is a module, or a dictionary with tensors at any depth."""
+        return isinstance(value, torch.nn.Module | Mapping) and self(value)
 
 
-def is_network(value: object) -> bool:
-    """Whether it is a module, or a dictionary with tensors at any depth."""
-    return isinstance(value, torch.nn.Module | Mapping) and holds_values(value)
+_VALUES = (torch.Tensor, np.ndarray, Refused, torch.nn.Module)
+_CONTAINERS = (Mapping, list, tuple, set, frozenset)
+
+
+def _items(container: object) -> Iterable[object]:
+    if isinstance(container, Mapping):
+        return () if {"state", "param_groups"} <= set(container) else container.values()
+    return container if isinstance(container, list | tuple | set | frozenset) else ()
+
+
+def holds_values(value: object) -> bool:
+    """Whether a value, or anything in it, holds values, as `Holding` has it."""
+    return Holding(value)(value)
 
 
 def flatten(source: Mapping[Any, object]) -> Flat:
@@ -75,7 +112,7 @@ def flatten(source: Mapping[Any, object]) -> Flat:
     """
     flat = Flat()
     paths: dict[str, Path] = {}
-    for path, value in _leaves(source, (), flat):
+    for path, value in _leaves(source, (), flat, Holding(source)):
         name = ".".join(map(str, path))
         if name in paths:
             raise UnknownLayoutError(f"{quoted(name)} is there twice, once in a dictionary of its own: rename one")
@@ -97,12 +134,12 @@ def flatten(source: Mapping[Any, object]) -> Flat:
     return flat
 
 
-def _leaves(source: Mapping[Any, object], path: Path, flat: Flat) -> Iterator[tuple[Path, object]]:
+def _leaves(source: Mapping[Any, object], path: Path, flat: Flat, holding: Holding) -> Iterator[tuple[Path, object]]:
     if len(path) > MAX_DEPTH:
         raise UnknownLayoutError(f"dictionaries are nested more than {MAX_DEPTH} deep: save the state_dict alone")
     for key, value in source.items():
         if not isinstance(key, str | int) or isinstance(key, bool):
-            if holds_values(value) or isinstance(value, np.generic):
+            if holding(value) or isinstance(value, np.generic):
                 raise UnknownLayoutError(f"the state_dict has the key {quoted(key)}, which is no string")
             flat.dropped.append(str(key))
             continue
@@ -112,10 +149,10 @@ def _leaves(source: Mapping[Any, object], path: Path, flat: Flat) -> Iterator[tu
                 flat.dropped.append(".".join(map(str, here)))
                 continue
             yield here, value
-        elif isinstance(value, Mapping) and holds_values(value):
+        elif isinstance(value, Mapping) and holding(value):
             flat.groups.append(list(here))
-            yield from _leaves(value, here, flat)
-        elif holds_values(value):
+            yield from _leaves(value, here, flat, holding)
+        elif holding(value):
             what = type(value).__name__
             raise UnsupportedTensorError(
                 f"{quoted('.'.join(map(str, here)))} is a {what} that holds tensors: save them as a dictionary "

@@ -13,7 +13,7 @@ from .. import torch_tensors
 from ..draft import PlainTensor
 from ..errors import UnknownLayoutError
 from ..quoting import quoted
-from .containers import Flat, Key, flatten, holds_values, is_network
+from .containers import Flat, Holding, Key, flatten
 
 # Where training scripts put the state_dict beside epoch, optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -137,7 +137,8 @@ def unwrap(source: object, key: str | int | None = None) -> State:
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"
         )
-    networks = [name for name, value in source.items() if is_network(value)]
+    holding = Holding(source)
+    networks = [name for name, value in source.items() if holding.is_network(value)]
     if key is not None:
         return _under(source, key, networks)
     wrappers = [name for name in networks if name in WRAPPERS]
@@ -145,7 +146,7 @@ def unwrap(source: object, key: str | int | None = None) -> State:
         return _nested(source, wrappers[0])
     masks = [name for name in networks if name in (*MASKS, *TASK_MASKS)]
     others = [name for name in networks if name not in masks]
-    direct = any(holds_values(value) for name, value in source.items() if name not in networks)
+    direct = any(holding(value) for name, value in source.items() if name not in networks)
     if others:
         # Never a choice that the file does not make: what is not taken would be lost.
         whole = f", or {WHOLE} for all of them as one network" if direct or len(others) > 1 else ""
@@ -169,7 +170,7 @@ def _under(source: Mapping[Any, object], key: str | int, networks: Sequence[Any]
     found = next((name for name in networks if name == key or (isinstance(name, int) and str(name) == key)), None)
     if found is not None:
         return _nested(source, found)
-    flat = not networks and holds_values(source)
+    flat = not networks and Holding(source)(source)
     there = "the checkpoint is one itself: omit --key" if flat else f"there is one under: {_listed(networks)}"
     raise UnknownLayoutError(f"there is no state_dict under {quoted(key)}; {there}")
 
@@ -189,7 +190,8 @@ def _nested(source: Mapping[Any, object], key: Key) -> State:
     state = _of_module(inner) if isinstance(inner, torch.nn.Module) else _flat(inner)
     state.under, state.beside = key, beside
     state.dropped.extend(str(other) for other in beside)
-    others = [name for name, value in beside.items() if is_network(value)]
+    holding = Holding(source)
+    others = [name for name, value in beside.items() if holding.is_network(value)]
     if others:
         state.notes.append(f"there are tensors under {_listed(others)} too: they are left out (--key NAME packs them)")
     return state

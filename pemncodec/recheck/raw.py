@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints.containers import Holding
 from ..checkpoints.reading.mapped import protect
 from ..errors import UnreadableCheckpointError
 
@@ -121,15 +122,21 @@ def _is_npz(path: Path) -> bool:
         return all(name.endswith(".npy") for name in archive.namelist())
 
 
-def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, torch.Tensor]]:
+def leaves(value: object) -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor and array of numbers in dictionaries, by its dotted name; not the state of optimizers."""
+    yield from _leaves(value, (), Holding(value))
+
+
+def _leaves(value: object, path: tuple[str, ...], holding: Holding) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(value, torch.nn.Module):
         value = value.state_dict()
+    elif isinstance(value, Mapping) and not holding(value):
+        value = {key: item for key, item in value.items() if isinstance(item, np.generic)}
     if isinstance(value, Mapping):
         if "state" in value and "param_groups" in value:
             return
         for key, item in value.items():
-            yield from leaves(item, (*path, str(key)))
+            yield from _leaves(item, (*path, str(key)), holding)
     elif isinstance(value, torch.Tensor):
         yield ".".join(path), value.detach()
     elif isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "?biufc":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Sized
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import torch
 
@@ -29,6 +29,11 @@ from .objects import (
 )
 
 Persistent = Callable[[Any], Any]
+_CONSTANTS = {
+    name: value
+    for name, value in vars(torch).items()
+    if isinstance(value, torch.dtype | torch.layout | torch.memory_format | torch.qscheme)
+}
 _NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _SHARDED = "is a DTensor, a part of a distributed tensor: save its full_tensor()"
 
@@ -51,6 +56,8 @@ class DataUnpickler(pickle._Unpickler):
         MalformedError, and nearly any other Exception: it is damaged.
     """
 
+    stack: list[Any]
+
     def __init__(self, file: BinaryIO, persistent: Persistent, nested: Callable[[bytes], Any], budget: int) -> None:
         super().__init__(file, encoding="utf-8")
         self._persistent = persistent
@@ -65,6 +72,17 @@ class DataUnpickler(pickle._Unpickler):
         """No registry is asked."""
         raise UnknownGlobalError(f"extension {code}")
 
+    def load_build(self) -> None:
+        """Set the state of a record. Attributes of others are not kept: of a function they would outlive the file."""
+        state = self.stack.pop()
+        made = self.stack[-1]
+        if isinstance(made, ArrayRef | DTypeRef):
+            made.__setstate__(state)
+        elif not isinstance(made, Inert | Ordered):
+            raise MalformedError("the state of something that has none")
+
+    dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}
+
     def find_class(self, module: str, name: str) -> Any:
         """What stands for a global."""
         module = "builtins" if module == "__builtin__" else module  # as Python 2 called it
@@ -73,9 +91,8 @@ class DataUnpickler(pickle._Unpickler):
         if module in ("torch", "torch.storage", "torch.cuda"):
             if name in STORAGES:
                 return StorageType(STORAGES[name])
-            found = getattr(torch, name, None) if module == "torch" else None
-            if isinstance(found, torch.dtype | torch.layout | torch.memory_format | torch.qscheme):
-                return found
+            if module == "torch" and name in _CONSTANTS:
+                return _CONSTANTS[name]
         if module in _NUMPY and (name in _ARRAYS or name == "ndarray"):
             return partial(self._spend, _ARRAYS[name]) if name != "ndarray" else Inert
         if module.startswith("torch.distributed."):  # their parts; the tensor itself is refused by name
