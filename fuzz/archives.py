@@ -227,7 +227,7 @@ def check_legacy(data: bytes) -> str:
 def _check(data: bytes, name: str, damaged: Any) -> str:
     with sandbox(**{name.replace(".", "__"): data}) as folder:
         try:
-            loaded = pemncodec.load_checkpoint(folder / name)
+            loaded = pemncodec.load_checkpoint(folder / name, max_bytes=1 << 22)
         except PemnError as reason:
             return refused(reason)
         found = damaged(data)
@@ -247,7 +247,7 @@ def _damaged(data: bytes) -> str | None:
             try:
                 with archive.open(info) as file:
                     file.read()
-            except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
+            except (zipfile.BadZipFile, zlib.error, EOFError, OSError, UnicodeDecodeError):
                 return info.filename
             except (NotImplementedError, RuntimeError):  # a way of compressing that Python lacks
                 continue

@@ -68,6 +68,7 @@ def pack_and_compare(
             if isinstance(tensor, torch.Tensor)
             and isinstance(name, str)
             and name in loaded
+            and name not in (options.get("masks") or ())  # of types without masks the product is stored
             and (name not in masked or report.layout == "dense")
             and tensor.layout == torch.strided
         }

@@ -17,7 +17,8 @@ def bits(tensor: torch.Tensor) -> bytes:
     plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
     if not plain.numel():
         return b""
-    return plain.reshape(-1).view(torch.uint8).numpy().tobytes()
+    # one element may have any stride
+    return plain.as_strided((plain.numel(),), (1,)).view(torch.uint8).numpy().tobytes()
 
 
 def row(tensor: torch.Tensor) -> tuple[str, tuple[int, ...], bytes]:
@@ -27,7 +28,12 @@ def row(tensor: torch.Tensor) -> tuple[str, tuple[int, ...], bytes]:
 
 def without_minus(tensor: torch.Tensor) -> torch.Tensor:
     """-0.0 as +0.0: a weight that is pruned by a product keeps its sign, and a file has none there."""
-    if not tensor.is_floating_point() or tensor.dtype.itemsize < 2:
+    if not tensor.is_floating_point():
+        return tensor
+    if tensor.dtype in (torch.float8_e4m3fn, torch.float8_e5m2):
+        whole = tensor.detach().resolve_conj().contiguous().view(torch.uint8)
+        return torch.where(whole == 0x80, 0, whole).view(tensor.dtype)
+    if tensor.dtype.itemsize < 2:
         return tensor
     return torch.where(tensor == 0, torch.zeros_like(tensor), tensor)
 

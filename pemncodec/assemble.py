@@ -12,7 +12,7 @@ import numpy as np
 from . import fill
 from . import metadata as own_metadata
 from .draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
-from .errors import NetworkError
+from .errors import NetworkError, UnsupportedTensorError
 from .mask import Mask
 from .network import (
     Alias,
@@ -32,6 +32,7 @@ from .prototypes.find import find_vectors
 from .prototypes.generator import Generator
 from .prototypes.pytorch import PytorchGenerator
 from .prototypes.vector import Vector, Weight
+from .quoting import quoted
 from .seeding import find_generators
 
 UNKNOWN = Seeding()
@@ -112,6 +113,8 @@ def _maskable(entry: DraftEntry) -> DraftEntry:
     """The entry itself; the effective values of a masked weight whose dtype the format does not mask (spec 4.8)."""
     if not isinstance(entry, MaskedWeight) or entry.dtype.maskable:
         return entry
+    if entry.dtype.name == "float8_e8m0fnu":
+        raise UnsupportedTensorError(f"{quoted(entry.name)} has a mask, and its dtype {entry.dtype} has no zero")
     keep = np.repeat(entry.mask.to_bool(), entry.dtype.words_per_element)
     values = np.where(keep, entry.values, np.zeros(1, dtype=entry.values.dtype))
     return PlainTensor(entry.name, entry.dtype, entry.shape, values, entry.task)

@@ -17,6 +17,7 @@ from .checkpoints import draft_of
 from .checkpoints.reading.mapped import Watch
 from .container.accounting import sizes
 from .container.generators import PytorchRow
+from .container.manifest import DEFAULT_MAX_BYTES
 from .container.sections import EncodedFile
 from .draft import Draft
 from .encode import encode_file
@@ -163,6 +164,7 @@ def save_tasks(
     path: PathLike,
     *,
     add_to: PathOrBytes | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
     overwrite: bool = True,
     **arguments: Unpack[PackArguments],
 ) -> PackReport:
@@ -175,6 +177,7 @@ def save_tasks(
         tasks: a checkpoint by the name of each task, as `source` of `pack`; all of one layout.
         path: where to write; it may be `add_to`.
         add_to: a `.pemn` file with tasks, to which these are added. Its own stay the same, bit for bit.
+        max_bytes: refuse a file `add_to` that decodes to more.
         overwrite: whether an existing file may be replaced.
         **arguments: as for `pack`, the same for all these tasks; not `fold_batchnorm` and `tensor_dtype`.
 
@@ -185,7 +188,7 @@ def save_tasks(
     options = _prepared(arguments)[0]
     refuse_base(Path(path), arguments.get("base"))
     watch = Watch()
-    draft, metadata, _ = draft_of_tasks(tasks, options, add_to)
+    draft, metadata, _ = draft_of_tasks(tasks, options, add_to, max_bytes)
     with whole_file(path, overwrite=overwrite) as temporary:
         encoded, report = pack_draft(
             draft,
@@ -201,7 +204,10 @@ def save_tasks(
 
 
 def draft_of_tasks(
-    tasks: Mapping[str, Source], options: PackOptions, add_to: PathOrBytes | None = None
+    tasks: Mapping[str, Source],
+    options: PackOptions,
+    add_to: PathOrBytes | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> tuple[Draft, dict[str, str], dict[str, Draft]]:
     """One draft of several checkpoints, and of the tasks that a file has already; the metadata of that file; and the
     drafts of the checkpoints.
@@ -212,7 +218,7 @@ def draft_of_tasks(
     drafts: dict[str, Draft] = {}
     metadata: dict[str, str] = {}
     if add_to is not None:
-        network = load_network(add_to)
+        network = load_network(add_to, max_bytes=max_bytes)
         drafts = task_drafts.drafts_of(network)
         metadata = {key: value for key, value in network.metadata.items() if not key.startswith(RESERVED)}
     for name, source in tasks.items():

@@ -10,6 +10,7 @@ import torch
 
 from .dtypes import BY_NAME, DType
 from .errors import UnsupportedTensorError
+from .quoting import quoted
 from .words import Words
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -60,9 +61,17 @@ def to_words(tensor: torch.Tensor, name: str) -> tuple[DType, Words]:
         raise UnsupportedTensorError(f"tensor {name!r} is {tensor.layout}: make it dense (to_dense()) and pack again")
     if tensor.is_meta:
         raise UnsupportedTensorError(f"tensor {name!r} is on the meta device and has no values")
-    flat = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-    if not flat.numel():
+    try:
+        whole = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
+    except (NotImplementedError, RuntimeError) as reason:  # torch does not compute with every type
+        if "allocate memory" in str(reason):
+            raise MemoryError from None
+        raise UnsupportedTensorError(
+            f"tensor {quoted(name)} cannot be read ({str(reason)[:80]}): make it contiguous and pack again"
+        ) from None
+    if not whole.numel():
         return dtype, np.empty(0, dtype=f"u{dtype.word_bytes}")
+    flat = whole.as_strided((whole.numel(),), (1,))  # one element may have any stride
     words: Words = flat.view(_INTEGERS[dtype.word_bytes]).numpy().view(f"u{dtype.word_bytes}")
     return dtype, words
 

@@ -445,3 +445,23 @@ def test_dictionaries_and_arrays_come_back_as_they_were(tmp_path: Path) -> None:
 def test_numbers_of_numpy_are_fractions(keep: Any) -> None:
     state = {"l.weight": torch.randn(6, 6), "l.scores": torch.randn(6, 6)}
     assert pemncodec.save(state, keep=keep) == pemncodec.save(state, keep=0.5)
+
+
+def test_one_element_may_have_any_stride(tmp_path: Path) -> None:
+    state = {"c": torch.ones(1, 3, dtype=torch.complex128)[:, :1], "f": torch.ones(4, 3)[:1, :1].t()}
+    torch.save(state, tmp_path / "a.pt")
+    loaded = pemncodec.load(pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt")))
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+    result = subprocess.run(
+        [sys.executable, "-m", "pemncodec", "pack", "a.pt"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "compared: 2 tensors are what torch.load reads" in result.stdout, result.stderr
+
+
+def test_what_torch_cannot_compute_is_refused_by_name() -> None:
+    state = {"w": torch._neg_view(torch.ones(3).to(torch.float8_e4m3fn))}
+    with pytest.raises(errors.UnsupportedTensorError, match="'w' cannot be read"):
+        pemncodec.save(state)
+    masks = {"w": torch.tensor([1.0, 0.0])}
+    with pytest.raises(errors.UnsupportedTensorError, match="'w' has a mask, and its dtype float8_e8m0fnu has no zero"):
+        pemncodec.save({"w": torch.ones(2).to(torch.float8_e8m0fnu)}, masks=masks)

@@ -70,7 +70,7 @@ class _Pack(click.Command):
 )
 @common.base
 @reading.options
-@click.option("--strip-prefix", is_flag=True, help="Leave away 'module.' or '_orig_mod.', which every name must have.")
+@click.option("--strip-prefix", is_flag=True, help="Remove 'module.' and '_orig_mod.', which every name must have.")
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
 @click.option(
     "--fold-batchnorm",
@@ -88,6 +88,7 @@ class _Pack(click.Command):
     type=click.Choice(TENSOR_DTYPES),
     help="Lossy: round float32 and float64 tensors without a mask.",
 )
+@common.max_bytes
 @common.force
 @common.quiet
 @click.option(
@@ -106,6 +107,7 @@ def pack(
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
+    max_bytes: int,
     force: bool,
     quiet: bool,
     verbose: bool,
@@ -138,8 +140,8 @@ def pack(
 
     refuse_base(path, base)
     watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
-    options = how.loaded()
-    loaded = {name: how.load(source) for name, source in sources.items()}
+    options = how.loaded(max_bytes)
+    loaded = {name: how.load(source, max_bytes) for name, source in sources.items()}
     try:
         draft: Draft
         drafts: dict[str, Draft]
@@ -147,7 +149,7 @@ def pack(
             draft = draft_of(loaded[""], options)
             drafts = {"": draft}
         else:
-            draft, inherited, drafts = draft_of_tasks(loaded, options, add_to)
+            draft, inherited, drafts = draft_of_tasks(loaded, options, add_to, max_bytes)
             metadata = inherited | metadata
         draft = convert(draft, conversions)
         before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))

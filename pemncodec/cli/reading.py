@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from .. import strict_json
+from ..container.manifest import DEFAULT_MAX_BYTES
 from ..errors import MaskRuleError
 from ..metadata import Metadata
 from ..options import RULES, TIES, Keep, PackOptions
@@ -105,17 +106,17 @@ class Reading:
     checksums: bool
     given: bool
 
-    def loaded(self) -> PackOptions:
+    def loaded(self, max_bytes: int = DEFAULT_MAX_BYTES) -> PackOptions:
         """With the tensors of other files. Raises CheckpointError where one cannot be read."""
-        masks = None if self.masks is None else self.load(self.masks)
-        backbone = None if self.backbone is None else self.load(self.backbone)
+        masks = None if self.masks is None else self.load(self.masks, max_bytes)
+        backbone = None if self.backbone is None else self.load(self.backbone, max_bytes)
         return replace(self.options, masks=masks, backbone=backbone)
 
-    def load(self, path: Path) -> Any:
-        """A checkpoint, read as these options say."""
+    def load(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
+        """A checkpoint, read as these options say; `max_bytes` as for `load_checkpoint`."""
         from ..checkpoints.loading import load_checkpoint
 
-        return load_checkpoint(path, unsafe=self.unsafe, checksums=self.checksums)
+        return load_checkpoint(path, unsafe=self.unsafe, checksums=self.checksums, max_bytes=max_bytes)
 
 
 def options(command: F) -> F:

@@ -70,11 +70,11 @@ def _compare(
     from ..reader import metadata_of
     from ..recheck.compare import recheck
 
-    source = how.load(against)
+    source = how.load(against, max_bytes)
     metadata = metadata_of(file)
     with naming(file):
         said = read(metadata).for_task(task)
-    options = reading.always_said(how.loaded(), said)
+    options = reading.always_said(how.loaded(max_bytes), said)
     try:
         try:
             draft = draft_of(source, options)

@@ -276,9 +276,10 @@ def _nonzero(weight: torch.Tensor) -> torch.Tensor:
 
 def _bytes(tensor: torch.Tensor) -> torch.Tensor:
     """The bytes of every element, shape (elements, itemsize)."""
-    flat = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
-    if not flat.numel():
+    whole = tensor.detach().resolve_conj().resolve_neg().contiguous()
+    if not whole.numel():
         return torch.empty((0, tensor.dtype.itemsize), dtype=torch.uint8)
+    flat = whole.as_strided((whole.numel(),), (1,))  # one element may have any stride
     return flat.view(torch.uint8).reshape(-1, tensor.dtype.itemsize)
 
 

@@ -14,7 +14,7 @@ from .mapped import content
 
 _LOCAL_HEADER = 30
 _LOCAL_SIGNATURE = b"PK\x03\x04"
-_ENCRYPTED = 1
+_ENCRYPTED, _UTF8 = 1, 1 << 11
 _PIECE = 1 << 22
 
 
@@ -82,7 +82,11 @@ class Archive:
         if len(header) < _LOCAL_HEADER or header[:4] != _LOCAL_SIGNATURE:
             raise self._damaged(record)
         name_length, extra_length = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
-        start = record.header_offset + _LOCAL_HEADER + name_length + extra_length
+        begin = record.header_offset + _LOCAL_HEADER
+        name = self._content[begin : begin + name_length].numpy().tobytes()
+        if name.decode("utf-8" if record.flag_bits & _UTF8 else "cp437", "replace") != record.orig_filename:
+            raise self._damaged(record)
+        start = begin + name_length + extra_length
         data = self._content[start : start + record.file_size]
         if len(data) < record.file_size or record.compress_size != record.file_size:
             raise self._damaged(record)
