@@ -72,7 +72,9 @@ def replay(paths: list[Path]) -> int:
     for path in paths:
         if path.suffix == ".txt":
             continue
-        verdict = judge(named(path.name.split("--")[0]), path.read_bytes())
+        target = named(path.name.split("--")[0])
+        target.prepare()
+        verdict = judge(target, path.read_bytes())
         row = {"file": path.name, "outcome": verdict.outcome, "ms": round(1000 * verdict.seconds, 1)}
         row["memory_added_mib"] = round(verdict.memory / (1 << 20), 1)
         if verdict.fault is not None:

@@ -94,7 +94,6 @@ def rng_of(target: str, seed: int, number: int) -> Random:
 
 def judge(target: Target, data: bytes, cpu_seconds: float = CPU_SECONDS, memory: int | None = MEMORY) -> Verdict:
     """Check one case in this process; only a crash is not seen here."""
-    _reset_peak()
     before = peak_memory()
     started = time.process_time()
     outcome, fault = "fault", None
@@ -109,6 +108,8 @@ def judge(target: Target, data: bytes, cpu_seconds: float = CPU_SECONDS, memory:
     seconds, added = time.process_time() - started, peak_memory() - before
     if fault is None and memory is not None and added > memory:
         fault = Fault("memory", f"memory-{outcome}", f"{added >> 20} MiB were added (outcome: {outcome})")
+    if added > 4 << 20:
+        reset_peak()
     return Verdict(outcome, fault, seconds, added)
 
 
@@ -124,7 +125,7 @@ def limit_address_space() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESS_SPACE, resource.RLIM_INFINITY))
 
 
-def _reset_peak() -> None:
+def reset_peak() -> None:
     """Measure the next case from what is in use now; only Linux can."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
