@@ -21,7 +21,7 @@ from pemncodec.errors import PemnError
 
 from . import containers, generators
 from .harness import ACCEPTED, Target, Wrong, reset_peak
-from .sandbox import pemn, refused, sandbox
+from .sandbox import pemn, pemn_unheard, refused, sandbox
 
 MAX_BYTES = 1 << 20
 # What an output may have: so many times the limit, and what is written of an entry besides its values.
@@ -163,8 +163,8 @@ def check(data: bytes) -> str:
             lambda: pemncodec.load(data, task=chosen, layout="masked", max_bytes=MAX_BYTES, threads=1),
             lambda: pemncodec.load_network(data, max_bytes=MAX_BYTES),
             lambda: pemn("verify", source, *limit),
-            lambda: pemn("inspect", source),
-            lambda: pemn("inspect", "--json", source),
+            lambda: pemn_unheard("inspect", source),
+            lambda: pemn_unheard("inspect", "--json", source),
             lambda: pemn("unpack", source, folder / "out.pt", *limit, *of_task),
             lambda: pemn("unpack", source, folder / "out.safetensors", *limit, *of_task),
         ]

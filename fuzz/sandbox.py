@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -69,6 +70,12 @@ def pemn(*arguments: str | Path) -> str:
     if result.exception is not None:
         raise result.exception
     return result.output
+
+
+def pemn_unheard(*arguments: str | Path) -> None:
+    """Run the command, and keep nothing of what it prints: what is captured would count as its memory."""
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        cli.main([str(argument) for argument in arguments], standalone_mode=False)
 
 
 def refused(reason: BaseException) -> str:

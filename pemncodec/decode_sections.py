@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -78,12 +79,18 @@ class SectionDecoder:
         self._may_forget = False
         kept = chain or Allowance(self._most_kept(), _KEPT)
         self._kept = kept
-        self._blocks: Once[Words] = Once(kept, lambda words: words.nbytes, self._make_room)
-        self._masks: Once[Packed] = Once(kept, lambda packed: packed.nbytes, self._make_room)
-        self._tiles: Once[Tile] = Once(kept, _own_bytes, self._make_room)
+        own = weakref.ref(self)  # no circle: what was kept is freed with the decoder, not some time later
+
+        def make_room() -> bool:
+            decoder = own()
+            return decoder is not None and decoder._make_room()
+
+        self._blocks: Once[Words] = Once(kept, lambda words: words.nbytes, make_room)
+        self._masks: Once[Packed] = Once(kept, lambda packed: packed.nbytes, make_room)
+        self._tiles: Once[Tile] = Once(kept, _own_bytes, make_room)
         self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
         self._extremes: Once[tuple[np.float32, np.float32]] = Once()
-        self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes, self._make_room)
+        self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes, make_room)
         self._work = Allowance(BASE_WORK * max_bytes + SLACK, _WORK)
         self._bases = bases or Bases()
         self._base: Once[BaseValues] = Once()

@@ -17,6 +17,7 @@ from .checkpoints.streamed import StreamedTensor
 from .container.manifest import DEFAULT_MAX_BYTES
 from .dtypes import BY_NAME
 from .errors import OutputExistsError
+from .layouts import check_result
 from .opening import memory_errors, naming
 from .progress import Progress, silent
 from .reader import PemnFile
@@ -65,6 +66,8 @@ def unpack_file(
         if os.path.exists(path) and path.samefile(os.fspath(source)):  # noqa: PTH110 (which raises for long names)
             raise OutputExistsError(f"{path} is the input itself: name another output")
         file.decoder.check_limit(file.decoded_size, "the file")
+        own = [file.index(name) for name in file if file.alias_of(name) is None]
+        check_result(file.decoder, own, "dense")  # names take memory, too
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
         check_size(tensors, path, max_bytes)
         save_streamed(tensors, path, overwrite=overwrite, progress=progress)

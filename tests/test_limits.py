@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import pemncodec
 from pemncodec import LimitError, PemnFile
 from pemncodec.allowance import Allowance
 from pemncodec.container import container
+from pemncodec.container.container import Container
 from pemncodec.container.manifest import AliasRow, BlockRow, KeptRow, Manifest, MaskRow, TensorRow, TiledRow, ValuesRow
 from pemncodec.dtypes import BY_NAME, FLOAT32
 from pemncodec.network import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
@@ -323,3 +326,27 @@ def test_the_same_file_for_other_tasks() -> None:
         assert file.of_task("b").get_numpy("y").tolist() == [1, 1, 1]
         with pytest.raises(pemncodec.PemnError, match="there is no task 'c'"):
             file.of_task("c")
+
+
+def test_nothing_is_kept_of_a_file_that_was_read() -> None:
+    """A circle of references would keep the tables of every file, and what was decoded, until Python looks for such."""
+    seen: list[weakref.ref[Container]] = []
+    begin = Container.__init__
+
+    def noted(self: Container, *arguments: Any, **named: Any) -> None:
+        begin(self, *arguments, **named)
+        seen.append(weakref.ref(self))
+
+    data = pemncodec.save({"l.weight": torch.eye(16), "l.bias": torch.ones(3)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Container, "__init__", noted)
+        gc.disable()
+        try:
+            pemncodec.load(data)
+            pemncodec.load_network(data)
+            with pemncodec.open(data) as file:
+                file.get_tensor("l.weight")
+            del file
+            assert [one() for one in seen] == [None] * 3
+        finally:
+            gc.enable()
