@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -57,7 +57,7 @@ def read_stream(file: BinaryIO, size: int, max_bytes: int) -> Any:
             raise UnreadableCheckpointError("is a pickle with something behind it, and no file of torch.save")
         return Builder(nested.storages(None), big=False, max_bytes=max_bytes).build(first)
     legacy = _Legacy(file, size, nested, start_read=True)
-    return Builder(nested.storages(legacy.storage), big=legacy.big, max_bytes=max_bytes).build(legacy.root)
+    return Builder(nested.storages(legacy.storage), big=False, max_bytes=max_bytes).build(legacy.root)
 
 
 def is_torch_pickle(file: BinaryIO) -> bool:
@@ -112,9 +112,7 @@ class _Legacy:
         if not start_read and _load(file, nested, size) != _MAGIC:
             raise MalformedError("no file of torch.save")
         _load(file, nested, size)  # version of the protocol
-        system = _load(file, nested, size)
-        little = system.get("little_endian", True) if isinstance(system, Mapping) else True
-        self.big = little is False
+        _load(file, nested, size)  # of the system; numbers have their lowest byte first on every one
         self._kinds: dict[str, int] = {}
         self.root = DataUnpickler(file, lambda pid: self._noted(pid, source), inner, 4 * size + 1000).load()
         keys = _load(file, nested, size)
