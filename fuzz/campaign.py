@@ -119,7 +119,7 @@ class _Process:
         return int.from_bytes(self._shared[:8], "little")
 
     def hangs(self) -> bool:
-        """Whether the case at hand has been there for too long."""
+        """Return whether the case at hand has been there for too long."""
         if self.number != self.seen:
             self.seen, self.seen_at = self.number, time.monotonic()
         return time.monotonic() - self.seen_at > SILENCE

@@ -141,7 +141,7 @@ def _difference(one: Content, two: Content) -> str:
 
 
 def _free_order(data: bytes, limit: int, ours: Content | str, theirs: Content | str) -> bool:
-    """Whether both refuse a delta of which no rule before its pages is broken."""
+    """Return whether both refuse a delta of which no rule before its pages is broken."""
     if not isinstance(ours, str) or not isinstance(theirs, str):
         return False
     try:
@@ -153,14 +153,14 @@ def _free_order(data: bytes, limit: int, ours: Content | str, theirs: Content | 
 
 
 def _broken_base(bases: Sequence[bytes], limit: int, ours: Content | str, theirs: Content | str) -> bool:
-    """Whether the package found a fault in a base of which the second decoder decodes less."""
+    """Return whether the package found a fault in a base of which the second decoder decodes less."""
     if not isinstance(ours, str) or isinstance(theirs, str):
         return False
     return any(by_the_second(base, limit, bases[number + 1 :]) == ours for number, base in enumerate(bases))
 
 
 def _large_references(data: bytes, limit: int, ours: Content | str) -> bool:
-    """Whether a block of coder 6 may need more of the base than the limit allows, and that is why it was refused."""
+    """Return whether it was refused because a block of coder 6 may need more of the base than the limit allows."""
     if ours != "limit":
         return False
     try:

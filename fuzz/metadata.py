@@ -209,7 +209,7 @@ def one_file_cases() -> list[int]:
 
 
 def _simple(case: Case) -> bool:
-    """Whether the options can be said on the command line."""
+    """Return whether the options can be said on the command line."""
     return all(isinstance(value, float | int | str) for value in case.options.values())
 
 

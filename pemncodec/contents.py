@@ -1,4 +1,4 @@
-"""What an opened file holds, for a family that writes its layout again; and how much that may take, all told."""
+"""The contents of an opened file, for a family that writes its layout again; and how much that may take, all told."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MORE_TENSORS = 1 << 14
 
 
 class Budget:
-    """What may still be made.
+    """The bytes that may still be made.
 
     Args:
         size: bytes: `max_bytes` of the caller.
@@ -264,7 +264,7 @@ class FileContents:
 
 
 def _can_be_said(recipe: Recipe) -> bool:
-    """Whether the integers of a recipe give the same recipe."""
+    """Return whether the integers of a recipe give the same recipe."""
     try:
         return Recipe.from_integers(recipe.to_integers(), "the recipe") == recipe
     except (UnknownLayoutError, ValueError):  # a sampler or zero bit without a number

@@ -162,7 +162,7 @@ class SectionDecoder:
         return decode_mask(self.manifest.masks[index], self.mask_payload(index), index, of_base)
 
     def users(self, block: int) -> int:
-        """How many take elements of a block."""
+        """The number of users of a block."""
         return self._first_users[block + 1] - self._first_users[block]
 
     def _block(self, index: int) -> Words:
@@ -253,6 +253,6 @@ def _own_bytes(tile: Tile) -> int:
 
 
 def _read_only(shared: Packed | Words) -> Words:
-    """What is kept for others: a tensor that took over its memory would change them with it."""
+    """Make read-only what is kept for others: a tensor that took over its memory would change them with it."""
     shared.flags.writeable = False
     return shared

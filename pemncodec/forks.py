@@ -16,7 +16,7 @@ _generation = 0
 
 
 def generation() -> int:
-    """How many forks are between this process and the one that imported the module first."""
+    """The number of forks between this process and the one that imported the module first."""
     return _generation
 
 

@@ -120,7 +120,7 @@ def check_result(decoder: Decoder, entries: Collection[int], layout: str) -> Non
 
 
 def result_allowance(max_bytes: int) -> Allowance:
-    """What tensors may take that are made one by one and kept by the caller, `TENSOR_BYTES` each beside elements."""
+    """The memory of tensors that are made one by one and kept by the caller, `TENSOR_BYTES` each beside elements."""
     reason = "what is made takes {count} bytes, and {most} are allowed: raise max_bytes if you trust the file"
     return Allowance(max_bytes + FREE_TENSORS * TENSOR_BYTES, reason)
 
@@ -171,7 +171,7 @@ def _positions(packed: bits.Packed, count: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _gather(out: Words, tile: Tile, phase: int, packed: bits.Packed, count: int) -> None:
-    """What a prototype puts at the one bits."""
+    """Gather the values of a prototype at the one bits."""
     done = 0
     for start in range(0, count, BLOCK):
         stop = min(start + BLOCK, count)
@@ -193,7 +193,7 @@ def _coo_indices(packed: bits.Packed, shape: tuple[int, ...], count: int) -> tor
 
 
 def _csr_indices(packed: bits.Packed, shape: tuple[int, int], count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many elements there are before each row, and the column of each."""
+    """The number of elements before each row, and the column of each."""
     starts, columns = _int64(shape[0] + 1), _int64(count)
     before, array, done, row = starts.numpy(), columns.numpy(), 0, 0
     for positions in _positions(packed, math.prod(shape)):

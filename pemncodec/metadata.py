@@ -43,7 +43,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Rule(NamedTuple):
-    """What a value must be, in words and as a test."""
+    """A condition on a value, in words and as a test."""
 
     says: str
     holds: Callable[[Any], bool]
@@ -132,7 +132,7 @@ DETAILS: Mapping[str, Rule] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says of its network, checked.
+    """The `pemn.` metadata of a file, checked.
 
     Attributes:
         layout: which layout was packed; any string, `""` where the file does not say it.
@@ -163,7 +163,7 @@ class Metadata:
     base: str | None = None
 
     def for_task(self, task: str | None) -> Metadata:
-        """What is said of one task; all of it where there is none."""
+        """Return what is said of one task; all of it where there is none."""
         if task is None:
             return self
         details = {**self.details, **self.of_task.get(task, {})}
@@ -171,7 +171,7 @@ class Metadata:
 
 
 def read(metadata: Mapping[str, str]) -> Metadata:
-    """What the `pemn.` keys say; other keys are the user's, and unknown ones are left to newer versions.
+    """Read the `pemn.` keys; other keys are the user's, and unknown ones are left to newer versions.
 
     Raises:
         MetadataError: a value is none of those that `Metadata` and `DETAILS` name.

@@ -64,7 +64,7 @@ def path_of(source: PathOrBytes) -> str | None:
 
 
 def pickled(source: PathOrBytes) -> str | bytes:
-    """What another process, with another current folder, opens as the same file: an absolute path, or bytes."""
+    """The source as another process, with another current folder, opens it: an absolute path, or bytes."""
     path = path_of(source)
     return bytes(source) if path is None else os.path.abspath(path)  # type: ignore[arg-type]  # noqa: PTH100
 

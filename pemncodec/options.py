@@ -81,7 +81,7 @@ class Keep:
 
     @cached_property
     def _places(self) -> tuple[dict[str, int], list[int]]:
-        """Where whole names first stand among the pairs, and where patterns do: networks have 100,000 layers."""
+        """The places of whole names among the pairs, and those of patterns: networks have 100,000 layers."""
         names: dict[str, int] = {}
         patterns: list[int] = []
         for place, (pattern, _) in enumerate(self.fractions):

@@ -98,7 +98,7 @@ def _family(said: Metadata) -> Family:
 
 
 def _restored(family: Family, contents: FileContents) -> Any:
-    """What the family makes of it. Families check what they are given; here ends what one of them did not foresee."""
+    """Let the family restore it. Families check what they are given; here ends what one of them did not foresee."""
     try:
         return family.restore(contents)
     except PemnError:

@@ -225,7 +225,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _begins(target: Path) -> str:
-    """What the names of temporary folders begin with, of this output and this machine."""
+    """The beginning of the names of temporary folders of this output on this machine."""
     return f".{_shown(target)}.{zlib.crc32(os.fsencode(target.name)):08x}-{_machine():08x}-"
 
 

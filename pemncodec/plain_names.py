@@ -72,7 +72,7 @@ def _refuse(name: str, reason: str | None) -> None:
 
 
 def is_plain_path(name: object) -> bool:
-    """Whether `plain_path` takes it."""
+    """Return whether `plain_path` takes it."""
     try:
         return isinstance(name, str) and bool(plain_path(name))
     except MetadataError:

@@ -58,7 +58,7 @@ class Tile:
 
     @cached_property
     def has_zero(self) -> bool:
-        """Whether any element may be all-zero bits."""
+        """Return whether any element may be all-zero bits."""
         return not self.values.all()
 
 
@@ -96,7 +96,7 @@ class ScaledTile(Tile):
 
     @cached_property
     def has_zero(self) -> bool:
-        """Whether any element may be all-zero bits."""
+        """Return whether any element may be all-zero bits."""
         return bool(self._vanishes) or self._tile.has_zero
 
 

@@ -110,7 +110,7 @@ def test_folders_that_contradict_themselves() -> None:
 
 
 def test_two_names_of_one_file(tmp_path: Path) -> None:
-    """Whether `A` and `a` are two files is what the file system says, at the time of writing."""
+    """Return whether `A` and `a` are two files is what the file system says, at the time of writing."""
     folder = OutputFolder({"A.npy": np.zeros(1), "a.npy": np.ones(1)})
     two = not (tmp_path.parent / tmp_path.name.upper()).exists()
     if two:

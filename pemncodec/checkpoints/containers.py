@@ -1,4 +1,4 @@
-"""What a checkpoint nests: the network among its containers, and dictionaries in dictionaries as dotted names.
+"""The containers of a checkpoint: the network among its containers, and dictionaries in dictionaries as dotted names.
 
 A dictionary inside of a state_dict is a group of tensors: `{"encoder": {"fc.weight": …}}` is `encoder.fc.weight`.
 `grouped` makes the same containers again. What holds values and is no plain tensor is refused by name; numbers, texts
@@ -47,7 +47,7 @@ class Flat:
 
 
 class Holding:
-    """Which containers of a checkpoint hold values: tensors, arrays, modules; the state of an optimizer does not count.
+    """The containers that hold values: tensors, arrays, modules; the state of an optimizer does not count.
 
     Each container is looked at once, however often it is named: a small pickle may name one in two places of another,
     and that in two of a third, without end.
@@ -80,11 +80,11 @@ class Holding:
                 holding.extend(parents[id(one)])
 
     def __call__(self, value: object) -> bool:
-        """Whether a value, or anything in it, holds values."""
+        """Return whether a value, or anything in it, holds values."""
         return isinstance(value, _VALUES) or id(value) in self._ids
 
     def is_network(self, value: object) -> bool:
-        """Whether it is a module, or a dictionary with tensors at any depth."""
+        """Return whether it is a module, or a dictionary with tensors at any depth."""
         return isinstance(value, torch.nn.Module | Mapping) and self(value)
 
 
@@ -99,7 +99,7 @@ def _items(container: object) -> Iterable[object]:
 
 
 def holds_values(value: object) -> bool:
-    """Whether a value, or anything in it, holds values, as `Holding` has it."""
+    """Return whether a value, or anything in it, holds values, as `Holding` has it."""
     return Holding(value)(value)
 
 
@@ -204,7 +204,7 @@ def check_plain(tensor: torch.Tensor, name: str) -> None:
 
 
 def _of_a_class(tensor: torch.Tensor) -> str | None:
-    """What is wrong with a tensor of a subclass; None where it is a plain one under another name."""
+    """The reason to refuse a tensor of a subclass; None where it is a plain one under another name."""
     if is_lazy(tensor):
         return "is lazy and has no values yet: run the model once"
     kind = type(tensor).__name__
@@ -222,7 +222,7 @@ def _of_a_class(tensor: torch.Tensor) -> str | None:
 
 
 class _Places:
-    """Which of the groups a name lies in: the one with the longest prefix."""
+    """Finds the group that a name lies in: the one with the longest prefix."""
 
     def __init__(self, groups: Sequence[Sequence[Key]]) -> None:
         self._groups = {".".join(map(str, path)) + ".": [*map(str, path)] for path in groups}

@@ -135,7 +135,7 @@ def _bare(name: str) -> str:
 
 
 def names_any(source: object, state: State) -> bool:
-    """Whether any mask has the name of a tensor of the network; those of a list have none."""
+    """Return whether any mask has the name of a tensor of the network; those of a list have none."""
     if not isinstance(source, Mapping):
         return True
     bare = {_bare(name): name for name in state.tensors}

@@ -207,7 +207,7 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
 
 
 def product(masks: Sequence[Mask]) -> Mask:
-    """What all of these masks keep."""
+    """The mask that keeps what all of these keep."""
     packed = masks[0].packed
     for mask in masks[1:]:
         packed = packed & mask.packed
@@ -215,7 +215,7 @@ def product(masks: Sequence[Mask]) -> Mask:
 
 
 def inverted(mask: Mask) -> Mask:
-    """What this mask does not keep."""
+    """The mask that keeps the rest."""
     return Mask(mask.packed ^ bits.constant(mask.length, True), mask.length)
 
 

@@ -84,13 +84,13 @@ class State:
 
     @property
     def nesting(self) -> dict[str, Any]:
-        """What `Draft.original` says of the containers."""
+        """The entries of `Draft.original` about containers."""
         flat = self.flat
         return {"under": self.under, "groups": flat.groups, "integers": flat.integers, "arrays": flat.arrays}
 
 
 def common_prefix(names: Sequence[str]) -> str:
-    """What DataParallel and torch.compile put before all of these names, in whatever order and number."""
+    """The prefix that DataParallel and torch.compile put before all of these names, in whatever order and number."""
     removed = ""
     while names:
         more = next((prefix for prefix in PREFIXES if all(name.startswith(removed + prefix) for name in names)), None)

@@ -37,7 +37,7 @@ def tied(entries: Sequence[DraftEntry]) -> list[DraftEntry]:
 
 
 def means_the_same(one: DraftEntry, two: DraftEntry) -> bool:
-    """Whether two entries of one memory stand for the same weights."""
+    """Return whether two entries of one memory stand for the same weights."""
     if isinstance(one, PlainTensor) and isinstance(two, PlainTensor):
         return (one.dtype, one.shape) == (two.dtype, two.shape) and _equal(one.values, two.values)
     if isinstance(one, MaskedWeight) and isinstance(two, MaskedWeight):

@@ -1,4 +1,4 @@
-"""What a command reads, and where it writes."""
+"""The inputs of a command, and its output."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def refuse_pipe(path: Path) -> None:
 
 
 def shard(path: Path) -> tuple[int, int] | None:
-    """Which shard of how many a checkpoint is by its name (`model-00001-of-00003.safetensors`); None if it is whole."""
+    """Number and count of a shard, from its name (`model-00001-of-00003.safetensors`); None if it is whole."""
     found = _SHARD.search(path.name)
     if found is None or int(found[2]) < 2:
         return None

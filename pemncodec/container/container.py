@@ -24,7 +24,7 @@ TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
 
 
 def tables_allowance(file_size: int) -> Allowance:
-    """What the tables of a file of this size may take."""
+    """The memory that the tables of a file of this size may take."""
     reason = "the tables of the manifest take {count} bytes in memory, and {most} are allowed for a file of this size"
     return Allowance(TABLES_BYTES + TABLES_PER_BYTE * file_size, reason)
 
@@ -112,7 +112,7 @@ class Container:
         return data[start - first : stop - first]
 
     def _checked(self, state: Hashable) -> bytearray:
-        """Which pages were checked while the source was in this state."""
+        """Flags of the pages that were checked while the source was in this state."""
         seen, checked = self._seen
         if seen != state:
             checked = bytearray(self.header.pages)

@@ -1,4 +1,4 @@
-"""What a file says of its conversions under `pemn.fold_batchnorm` and `pemn.tensor_dtype` (spec section 10)."""
+"""The conversions that a file names under `pemn.fold_batchnorm` and `pemn.tensor_dtype` (spec section 10)."""
 
 from __future__ import annotations
 

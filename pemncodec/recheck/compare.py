@@ -29,7 +29,7 @@ _WRAPPERS = ("module.", "_orig_mod.")
 
 @dataclass
 class Recheck:
-    """What was compared.
+    """The result of the second comparison.
 
     Attributes:
         equal: number of tensors that are those of the checkpoint, masked ones with a mask that follows from it.
@@ -123,7 +123,7 @@ class _Checked:
         self._together: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def _parts(self, network: Any, details: Mapping[str, Any]) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
-        """Which files of a folder are tensors and which are masks; all of any other checkpoint are tensors."""
+        """Tell the tensors of a folder from its masks; all of any other checkpoint are tensors."""
         if "folder" in details:
             for name, value in network.items():
                 part, _, file = name.partition("/")
@@ -290,7 +290,7 @@ def _from_bytes(data: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def _is(expected: torch.Tensor, opened: PemnFile, name: str) -> bool:
-    """Whether a tensor of the file has this type, this shape and these bytes."""
+    """Return whether a tensor of the file has this type, this shape and these bytes."""
     if opened.dtype(name) != str(expected.dtype).removeprefix("torch.") or opened.shape(name) != expected.shape:
         return False
     data = _bytes(expected).numpy().reshape(-1)

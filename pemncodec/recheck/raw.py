@@ -26,7 +26,7 @@ class CannotReadError(Exception):
 
 
 def read(path: Path, *, unsafe: bool = False) -> Any:
-    """What is in a checkpoint, on the CPU; a folder by the paths of its files.
+    """Read a checkpoint, onto the CPU; a folder by the paths of its files.
 
     Args:
         unsafe: whether code in it may run.
@@ -107,7 +107,7 @@ def available_memory() -> int:
 
 
 def guarded(made: Any) -> Any:
-    """What was mapped: a file that shrinks meanwhile is noticed, and does not end the process."""
+    """Guard what was mapped: a file that shrinks meanwhile is noticed, and does not end the process."""
     protect(tensor for _, tensor in leaves(made))
     return made
 

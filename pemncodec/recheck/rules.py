@@ -1,4 +1,4 @@
-"""What each mask rule says of the scores on both sides of a mask: checked as a property, without selecting anything."""
+"""Mask rules as properties of the scores on both sides of a mask, checked without selecting anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def keys_of(scores: torch.Tensor, magnitude: bool) -> torch.Tensor:
 
 
 def splits(keys: torch.Tensor, mask: torch.Tensor, dropped: int, *, first_dropped: bool = True) -> bool:
-    """Whether a mask drops `dropped` elements, none of them larger than one that it keeps.
+    """Return whether a mask drops `dropped` elements, none of them larger than one that it keeps.
 
     Args:
         first_dropped: whether of equal keys at the cut the first are dropped; else the last.
@@ -41,7 +41,7 @@ def pruned(keep: float) -> float:
 def follows(
     rule: str, scores: torch.Tensor, mask: torch.Tensor, keep: float | None, threshold: float | None
 ) -> bool | None:
-    """Whether a mask, bool and flat, follows from scores by a rule of single layers; None for other rules."""
+    """Return whether a mask, bool and flat, follows from scores by a rule of single layers; None for other rules."""
     count = scores.numel()
     if rule == "sigmoid":
         flat = scores.reshape(-1).float() if scores.dtype != torch.float64 else scores.reshape(-1)

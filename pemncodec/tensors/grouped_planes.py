@@ -64,7 +64,7 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
 
 
 def _histogram(plane: Bytes) -> Indices:
-    """How often each byte is there; a piece at a time, because numpy counts integers of eight bytes."""
+    """Count each byte, a piece at a time, because numpy counts integers of eight bytes."""
     counts = np.zeros(256, dtype=np.int64)
     for start in range(0, len(plane), PIECE):
         counts += np.bincount(plane[start : start + PIECE], minlength=256)

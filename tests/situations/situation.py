@@ -31,7 +31,7 @@ class Refusal:
 
 
 def says(text: str, words: str) -> bool:
-    """Whether a pattern is in a text, in any case of letters; line breaks are spaces."""
+    """Return whether a pattern is in a text, in any case of letters; line breaks are spaces."""
     return re.search(words, " ".join(text.split()), re.IGNORECASE) is not None
 
 

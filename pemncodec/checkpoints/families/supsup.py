@@ -145,7 +145,7 @@ def restore(contents: Contents) -> Tensors:
 
 
 class _Backbone:
-    """What the tasks know of one weight, together.
+    """One weight, put together from the tasks that keep parts of it.
 
     Args:
         weight: what one knows: zero where it does not. It is changed.

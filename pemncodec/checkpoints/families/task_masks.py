@@ -158,7 +158,7 @@ def restore(contents: Contents) -> Beside:
 
 
 class _Network:
-    """What the tasks say of one network, put together."""
+    """One network, put together from its tasks."""
 
     def __init__(self) -> None:
         self.tensors: Tensors = {}

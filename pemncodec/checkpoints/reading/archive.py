@@ -60,7 +60,7 @@ class Archive:
 
     @property
     def compressed(self) -> bool:
-        """Whether any record is compressed: then `torch.load(mmap=True)` would take its bytes for values."""
+        """Return whether any record is compressed: then `torch.load(mmap=True)` would take its bytes for values."""
         return any(record.compress_type != zipfile.ZIP_STORED for record in self._records.values())
 
     def read(self, name: str) -> torch.Tensor:

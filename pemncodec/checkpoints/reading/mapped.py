@@ -29,7 +29,7 @@ _MAPPED_FROM = 1 << 20
 
 
 def mapping_is_guarded() -> bool:
-    """Whether large files are mapped; otherwise they are read."""
+    """Return whether large files are mapped; otherwise they are read."""
     return _guard is not None
 
 

@@ -152,7 +152,7 @@ class ArrayRef:
         self.made: np.ndarray[Any, np.dtype[Any]] | Refused | None = None
 
     def __setstate__(self, state: object) -> None:
-        """What `numpy.ndarray.__reduce__` says: version, shape, dtype, Fortran order, bytes."""
+        """Take what `numpy.ndarray.__reduce__` gives: version, shape, dtype, Fortran order, bytes."""
         if not isinstance(state, tuple) or len(state) != 5:
             raise MalformedError("an array without a state")
         if self.made is not None:
@@ -169,7 +169,7 @@ class DTypeRef:
         self.order = "="
 
     def __setstate__(self, state: object) -> None:
-        """What `numpy.dtype.__reduce__` says; the second item is the byte order."""
+        """Take what `numpy.dtype.__reduce__` gives; the second item is the byte order."""
         if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">", "|", "="):
             self.order = state[1]
 

@@ -24,7 +24,7 @@ Storages = Callable[[StorageRef], torch.Tensor]
 
 
 def read_archive(archive: Archive, max_bytes: int) -> Any:
-    """What torch.save wrote into an archive.
+    """Return the object that torch.save wrote into an archive.
 
     Raises:
         UnreadableCheckpointError: it is damaged.
@@ -61,7 +61,7 @@ def read_stream(file: BinaryIO, size: int, max_bytes: int) -> Any:
 
 
 def is_torch_pickle(file: BinaryIO) -> bool:
-    """Whether an open file begins as the older files of torch.save do."""
+    """Return whether an open file begins as the older files of torch.save do."""
     head = file.read(64)
     file.seek(0)
     return pickle.dumps(_MAGIC, protocol=2)[:-1] in head

@@ -65,7 +65,7 @@ class DataUnpickler(pickle._Unpickler):
         self._left = budget
 
     def persistent_load(self, pid: Any) -> Any:
-        """What a reference to a storage stands for."""
+        """Return the storage that a reference stands for."""
         return self._persistent(pid)
 
     def get_extension(self, code: int) -> Any:
@@ -84,7 +84,7 @@ class DataUnpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a global."""
+        """Return the record or function that stands for a global."""
         module = "builtins" if module == "__builtin__" else module  # as Python 2 called it
         if module == "torch.storage" and name == "_load_from_bytes":
             return partial(self._spend, self._nested)
