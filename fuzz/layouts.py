@@ -110,6 +110,7 @@ def build(recipe: dict[str, Any]) -> tuple[Any, dict[str, Any], Case, set[str], 
     added: dict[str, torch.Tensor] = {}
     for step, one, two in recipe["steps"]:
         keys = [key for key, value in state.items() if isinstance(value, torch.Tensor)]
+        keys = [key for key in keys if state[key].layout == torch.strided and not state[key].is_meta]
         if keys:
             _step(state, step, keys[one % len(keys)], keys[two % len(keys)], one, touched, added)
     options = {name: value for name, value in case.options.items() if name not in recipe["without"]}
@@ -159,6 +160,7 @@ def _step(
     elif step == "meta":
         state[key] = tensor.to("meta")
     elif step == "add-mask":
+        touched.add(f"{str(key).rpartition('.')[0]}.weight")
         state[f"{str(key).rpartition('.')[0]}.mask"] = (torch.zeros(tensor.shape) + number % 2).float()
     elif step == "int-key":
         state[number] = tensor
@@ -167,7 +169,8 @@ def _step(
     elif step == "scalar":
         state[key] = np.float32(0.5) if number % 2 else 1
     elif step == "shape":
-        state[key] = tensor.reshape(-1)[: max(1, tensor.numel() // 2)] if tensor.numel() else tensor
+        plain = tensor.numel() and tensor.layout == torch.strided
+        state[key] = tensor.reshape(-1)[: max(1, tensor.numel() // 2)] if plain else tensor
     elif step == "parameter":
         state[key] = torch.nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
     else:
@@ -212,7 +215,8 @@ def _in_state(case: Case, added: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 def _prefixes(touched: set[str]) -> set[str]:
     """Parts of the names of the layers that were touched; "" (of every name) where a layer has no name of its own."""
     found = set()
-    for key in touched:
+    for name in touched:
+        key = name.partition("parametrizations.")[0] or name.replace("parametrizations.weight.0", "weight")
         words = [part for part in key.replace("_", ".").split(".") if part not in _FRAMES]
         found.add(max(words, key=len, default=""))
     return found

@@ -69,7 +69,9 @@ def pack_and_compare(
             and isinstance(name, str)
             and name in loaded
             and name not in (options.get("masks") or ())  # of types without masks the product is stored
-            and (name not in masked or report.layout == "dense")
+            and (
+                report.layout == "dense" or not (name in masked or tensor.is_complex())
+            )  # masked complex ones are products
             and tensor.layout == torch.strided
         }
         values.same("packed", plain, loaded, zeros=report.layout == "dense")

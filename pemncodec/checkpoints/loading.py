@@ -114,7 +114,9 @@ def _load_archive(file: BinaryIO, size: int, checksums: bool, max_bytes: int) ->
     if any(name.endswith("/constants.pkl") for name in names):
         raise UnreadableCheckpointError("is a TorchScript program: save the state_dict of the module instead")
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
-        return torch_file.read_archive(archive, max_bytes)
+        read = torch_file.read_archive(archive, max_bytes)
+        archive.check()
+        return read
     if names and all(name.endswith(".npy") for name in names):
         return {name.removesuffix(".npy"): _array(archive.read(name).numpy().tobytes(), name) for name in names}
     first = repr(names[0][:60]) if names else "empty"

@@ -105,6 +105,8 @@ def _check_inverted(draft: Draft) -> None:
     layers = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
     empty = [entry for entry in layers if entry.mask.count() and entry.values.any() and not _keeps_any(entry)]
     lost = [entry for entry in empty if len(entry.shape) >= 2] or empty
+    if not any(entry.mask.count() for entry in layers):  # the masks of a network that is not pruned yet
+        lost = [entry for entry in layers if entry.values.any()]
     if lost and (len(lost[0].shape) >= 2 or not any(_keeps_any(entry) for entry in layers)):
         raise MaskRuleError(
             f"the masks keep nothing but zeros (first: {quoted(lost[0].name)}): they seem to be inverted, 1 where a "

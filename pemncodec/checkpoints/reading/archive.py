@@ -77,6 +77,15 @@ class Archive:
             self._read[name] = self._stored(record) if stored else self._inflated(record)
         return self._read[name]
 
+    def check(self) -> None:
+        """Check the records that were not read, too.
+
+        Raises:
+            UnreadableCheckpointError: one is damaged.
+        """
+        for name in self._records if self._checksums else ():
+            self.read(name)
+
     def _stored(self, record: zipfile.ZipInfo) -> torch.Tensor:
         header = self._content[record.header_offset : record.header_offset + _LOCAL_HEADER].numpy().tobytes()
         if len(header) < _LOCAL_HEADER or header[:4] != _LOCAL_SIGNATURE:

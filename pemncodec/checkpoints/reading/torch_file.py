@@ -68,7 +68,15 @@ def is_torch_pickle(file: BinaryIO) -> bool:
 
 
 def _load(file: BinaryIO, nested: _Nested, budget: int, source: int = 0) -> Any:
-    return DataUnpickler(file, lambda pid: storage_of(pid, source), nested.read, 4 * budget + 1000).load()
+    kinds: dict[str, torch.dtype | None] = {}
+
+    def noted(pid: Any) -> StorageRef:
+        reference = storage_of(pid, source)
+        if kinds.setdefault(reference.key, reference.dtype) != reference.dtype:
+            raise MalformedError("a storage of two types, which torch.save does not write")
+        return reference
+
+    return DataUnpickler(file, noted, nested.read, 4 * budget + 1000).load()
 
 
 class _Nested:
@@ -113,7 +121,7 @@ class _Legacy:
             raise MalformedError("no file of torch.save")
         _load(file, nested, size)  # version of the protocol
         _load(file, nested, size)  # of the system; numbers have their lowest byte first on every one
-        self._kinds: dict[str, int] = {}
+        self._kinds: dict[str, StorageRef] = {}
         self.root = DataUnpickler(file, lambda pid: self._noted(pid, source), inner, 4 * size + 1000).load()
         keys = _load(file, nested, size)
         if not isinstance(keys, list):
@@ -125,7 +133,7 @@ class _Legacy:
                 raise MalformedError("a storage that nothing refers to")
             file.seek(place)
             count = int.from_bytes(file.read(8), "little")
-            length = count * self._kinds[key]
+            length = count * self._kinds[key].itemsize
             if place + 8 + length > size:
                 raise MalformedError("a storage that is cut off")
             self._places[key] = (place + 8, length)
@@ -136,7 +144,7 @@ class _Legacy:
 
     def _noted(self, pid: Any, source: int) -> StorageRef:
         reference = storage_of(pid, source)
-        if self._kinds.setdefault(reference.key, reference.itemsize) != reference.itemsize:
+        if self._kinds.setdefault(reference.key, reference).dtype != reference.dtype:
             raise MalformedError("a storage of two types")
         return reference
 
