@@ -301,6 +301,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) 
     """The signal comes while the output is being written."""
     code = (
         "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells let what runs in the background ignore it
         "from pemncodec.container.sections import EncodedFile\n"
         "from pemncodec.cli import main\n"
         "def interrupted(encoded, path):\n"
