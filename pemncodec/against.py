@@ -151,6 +151,8 @@ class Against:
 
     def _number(self, entry: Tensor | Layer) -> int | None:
         """The entry of the same name: in the task of the same name, in all tasks, or in the first that has one."""
+        if not self._entries:
+            return None
         task = self._network.tasks[entry.task - 1] if entry.task else ""
         found = (self._entries.get((place, entry.name)) for place in (task, "", None))
         return next((number for number in found if number is not None), None)

@@ -11,6 +11,8 @@ Packed = NDArray[np.uint8]
 
 # Elements that are looked at at a time where a tensor is large; a multiple of 8.
 PIECE = 1 << 18
+# So few bytes are counted sooner as one integer.
+_FEW = 1 << 9
 
 
 def byte_length(bits: int) -> int:
@@ -43,6 +45,8 @@ def unpack(packed: Packed, length: int) -> NDArray[np.bool_]:
 
 def count_ones(packed: Packed) -> int:
     """Number of one bits."""
+    if len(packed) <= _FEW:
+        return int.from_bytes(packed.tobytes(), "little").bit_count()
     whole = len(packed) // 8 * 8
     ones = int(np.bitwise_count(packed[:whole].view(np.uint64)).sum(dtype=np.int64)) if whole else 0
     return ones + int(np.bitwise_count(packed[whole:]).sum(dtype=np.int64))

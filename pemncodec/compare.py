@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from .errors import MismatchError
 from .opening import PathOrBytes
 from .progress import Progress, silent
 from .quoting import quoted
-from .reader import PemnFile
+from .reader import PemnFile, opened_file
 from .words import Words
 
 
@@ -39,23 +39,25 @@ class Comparison:
 
 
 def compare(
-    file: PathOrBytes,
+    file: PathOrBytes | PemnFile,
     draft: Draft,
     *,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     progress: Progress = silent,
+    compared: Collection[str] = (),
 ) -> Comparison:
     """Decode every tensor and compare its bits with what a checkpoint says.
 
     The effective weights are computed here from weight and mask alone, without prototypes or fills.
 
     Args:
-        file: a path, or the bytes of a `.pemn` file.
+        file: a path, the bytes of a `.pemn` file, or an opened file, which stays open.
         draft: the recognised checkpoint; if it has tasks, the file holds these.
         task: which task of the file to compare with a draft without tasks.
         base: of a delta, as for `PemnFile`.
+        compared: names of tensors that `recheck` has compared with the checkpoint already, of a draft without tasks.
 
     Returns:
         The number of tensors, and what is the same.
@@ -68,12 +70,14 @@ def compare(
     done, total = 0, sum(1 if entry.task else max(1, len(draft.tasks)) for entry in draft.entries)
     for number, name in enumerate(draft.tasks or [task], 1 if draft.tasks else 0):
         entries = [entry for entry in draft.entries if entry.task in (0, number)]
-        with PemnFile(file, task=name, base=base, max_bytes=max_bytes) as opened:
+        with opened_file(file, name, base, max_bytes) as opened:
             _same_names(opened, entries)
             expected = {entry.name: entry for entry in entries}
             for entry in entries:
                 progress(done, total, entry.name)
                 done += 1
+                if entry.name in compared:
+                    continue
                 if number > 1 and not entry.task:  # common to all tasks, and seen in the first
                     continue
                 original = expected[entry.target] if isinstance(entry, TiedTensor) else entry

@@ -45,7 +45,9 @@ class Decoder(SectionDecoder):
 
     def check_entry(self, index: int) -> None:
         """Refuse an entry that is larger than `max_bytes`, before memory is taken for it."""
-        self.check_limit(self.size(index), f"tensor {quoted(self.manifest.resolve(index).name)}")
+        size = self.size(index)
+        if size > self.max_bytes:  # the name is escaped only where it is printed
+            self.check_limit(size, f"tensor {quoted(self.manifest.resolve(index).name)}")
 
     def words(self, index: int) -> Words:
         """The dense values of an entry, as words; those of a plain tensor come as a read-only view.
@@ -58,7 +60,7 @@ class Decoder(SectionDecoder):
         if isinstance(row, TensorRow):
             return self._values(row.block, self._start(index), numel(row.shape))
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
-        self.filler(index)(out, 0)
+        self._filler(index, row)(out, 0)
         return out
 
     def pieces(self, index: int) -> Iterator[Words]:
@@ -68,12 +70,13 @@ class Decoder(SectionDecoder):
         """
         self.check_entry(index)
         row = self.manifest.resolve(index)
-        if isinstance(row, TensorRow):
+        count = numel(row.shape)
+        if isinstance(row, TensorRow) or count <= fill.PIECE:
             words = self.words(index)
             for start in range(0, len(words), fill.PIECE):
                 yield words[start : start + fill.PIECE]
             return
-        count, filler = numel(row.shape), self.filler(index)
+        filler = self._filler(index, row)
         buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
         for start in range(0, count, fill.PIECE):
             piece = buffer[: min(fill.PIECE, count - start)]
@@ -85,6 +88,9 @@ class Decoder(SectionDecoder):
         self.check_entry(index)
         row = self.manifest.resolve(index)
         assert not isinstance(row, TensorRow)
+        return self._filler(index, row)
+
+    def _filler(self, index: int, row: KeptRow | TiledRow) -> Filler:
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
             return fill.scattering(packed, self.kept(index))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -97,6 +97,8 @@ class _Encoder:
         self.progress = progress
         self.against = Against(network, base)
         self.saved = 0
+        entries = enumerate(network.entries)
+        self.positions = {(one.name, one.task): number for number, one in entries if not isinstance(one, Alias)}
         self.tiles: dict[int, Tile] = {}
         fills = [layer.fill for layer in network.layers if isinstance(layer.fill, TileFill)]
         self.users = Counter(index for fill in fills for index in (fill.prototype, fill.second))
@@ -142,13 +144,14 @@ class _Encoder:
         return own | {BASE_KEY: self.against.digest} if self.saved else own
 
     @staticmethod
-    def _prototype_order(layers: Sequence[Layer]) -> list[int]:
-        order: list[int] = []
+    def _prototype_order(layers: Sequence[Layer]) -> dict[int, int]:
+        """The number that each prototype gets in the file, in that order."""
+        order: dict[int, int] = {}
         for layer in layers:
             if isinstance(layer.fill, TileFill):
                 for index in (layer.fill.prototype, layer.fill.second):
-                    if index is not None and index not in order:
-                        order.append(index)
+                    if index is not None:
+                        order.setdefault(index, len(order))
         return order
 
     # --- masks ------------------------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class _Encoder:
 
     # --- blocks -----------------------------------------------------------------------------------------------
 
-    def _encode_blocks(self, order: Sequence[int]) -> None:
+    def _encode_blocks(self, order: Mapping[int, int]) -> None:
         for block in encode_groups(self._sources(order)):
             for user in block.users:
                 self.blocks_of[user] = len(self.block_rows)
@@ -199,7 +202,7 @@ class _Encoder:
             self.block_rows.append(block.row)
             self.block_payloads.add(block.payload)
 
-    def _sources(self, order: Sequence[int]) -> list[Source]:
+    def _sources(self, order: Mapping[int, int]) -> list[Source]:
         """What wants a place in a block, in the order of spec section 4.4."""
         network, against = self.network, self.against
         sources: list[Source] = []
@@ -234,14 +237,18 @@ class _Encoder:
             presence = self._add_mask(prototype.presence.packed, length, base)
         return ValuesRow(prototype.length, self.blocks_of["prototype", index], presence)
 
-    def _entry_row(self, index: int, entry: Entry, masks: dict[int, int], order: list[int]) -> EntryRow:
+    def _target(self, alias: Alias) -> int:
+        """The number of the entry that an alias stands for."""
+        for task in (alias.task, 0):
+            if (alias.target, task) in self.positions:
+                return self.positions[alias.target, task]
+        raise NetworkError(f"alias {alias.name!r} stands for {alias.target!r}, which is not there")
+
+    def _entry_row(self, index: int, entry: Entry, masks: dict[int, int], order: Mapping[int, int]) -> EntryRow:
         if isinstance(entry, Tensor):
             return TensorRow(entry.name, entry.task, entry.shape, self.blocks_of["tensor", index])
         if isinstance(entry, Alias):
-            # by identity: entries compare their arrays otherwise
-            target = self.network.resolve(entry)
-            position = next(i for i, other in enumerate(self.network.entries) if other is target)
-            return AliasRow(entry.name, entry.task, position)
+            return AliasRow(entry.name, entry.task, self._target(entry))
         if isinstance(entry.fill, KeptFill):
             return KeptRow(entry.name, entry.task, entry.shape, masks[index], self.blocks_of["kept", index])
         tiled = entry.fill
@@ -250,11 +257,11 @@ class _Encoder:
             task=entry.task,
             shape=entry.shape,
             mask=masks[index],
-            prototype=order.index(tiled.prototype),
+            prototype=order[tiled.prototype],
             phase=tiled.phase,
             zero=ZERO_NAMES.index(tiled.zero),
             scale_bits=tiled.scale_bits,
-            second=None if tiled.second is None else order.index(tiled.second),
+            second=None if tiled.second is None else order[tiled.second],
             second_phase=tiled.second_phase,
         )
 

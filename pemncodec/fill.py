@@ -147,6 +147,8 @@ def scatter(out: Words, packed: Packed, kept: Words) -> None:
 def scattering(packed: Packed, kept: Words) -> Filler:
     """Kept values at the one bits. Where in `kept` each piece begins is counted once."""
     piece = PIECE // 8
+    if len(packed) <= piece:
+        return lambda out, _: scatter(out, packed, kept)
     counts = [bits.count_ones(packed[start : start + piece]) for start in range(0, len(packed), piece)]
     before = [0, *np.cumsum(counts, dtype=np.int64).tolist()]
 

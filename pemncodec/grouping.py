@@ -17,6 +17,7 @@ from .container.cursor import Payload
 from .container.manifest import BlockRow
 from .dtypes import DType
 from .tensors import encode_block, encode_xor
+from .tensors.experience import Experience
 from .words import Words
 
 User = tuple[str, int]
@@ -95,11 +96,13 @@ def encode_groups(sources: Sequence[Source]) -> Iterator[Block]:
         whole, partial = _by_kind(sources, members)
         groups += [(group, None) for group in whole]
         groups += _merged(sources, partial) if len(partial) > 1 else [(group, None) for group in partial]
+    experiences: dict[tuple[str, str, int, str], Experience] = defaultdict(Experience)
     for group, block in sorted(groups, key=lambda pair: pair[0].members[0]):
         if block is not None:
             yield block
         else:
-            yield from _encode(sources, group)
+            first = sources[group.members[0]]
+            yield from _encode(sources, group, experiences[first.user[0], first.dtype.name, first.task, first.kind])
 
 
 def _alike(sources: Sequence[Source]) -> dict[tuple[str, str, int], list[int]]:
@@ -163,10 +166,11 @@ def _together(groups: Sequence[_Group]) -> _Group:
     return _Group(sorted(number for group in groups for number in group.members), sum(group.size for group in groups))
 
 
-def _encode_together(sources: Sequence[Source], group: _Group) -> Block:
+def _encode_together(sources: Sequence[Source], group: _Group, experience: Experience | None = None) -> Block:
     members = [sources[number] for number in group.members]
     words = members[0].load() if len(members) == 1 else np.concatenate([member.load() for member in members])
-    block = Block(*encode_block(words, members[0].dtype), [member.user for member in members])
+    experience = experience if len(members) > 1 else None  # of large arrays each is a kind of its own
+    block = Block(*encode_block(words, members[0].dtype, experience), [member.user for member in members])
     references, differences = _differences(members, words)
     if not any(references):
         return block
@@ -197,9 +201,9 @@ def _bytes_not_zero(words: Words) -> int:
     return int(np.count_nonzero(np.ascontiguousarray(words).view(np.uint8)))
 
 
-def _encode(sources: Sequence[Source], group: _Group) -> Iterator[Block]:
+def _encode(sources: Sequence[Source], group: _Group, experience: Experience) -> Iterator[Block]:
     """One block; or one for each member, where that is smaller."""
-    together = _encode_together(sources, group)
+    together = _encode_together(sources, group, experience)
     # Two signed constants apart cost a bit a value, together two. Of tensors there may be ten thousands.
     if 1 < len(group.members) <= _MOST_APART and together.users[0][0] != "tensor":
         apart = [_encode_together(sources, _Group([number], 0)) for number in group.members]

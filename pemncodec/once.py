@@ -40,6 +40,9 @@ class Once(Generic[T]):
         Raises:
             LimitError: there is no room to keep it.
         """
+        ready = self._made.get(key)
+        if ready is not None:
+            return ready[0]
         # A forked child takes locks of its own: those of its parent may be held by threads that it has not.
         with self._locks.setdefault((generation(), key), Lock()):
             found = self._made.get(key)

@@ -269,6 +269,18 @@ def _task_number(container: Container, task: str | None) -> int:
 
 
 @contextmanager
+def opened_file(
+    source: PathOrBytes | PemnFile, task: str | None, base: BaseFiles, max_bytes: int
+) -> Iterator[PemnFile]:
+    """Open a file for one of its tasks, and close it; one that is open already stays so."""
+    if isinstance(source, PemnFile):
+        yield source if task is None else source.of_task(task)
+        return
+    with PemnFile(source, task=task, base=base, max_bytes=max_bytes) as opened:
+        yield opened
+
+
+@contextmanager
 def open_decoder(
     source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None
 ) -> Iterator[Decoder]:

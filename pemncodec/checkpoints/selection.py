@@ -19,6 +19,8 @@ from ..bits import Packed
 Keys = NDArray[np.unsignedinteger]
 
 _DIGIT = 16
+# So few are compared at once instead: a table of digits has 2^16 counts. At most bits.PIECE.
+_FEW = 1 << 16
 # Bits without the sign, and the key of infinity, above which is NaN.
 _FLOATS = {
     torch.float16: (torch.int16, 0x7C00),
@@ -59,9 +61,11 @@ class Magnitudes:
         self._infinity: int | None
         self._integers, self._infinity = _FLOATS.get(tensor.dtype, (None, None))
         self._type = np.dtype(f"u{tensor.element_size() if tensor.is_floating_point() else 8}").type
+        self._length = len(self._flat)
+        self._all: Keys | None = None  # of few elements
 
     def __len__(self) -> int:
-        return len(self._flat)
+        return self._length
 
     def chunks(self) -> Iterator[Keys]:
         """The keys of the elements that take part: uint16, uint32 or uint64."""
@@ -70,13 +74,20 @@ class Magnitudes:
             yield keys if self._active is None else keys[self._active[start : start + bits.PIECE]]
 
     def _keys(self, start: int) -> Keys:
+        if self._length > bits.PIECE:
+            return self._made(start)
+        if self._all is None:
+            self._all = self._made(0)
+        return self._all
+
+    def _made(self, start: int) -> Keys:
         piece = self._flat[start : start + bits.PIECE]
         if self._integers is None:
             # torch's abs leaves the least integer negative: it is the smallest, as in the published code
             return piece.cpu().abs().to(torch.int64).numpy().view(np.uint64) ^ np.uint64(1 << 63)
         # in numpy: torch would wake its threads for every chunk
         words: Keys = piece.view(self._integers).cpu().numpy().view(self._type)
-        keys: Keys = words & self._type(np.iinfo(self._type).max >> 1)
+        keys: Keys = words & self._type((1 << 8 * words.itemsize - 1) - 1)
         return keys
 
     def have_nan(self) -> bool:
@@ -111,6 +122,10 @@ class Magnitudes:
 
     def _cut(self, rank: int) -> tuple[np.unsignedinteger, int, int]:
         """The key of this rank; how many of those that equal it are at this rank or below; how many there are."""
+        if len(self) <= _FEW:
+            keys = next(self.chunks())
+            key = np.partition(keys, rank)[rank]
+            return key, rank - int(np.count_nonzero(keys < key)) + 1, int(np.count_nonzero(keys == key))
         width = 8 * np.dtype(self._type).itemsize
         prefix, shift, equal = 0, width, 0
         while shift:

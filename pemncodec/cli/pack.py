@@ -130,54 +130,59 @@ def pack(
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
     from ..base import refuse_base
-    from ..checkpoints import draft_of
-    from ..checkpoints.reading.mapped import Watch
-    from ..compare import compare
-    from ..inference import convert
-    from ..output import whole_file
-    from ..packing import draft_of_tasks, pack_draft
-    from ..recheck.compare import recheck
+    from ..recheck.aside import Aside
 
     refuse_base(path, base)
-    watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
-    options = how.loaded(max_bytes)
-    loaded = {name: how.load(source, max_bytes) for name, source in sources.items()}
-    try:
-        draft: Draft
-        drafts: dict[str, Draft]
-        if not tasks:
-            draft = draft_of(loaded[""], options)
-            drafts = {"": draft}
-        else:
-            draft, inherited, drafts = draft_of_tasks(loaded, options, add_to, max_bytes)
-            metadata = inherited | metadata
-        draft = convert(draft, conversions)
-        before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
-        with whole_file(path, overwrite=force) as temporary:
-            with show.progress_bar("packing", quiet) as progress:
-                encoded, report = pack_draft(
-                    draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base, seeding=seeding
-                )
-            encoded.write(temporary)
-            with show.progress_bar("verifying", quiet) as progress:
-                comparison = compare(temporary, draft, base=base, progress=progress)
-                rechecked = [
-                    recheck(
-                        temporary,
-                        source,
-                        drafts[name],
-                        options,
-                        task=name or None,
-                        unsafe=how.unsafe,
-                        base=base,
-                        progress=progress,
+    with Aside([] if how.unsafe or conversions.lossy else sources.values()) as second:
+        from ..checkpoints import draft_of
+        from ..checkpoints.reading.mapped import Watch
+        from ..compare import compare
+        from ..inference import convert
+        from ..output import whole_file
+        from ..packing import draft_of_tasks, pack_draft
+        from ..reader import PemnFile
+        from ..recheck.compare import recheck
+
+        watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
+        options = how.loaded(max_bytes)
+        loaded = {name: how.load(source, max_bytes) for name, source in sources.items()}
+        try:
+            draft: Draft
+            drafts: dict[str, Draft]
+            if not tasks:
+                draft = draft_of(loaded[""], options)
+                drafts = {"": draft}
+            else:
+                draft, inherited, drafts = draft_of_tasks(loaded, options, add_to, max_bytes)
+                metadata = inherited | metadata
+            draft = convert(draft, conversions)
+            before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
+            with whole_file(path, overwrite=force) as temporary:
+                with show.progress_bar("packing", quiet) as progress:
+                    encoded, report = pack_draft(
+                        draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base, seeding=seeding
                     )
-                    for name, source in sources.items()
-                    if not conversions.lossy
-                ]
-            watch.check()
-    except (CheckpointError, NetworkError) as reason:
-        raise type(reason)(f"{_called(sources)}: {reason}") from None
+                encoded.write(temporary)
+                with show.progress_bar("verifying", quiet) as progress, PemnFile(temporary, base=base) as file:
+                    rechecked = [
+                        recheck(
+                            file,
+                            source,
+                            drafts[name],
+                            options,
+                            task=name or None,
+                            unsafe=how.unsafe,
+                            progress=progress,
+                            read=second.read,
+                        )
+                        for name, source in sources.items()
+                        if not conversions.lossy
+                    ]
+                    compared = rechecked[0].names if rechecked and not tasks else ()
+                    comparison = compare(file, draft, progress=progress, compared=compared)
+                watch.check()
+        except (CheckpointError, NetworkError) as reason:
+            raise type(reason)(f"{_called(sources)}: {reason}") from None
     report.notes.extend(_shards(sources))
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"

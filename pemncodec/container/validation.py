@@ -74,64 +74,66 @@ def _validate_prototypes(manifest: Manifest) -> None:
 
 
 def _validate_entry(manifest: Manifest, index: int, row: EntryRow) -> None:
-    where = f"entry {quoted(row.name)}"
     if row.task > len(manifest.tasks):
-        raise ManifestError(f"{where} belongs to task {row.task} of {len(manifest.tasks)}")
+        raise ManifestError(f"{_where(row)} belongs to task {row.task} of {len(manifest.tasks)}")
     if isinstance(row, AliasRow):
         _validate_alias(manifest, index, row)
         return
     if math.prod(dim for dim in row.shape if dim) > MAX_ELEMENTS:
-        raise ManifestError(f"{where} has the shape {row.shape}: too many elements")
+        raise ManifestError(f"{_where(row)} has the shape {row.shape}: too many elements")
     if isinstance(row, TiledRow):
-        _validate_tiled(manifest, row, where)
+        _validate_tiled(manifest, row)
         return
     if row.block >= len(manifest.blocks):
-        raise ManifestError(f"{where} is in block {row.block} of {len(manifest.blocks)}")
+        raise ManifestError(f"{_where(row)} is in block {row.block} of {len(manifest.blocks)}")
     if isinstance(row, KeptRow):
-        bits = _mask_length(manifest, row.mask, where)
+        bits = _mask_length(manifest, row)
         if bits != numel(row.shape):
-            raise ManifestError(f"{where} has {numel(row.shape)} elements and a mask of {bits} bits")
+            raise ManifestError(f"{_where(row)} has {numel(row.shape)} elements and a mask of {bits} bits")
         if not manifest.blocks[row.block].dtype.maskable:
-            raise ManifestError(f"{where} has dtype {manifest.blocks[row.block].dtype}: not maskable")
+            raise ManifestError(f"{_where(row)} has dtype {manifest.blocks[row.block].dtype}: not maskable")
 
 
 def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
-    where = f"alias {quoted(row.name)}"
     if row.target >= index:
-        raise ManifestError(f"{where} stands for entry {row.target}, which does not come before it")
+        raise ManifestError(f"{_where(row)} stands for entry {row.target}, which does not come before it")
     target = manifest.entries[row.target]
     if isinstance(target, AliasRow):
-        raise ManifestError(f"{where} stands for {quoted(target.name)}, which is an alias itself")
+        raise ManifestError(f"{_where(row)} stands for {quoted(target.name)}, which is an alias itself")
     if target.task not in (0, row.task):
-        raise ManifestError(f"{where} stands for {quoted(target.name)} of another task")
+        raise ManifestError(f"{_where(row)} stands for {quoted(target.name)} of another task")
 
 
-def _mask_length(manifest: Manifest, mask: int, where: str) -> int:
-    if mask >= len(manifest.masks):
-        raise ManifestError(f"{where} refers to mask {mask} of {len(manifest.masks)}")
-    return manifest.masks[mask].length
+def _mask_length(manifest: Manifest, row: KeptRow | TiledRow) -> int:
+    if row.mask >= len(manifest.masks):
+        raise ManifestError(f"{_where(row)} refers to mask {row.mask} of {len(manifest.masks)}")
+    return manifest.masks[row.mask].length
 
 
-def _validate_tiled(manifest: Manifest, row: TiledRow, where: str) -> None:
-    bits = _mask_length(manifest, row.mask, where)
+def _validate_tiled(manifest: Manifest, row: TiledRow) -> None:
+    bits = _mask_length(manifest, row)
     if bits > numel(row.shape):
-        raise ManifestError(f"{where} has {numel(row.shape)} elements and a mask of {bits} bits")
+        raise ManifestError(f"{_where(row)} has {numel(row.shape)} elements and a mask of {bits} bits")
     for prototype, phase in ((row.prototype, row.phase), (row.second, row.second_phase)):
         if prototype is None:
             continue
         if prototype >= len(manifest.prototypes):
-            raise ManifestError(f"{where} refers to prototype {prototype} of {len(manifest.prototypes)}")
+            raise ManifestError(f"{_where(row)} refers to prototype {prototype} of {len(manifest.prototypes)}")
         if phase >= manifest.prototypes[prototype].length:
             raise ManifestError(
-                f"{where} has phase {phase} in a prototype of {manifest.prototypes[prototype].length} elements"
+                f"{_where(row)} has phase {phase} in a prototype of {manifest.prototypes[prototype].length} elements"
             )
     dtype = manifest.prototype_dtype(row.prototype)
     if row.second is not None and manifest.prototype_dtype(row.second) != dtype:
-        raise ManifestError(f"{where}: its two prototypes have different dtypes")
+        raise ManifestError(f"{_where(row)}: its two prototypes have different dtypes")
     if row.zero == ZERO_NEGATED and not dtype.has_sign_bit:
-        raise ManifestError(f"{where}: dtype {dtype} cannot be negated by its highest bit")
+        raise ManifestError(f"{_where(row)}: dtype {dtype} cannot be negated by its highest bit")
     if row.scale_bits is not None and dtype != FLOAT32:
-        raise ManifestError(f"{where}: dtype {dtype} cannot be scaled")
+        raise ManifestError(f"{_where(row)}: dtype {dtype} cannot be scaled")
+
+
+def _where(row: EntryRow) -> str:
+    return f"{'alias' if isinstance(row, AliasRow) else 'entry'} {quoted(row.name)}"
 
 
 def _validate_names(manifest: Manifest) -> None:

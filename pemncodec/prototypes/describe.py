@@ -74,6 +74,8 @@ def _distinct(vector: Vector, weights: Sequence[Weight]) -> int:
     """Number of distinct values, where it is at most 2; otherwise 3, for many. Never sorts a whole layer."""
     few = np.empty(0, dtype=vector.values.dtype)
     for words in _words(vector, weights):
+        if len(set(words[:8].tolist())) > 2:
+            return 3
         few = np.union1d(few, words[:4096])
         if len(few) > 2 or np.any((words != few[0]) & (words != few[-1])):
             return 3

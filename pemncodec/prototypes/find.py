@@ -61,29 +61,42 @@ class _Index:
         self.vectors: list[Vector] = []
         self._by_head: dict[tuple[str, bytes], list[Vector]] = defaultdict(list)
         self._by_signs: dict[bytes, list[Vector]] = defaultdict(list)
+        # in the order of registration; those by short heads are there when a layer needs them
+        self._heads: list[tuple[Vector, bytes]] = []
+        self._with_short_heads = 0
 
     def add(self, vector: Vector) -> None:
         self.vectors.append(vector)
         self._register(vector)
 
     def _register(self, vector: Vector) -> None:
-        head = periods.extend(vector.values, _KEY_LENGTH)
-        for count in range(1, _KEY_LENGTH + 1):  # layers shorter than the key are prefixes, too
-            self._by_head[vector.dtype.name, head[:count].tobytes()].append(vector)
+        words = periods.extend(vector.values, _KEY_LENGTH)
+        head = words.tobytes()
+        self._by_head[vector.dtype.name, head].append(vector)
+        self._heads.append((vector, head))
         if vector.dtype == FLOAT32:
-            self._by_signs[_signs(head)].append(vector)
+            self._by_signs[_signs(words)].append(vector)
+
+    def _register_short_heads(self) -> None:
+        """Layers shorter than the key are prefixes, too."""
+        for vector, head in self._heads[self._with_short_heads :]:
+            for stop in range(vector.values.itemsize, len(head), vector.values.itemsize):
+                self._by_head[vector.dtype.name, head[:stop]].append(vector)
+        self._with_short_heads = len(self._heads)
 
     def match(self, weight: Weight) -> tuple[Vector, float | None] | None:
         values = weight.values
         if not len(values):
             return None
+        if len(values) < _KEY_LENGTH:
+            self._register_short_heads()
         key = weight.dtype.name, values[:_KEY_LENGTH].tobytes()
-        for vector in self._by_head[key][:_MAX_TRIED]:
+        for vector in self._by_head.get(key, [])[:_MAX_TRIED]:
             if periods.is_tile_of(values, vector.values):
                 return vector, None
         if weight.dtype != FLOAT32 or len(values) < _KEY_LENGTH:
             return None
-        for vector in self._by_signs[_signs(values[:_KEY_LENGTH])][:_MAX_TRIED]:
+        for vector in self._by_signs.get(_signs(values[:_KEY_LENGTH]), [])[:_MAX_TRIED]:
             scale = periods.scale_between(vector.values[: len(values)], values)
             if scale is not None:
                 return vector, scale

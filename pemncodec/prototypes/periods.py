@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,7 @@ from ..words import Words
 # what is left is verified in full, and at most so many, so that no input makes this slow.
 _PROBES = 64
 _MAX_VERIFIED = 256
+_FIRST, _NORMAL = 16, 2.0**-126
 
 
 def extend(period: Words, count: int) -> Words:
@@ -49,19 +53,28 @@ def minimal_period(values: Words) -> int:
     n = len(values)
     if n < 2:
         return n
-    if equal(values[1:], values[:-1]):
+    if values[0] == values[1] and equal(values[1:], values[:-1]):
         return 1
     candidates = _places(values[1 : n // 2 + 1], values[0]) + 1
-    # Offsets below n / 2 can be compared at every candidate; spread them over the whole range.
-    offsets = np.unique(np.concatenate([np.arange(1, 9), np.linspace(0, n - n // 2 - 1, _PROBES).astype(np.int64)]))
-    for offset in offsets[offsets < n - n // 2]:
+    if not len(candidates):
+        return n
+    for offset in _offsets(n):
+        candidates = candidates[values[candidates + offset] == values[offset]]
         if not len(candidates):
             return n
-        candidates = candidates[values[candidates + offset] == values[offset]]
     for candidate in candidates[:_MAX_VERIFIED].tolist():
         if equal(values[candidate:], values[:-candidate]):
             return int(candidate)
     return n
+
+
+@lru_cache(maxsize=1 << 10)
+def _offsets(length: int) -> list[int]:
+    """Offsets below length / 2, which can be compared at every candidate, spread over the whole range."""
+    most = length - length // 2
+    offsets = np.unique(np.concatenate([np.arange(1, 9), np.linspace(0, most - 1, _PROBES).astype(np.int64)]))
+    few: list[int] = offsets[offsets < most].tolist()
+    return few
 
 
 def scale_between(base: Words, scaled: Words) -> float | None:
@@ -72,6 +85,8 @@ def scale_between(base: Words, scaled: Words) -> float | None:
         scaled: float32 words.
     """
     b, s = base.view(np.float32), scaled.view(np.float32)
+    if _differ_at_once(b[:_FIRST].tolist(), s[:_FIRST].tolist()):
+        return None
     head = slice(0, 256)
     first = np.resize(b, min(len(s), 256))
     if not (np.isfinite(first).all() and np.isfinite(s[head]).all()):
@@ -89,6 +104,25 @@ def scale_between(base: Words, scaled: Words) -> float | None:
             if np.array_equal((first * factor).view(np.uint32), scaled[head]) and _is_product(b, factor, scaled):
                 return float(factor)
     return None
+
+
+def _differ_at_once(base: list[float], scaled: list[float]) -> bool:
+    """Return whether some first elements already have other ratios than one factor can give.
+
+    A normal product is within 2^−24 of the exact one, so the ratios of two are within 2^−22. Products of two float32
+    are exact in float64. No factor makes anything of zero.
+    """
+    known: tuple[float, float] | None = None
+    for one, two in zip(base, scaled, strict=False):
+        if one == 0 and two != 0:
+            return True
+        if not (_NORMAL <= abs(one) < math.inf and _NORMAL <= abs(two) < math.inf):
+            continue
+        if known is None:
+            known = one, two
+        elif abs(known[1] * one - two * known[0]) > 2.0**-20 * abs(known[1] * one):
+            return True
+    return False
 
 
 def _is_product(base: NDArray[np.float32], factor: np.float32, scaled: Words) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..base import BaseFiles
 from ..container.manifest import DEFAULT_MAX_BYTES
@@ -19,7 +19,7 @@ from ..opening import PathOrBytes
 from ..options import Keep, PackOptions
 from ..progress import Progress, silent
 from ..quoting import quoted
-from ..reader import PemnFile
+from ..reader import PemnFile, opened_file
 from . import raw, rules
 
 # What a layout makes of the values themselves, beyond a mask.
@@ -33,10 +33,12 @@ class Recheck:
 
     Attributes:
         equal: number of tensors that are those of the checkpoint, masked ones with a mask that follows from it.
+        names: their names, which several tasks may have in common.
         left: what could not be compared in this way, and why; empty where everything was.
     """
 
     equal: int = 0
+    names: set[str] = field(default_factory=set)
     left: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -45,7 +47,7 @@ class Recheck:
 
 
 def recheck(
-    file: PathOrBytes,
+    file: PathOrBytes | PemnFile,
     checkpoint: Path,
     draft: Draft,
     options: PackOptions,
@@ -55,28 +57,31 @@ def recheck(
     base: BaseFiles = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     progress: Progress = silent,
+    read: Callable[..., Any] = raw.read,
 ) -> Recheck:
     """Compare a file with the checkpoint that a draft was made of.
 
     Args:
+        file: a path, bytes, or an opened file, which stays open.
         draft: what was recognised; its claims are checked. It must not have been converted.
         options: what was given to recognise it.
         task: of the file, where the draft has none.
         unsafe: whether the checkpoint may run code.
+        read: `raw.read`, or what has done it already.
 
     Raises:
         MismatchError: a tensor of the checkpoint is in the file in no way, or another one; a mask does not follow.
         FormatError, BaseFileError: as for `PemnFile`.
     """
     try:
-        whole = raw.read(checkpoint, unsafe=unsafe)
+        whole = read(checkpoint, unsafe=unsafe)
     except raw.CannotReadError as reason:
         return Recheck(left=[f"all ({reason})"])
     checked = _Checked(draft, options, whole)
     found = Recheck()
     checked.cover(found)
     for number, name in enumerate(draft.tasks or [task], 1 if draft.tasks else 0):
-        with PemnFile(file, task=name, base=base, max_bytes=max_bytes) as opened:
+        with opened_file(file, name, base, max_bytes) as opened:
             entries = [entry for entry in draft.entries if entry.task in (0, number)]
             targets = {entry.name: entry for entry in entries}
             for place, entry in enumerate(entries):
@@ -86,11 +91,12 @@ def recheck(
                 expected = checked.expected(entry, targets, found)
                 if expected is None:
                     continue
-                if not _is(expected, opened, entry.name):
+                if not _is(*expected, opened, entry.name):
                     raise MismatchError(
                         f"{quoted(entry.name)} is not what torch.load reads of {quoted(entry.source)}, under its mask"
                     )
                 found.equal += 1
+                found.names.add(entry.name)
     checked.check_together()
     progress(1, 1, "")
     found.left = list(dict.fromkeys(found.left))
@@ -154,8 +160,10 @@ class _Checked:
                 f"{len(lost)} tensors of the checkpoint are not in the file, nor masks of it (first: {quoted(lost[0])})"
             )
 
-    def expected(self, entry: DraftEntry, targets: Mapping[str, DraftEntry], found: Recheck) -> torch.Tensor | None:
-        """The effective weight; None where it cannot be made here."""
+    def expected(
+        self, entry: DraftEntry, targets: Mapping[str, DraftEntry], found: Recheck
+    ) -> tuple[torch.Tensor, NDArray[np.bool_] | None] | None:
+        """Return the weight, and the mask that belongs on it if there is one; None where it cannot be told here."""
         meant: DraftEntry = entry
         if isinstance(entry, TiedTensor):
             meant = targets[entry.target]
@@ -171,12 +179,10 @@ class _Checked:
             found.left.append("values that the recipe of a layer makes (their masks were)")
             return None
         if not isinstance(meant, MaskedWeight):
-            return weight
-        mask = torch.from_numpy(meant.mask.to_bool())
-        self._check_mask(entry, weight, mask, found)
-        kept = _bytes(weight).clone()
-        kept[~mask] = 0
-        return _from_bytes(kept, weight)
+            return weight, None
+        mask = meant.mask.to_bool()
+        self._check_mask(entry, weight, torch.from_numpy(mask), found)
+        return weight, mask
 
     def _check_mask(self, entry: DraftEntry, weight: torch.Tensor, mask: torch.Tensor, found: Recheck) -> None:
         names = getattr(entry, "scores", ())
@@ -274,30 +280,21 @@ def _nonzero(weight: torch.Tensor) -> torch.Tensor:
     return (flat.float() if flat.is_floating_point() and flat.itemsize < 4 else flat) != 0
 
 
-def _bytes(tensor: torch.Tensor) -> torch.Tensor:
-    """The bytes of every element, shape (elements, itemsize)."""
-    whole = tensor.detach().resolve_conj().resolve_neg().contiguous()
-    if not whole.numel():
-        return torch.empty((0, tensor.dtype.itemsize), dtype=torch.uint8)
-    flat = whole.as_strided((whole.numel(),), (1,))  # one element may have any stride
-    return flat.view(torch.uint8).reshape(-1, tensor.dtype.itemsize)
-
-
-def _from_bytes(data: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    if not math.prod(like.shape):
-        return torch.empty(like.shape, dtype=like.dtype)
-    return data.reshape(-1).view(like.dtype).reshape(like.shape)
-
-
-def _is(expected: torch.Tensor, opened: PemnFile, name: str) -> bool:
-    """Return whether a tensor of the file has this type, this shape and these bytes."""
-    if opened.dtype(name) != str(expected.dtype).removeprefix("torch.") or opened.shape(name) != expected.shape:
+def _is(weight: torch.Tensor, mask: NDArray[np.bool_] | None, opened: PemnFile, name: str) -> bool:
+    """Return whether a tensor of the file has this type and shape, and these bytes, zero where a mask says so."""
+    index, decoder = opened.index(name), opened.decoder
+    dtype = str(weight.dtype).removeprefix("torch.")
+    if decoder.dtype(index).name != dtype or decoder.shape(index) != tuple(weight.shape):
         return False
-    data = _bytes(expected).numpy().reshape(-1)
+    data = raw.bytes_of(weight).reshape(-1, weight.dtype.itemsize)
     start = 0
-    for words in opened.decoder.pieces(opened.index(name)):
-        piece = words.view(np.uint8)
-        if not np.array_equal(data[start : start + len(piece)], piece):
+    for words in decoder.pieces(index):
+        piece = words.view(np.uint8).reshape(-1, weight.dtype.itemsize)
+        stop = start + len(piece)
+        expected = data[start:stop]
+        if mask is not None:
+            expected = expected * mask[start:stop, None]
+        if expected.tobytes() != piece.tobytes():
             return False
-        start += len(piece)
+        start = stop
     return start == len(data)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..checkpoints.containers import Holding
 from ..checkpoints.reading.mapped import protect
@@ -19,6 +20,9 @@ from ..errors import UnreadableCheckpointError
 
 # A checkpoint that takes more of the memory that is left is mapped.
 _SHARE = 0.7
+# Of the header of a zip record: where the length of its name is, and the name, of at most 65,535 bytes.
+_NAME_LENGTH, _RECORD_NAME = 26, 30
+_HEAD = _RECORD_NAME + 0xFFFF
 
 
 class CannotReadError(Exception):
@@ -38,7 +42,7 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
         files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
         return {file.relative_to(path).as_posix(): read(file, unsafe=unsafe) for file in files}
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(_HEAD)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -70,7 +74,7 @@ def _read(path: Path, head: bytes, unsafe: bool) -> Any:
         return guarded(load_file(path)) if large else load(path.read_bytes())
     if head.startswith(b"\x93NUMPY"):
         return np.load(path, allow_pickle=False)
-    if head.startswith(b"PK") and _is_npz(path):
+    if head.startswith(b"PK") and _is_npz(path, head):
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     if large:
@@ -117,9 +121,23 @@ def _is_compressed(path: Path) -> bool:
         return any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist())
 
 
-def _is_npz(path: Path) -> bool:
+def _is_npz(path: Path, head: bytes) -> bool:
+    """Return whether all records of an archive are arrays; the first is looked at before the directory is read."""
+    name = head[_RECORD_NAME : _RECORD_NAME + int.from_bytes(head[_NAME_LENGTH : _NAME_LENGTH + 2], "little")]
+    if not name.endswith(b".npy"):
+        return False
     with zipfile.ZipFile(path) as archive:
         return all(name.endswith(".npy") for name in archive.namelist())
+
+
+def bytes_of(tensor: torch.Tensor) -> NDArray[np.uint8]:
+    """Return the bytes of every element in order, shape (elements * itemsize,)."""
+    whole = tensor.detach().resolve_conj().resolve_neg().contiguous()
+    if not whole.numel():
+        return np.empty(0, dtype=np.uint8)
+    flat = whole.as_strided((whole.numel(),), (1,))  # one element may have any stride
+    data: NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return data
 
 
 def leaves(value: object) -> Iterator[tuple[str, torch.Tensor]]:

@@ -25,6 +25,7 @@ from ..dtypes import DType
 from ..errors import PayloadError
 from ..words import Words
 from . import grouped_planes, palette, planes, raw, rotated_planes, xor, zstd
+from .experience import Experience
 
 CODERS: dict[int, ModuleType] = {
     BLOCK_RAW: raw,
@@ -44,13 +45,25 @@ _ORDER = (BLOCK_PALETTE, BLOCK_GROUPED_PLANES, BLOCK_PLANES, BLOCK_ROTATED_PLANE
 AddBase = Callable[[Sequence[int], Words], None]
 
 
-def encode_block(words: Words, dtype: DType) -> tuple[BlockRow, bytes]:
-    """The smallest coding of a block; the lowest id on a tie."""
+def encode_block(words: Words, dtype: DType, experience: Experience | None = None) -> tuple[BlockRow, bytes]:
+    """The smallest coding of a block; the lowest id on a tie.
+
+    Args:
+        experience: with blocks of its kind: says which coders are not tried.
+    """
     coder, payload = BLOCK_RAW, raw.encode(words, dtype, words.nbytes)
-    for other in _ORDER:
+    size = max(1, words.nbytes)
+    hopeless = set() if experience is None else experience.hopeless()
+    sizes: dict[int, int | None] = {}
+    for other in sorted(_ORDER, key=hopeless.__contains__):  # those last, the others as they are
+        if other in hopeless and experience is not None and not experience.is_surprised(len(payload) / size):
+            break
         candidate = CODERS[other].encode(words, dtype, len(payload))
+        sizes[other] = None if candidate is None else len(candidate)
         if candidate is not None and (len(candidate), other) < (len(payload), coder):
             coder, payload = other, candidate
+    if experience is not None:
+        experience.note(sizes, len(payload), len(payload) / size)
     return BlockRow(dtype, coder, len(payload)), payload
 
 

@@ -22,6 +22,22 @@ _SHORT = 24
 # 256 × log2(i / 256) for i = 256 … 511, from integers alone, so that every machine writes the same bytes.
 _LOGARITHMS = np.array([(i**256).bit_length() - 1 - 8 * 256 for i in range(256, 512)], dtype=np.int64)
 
+# The same for every frequency: bits of a byte times 256, about.
+_fractions, _exponents = np.frexp(np.arange(rans.TOTAL + 1))  # exact
+_COSTS = np.zeros(rans.TOTAL + 1, dtype=np.int64)
+_COSTS[1:] = (17 - _exponents[1:].astype(np.int64)) * 256 - _LOGARITHMS[(_fractions[1:] * 512).astype(np.int64) - 256]
+
+# Of the bins of all tables, one after the other: how many each has, where they begin, and which bytes they stand for.
+_WIDTHS = np.array([1 << b for b in _BITS], dtype=np.int64)
+_BINS = 256 // _WIDTHS
+_BEGINS = np.cumsum(_BINS) - _BINS
+_NUMBERS = np.arange(_BINS.sum())
+_FIRST = (_NUMBERS - np.repeat(_BEGINS, _BINS)) * np.repeat(_WIDTHS, _BINS)
+_LAST = _FIRST + np.repeat(_WIDTHS, _BINS) - 1
+_BIN_OF = _BEGINS[:, None] + np.arange(256) // _WIDTHS[:, None]
+_LIMITS = np.array(_GREATEST, dtype=np.int64)[:, None]
+_ROWS, _COLUMNS = np.ogrid[: len(_GREATEST), : len(_BITS)]
+
 
 def model(b: int, first: int, weights: list[int]) -> Model:
     """The frequencies of a table."""
@@ -41,9 +57,7 @@ def encode(content: Bytes) -> bytes:
     plain = bytes([RAW]) + content.tobytes()
     if len(content) < _SHORT:
         return plain
-    histogram = np.bincount(content, minlength=256)
-    tables = [_table(histogram, b, greatest) for b in _BITS for greatest in _GREATEST]
-    size, front, chosen = min(tables, key=lambda table: table[:2])
+    size, front, chosen = _best_table(np.bincount(content, minlength=256))
     lanes = rans.lanes_for(len(content), size)
     if size // 8 + len(front) + 4 * lanes >= len(plain):
         return plain
@@ -51,23 +65,38 @@ def encode(content: Bytes) -> bytes:
     return min(plain, bytes([RANS]) + front + varint(len(coded)) + coded, key=len)
 
 
-def _table(histogram: NDArray[np.int64], b: int, greatest: int) -> tuple[int, bytes, Model]:
-    """Bits with the table, the table, and what follows from it."""
-    bins = histogram.reshape(-1, 1 << b).sum(axis=1)
-    used = np.flatnonzero(bins)
-    first, counts = int(used[0]), bins[used[0] : used[-1] + 1]
-    most = int(counts.max())
-    weights = np.where(counts > 0, np.maximum(1, (2 * counts * greatest + most) // (2 * most)), 0).tolist()
-    front = bytes([b, first, len(weights) - 1]) + varints(weights)
-    made = model(b, first, weights)
-    return _cost(histogram, made) + 8 * len(front), front, made
+def _best_table(histogram: NDArray[np.int64]) -> tuple[int, bytes, Model]:
+    """Bits with the table, the table, and its frequencies: of the smallest table, or the first in order of their bytes.
 
+    All tables are made at once, in arrays of shape (greatest weights, bits, bins or bytes): a block of small groups has
+    twenty strings, and each 25 tables.
+    """
+    ends = np.cumsum(histogram)
+    bins = ends[_LAST] - ends[_FIRST] + histogram[_FIRST]
+    most = np.repeat(np.maximum.reduceat(bins, _BEGINS), _BINS)
+    weights = np.where(bins > 0, np.maximum(1, (2 * bins * _LIMITS + most) // (2 * most)), 0)
+    totals = np.add.reduceat(weights, _BEGINS, axis=1)
+    each = weights * _SPREAD // np.repeat(totals * _WIDTHS, _BINS, axis=1)
+    frequencies = 1 + each[:, _BIN_OF]
+    greatest = np.repeat(np.maximum.reduceat(weights, _BEGINS, axis=1), _BINS, axis=1)
+    chosen = np.minimum.reduceat(np.where(weights == greatest, _NUMBERS, len(_NUMBERS)), _BEGINS, axis=1)
+    lacking = rans.TOTAL - frequencies.sum(axis=2)
+    frequencies[_ROWS, _COLUMNS, _FIRST[chosen]] += lacking
+    costs = _COSTS[frequencies] @ histogram >> 8
+    used = np.flatnonzero(histogram)
+    shifts = np.array(_BITS)
+    first, last = int(used[0]) >> shifts, int(used[-1]) >> shifts
+    long = np.add.reduceat(weights >= 1 << 7, _BEGINS, axis=1, dtype=np.int64)
+    sizes = costs + 8 * (4 + last - first + long)  # no weight takes three bytes
 
-def _cost(histogram: NDArray[np.int64], made: Model) -> int:
-    """Bits that bytes of this histogram take, about."""
-    fraction, exponent = np.frexp(made.frequencies)  # exact
-    costs = (17 - exponent.astype(np.int64)) * 256 - _LOGARITHMS[(fraction * 512).astype(np.int64) - 256]
-    return int((histogram * costs).sum()) >> 8
+    def front(limit: int, place: int) -> bytes:
+        own = weights[limit, _BEGINS[place] + first[place] : _BEGINS[place] + last[place] + 1].tolist()
+        return bytes([_BITS[place], first[place], len(own) - 1]) + varints(own)
+
+    size = int(sizes.min())
+    ways = [(front(limit, place), limit, place) for limit, place in np.argwhere(sizes == size).tolist()]
+    smallest, limit, place = min(ways)
+    return size, smallest, Model(frequencies[limit, place])
 
 
 def decode(cursor: Cursor, count: int, what: str) -> Bytes:

@@ -81,9 +81,11 @@ def _masked(tensor: PlainTensor) -> MaskedWeight | None:
         flags: NDArray[np.bool_] = (piece << one if _has_negative_zero(tensor.dtype) else piece) != 0
         return flags
 
-    mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
-    if 1 - mask.density < MIN_ZEROS:
+    starts = range(0, len(values), bits.PIECE)
+    kept = sum(int(np.count_nonzero(nonzero(slice(start, start + bits.PIECE)))) for start in starts)
+    if 1 - kept / len(values) < MIN_ZEROS:
         return None
+    mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
     return MaskedWeight(
         tensor.name, tensor.dtype, tensor.shape, values, mask, known=mask, memory=tensor.memory, source=tensor.source
     )

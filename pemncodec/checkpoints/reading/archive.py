@@ -50,6 +50,7 @@ class Archive:
         if any(r.flag_bits & _ENCRYPTED for r in self._records.values()):
             raise UnreadableCheckpointError("is an encrypted archive: decrypt it first")
         self._content = content(file, size)
+        self._bytes: memoryview = self._content.numpy().data
         self._read: dict[str, torch.Tensor] = {}
 
     def __iter__(self) -> Iterator[str]:
@@ -87,21 +88,21 @@ class Archive:
             self.read(name)
 
     def _stored(self, record: zipfile.ZipInfo) -> torch.Tensor:
-        header = self._content[record.header_offset : record.header_offset + _LOCAL_HEADER].numpy().tobytes()
+        header = bytes(self._bytes[record.header_offset : record.header_offset + _LOCAL_HEADER])
         if len(header) < _LOCAL_HEADER or header[:4] != _LOCAL_SIGNATURE:
             raise self._damaged(record)
         name_length, extra_length = int.from_bytes(header[26:28], "little"), int.from_bytes(header[28:30], "little")
         begin = record.header_offset + _LOCAL_HEADER
-        name = self._content[begin : begin + name_length].numpy().tobytes()
+        name = bytes(self._bytes[begin : begin + name_length])
         if name.decode("utf-8" if record.flag_bits & _UTF8 else "cp437", "replace") != record.orig_filename:
             raise self._damaged(record)
         start = begin + name_length + extra_length
-        data = self._content[start : start + record.file_size]
-        if len(data) < record.file_size or record.compress_size != record.file_size:
+        stop = start + record.file_size
+        if stop > len(self._bytes) or record.compress_size != record.file_size:
             raise self._damaged(record)
-        if self._checksums and _crc(data) != record.CRC:
+        if self._checksums and _crc(self._bytes[start:stop]) != record.CRC:
             raise self._damaged(record)
-        return data
+        return self._content[start:stop]
 
     def _inflated(self, record: zipfile.ZipInfo) -> torch.Tensor:
         data = torch.empty(record.file_size, dtype=torch.uint8)
@@ -129,9 +130,8 @@ class Archive:
         )
 
 
-def _crc(data: torch.Tensor) -> int:
+def _crc(data: memoryview) -> int:
     found = 0
-    array = data.numpy()
-    for start in range(0, len(array), _PIECE):
-        found = zlib.crc32(array[start : start + _PIECE].data, found)
+    for start in range(0, len(data), _PIECE):
+        found = zlib.crc32(data[start : start + _PIECE], found)
     return found

@@ -116,8 +116,11 @@ def with_sign_of(words: Words, factor: float) -> Words:
 
 def worth_of(words: Words) -> float:
     """How many bits it is worth that two elements are equal, by how often two of these are."""
-    counts = np.unique(words, return_counts=True)[1].astype(np.float64)
     pairs = len(words) * (len(words) - 1) / 2
+    ordered = np.sort(words)
+    if not np.equal(ordered[1:], ordered[:-1]).any():
+        return min(_MOST_BITS, math.log2(pairs + 1))
+    counts = np.unique(ordered, return_counts=True)[1].astype(np.float64)
     return min(_MOST_BITS, math.log2((pairs + 1) / (float((counts * (counts - 1)).sum()) / 2 + 1)))
 
 
@@ -125,6 +128,8 @@ def first(elements: Iterator[tuple[Places, Words]], most: int, like: Words) -> t
     """At most so many elements."""
     places, words, found = [np.empty(0, dtype=np.int64)], [like[:0]], 0
     for some_places, some_words in elements:
+        if not found and len(some_places) >= most:
+            return some_places[:most], some_words[:most]
         places.append(some_places[: most - found])
         words.append(some_words[: most - found])
         found += len(places[-1])
