@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 import pemncodec
-from pemncodec.network import Layer, MaskedNetwork, TileFill
+from pemncodec.network.model import Layer, MaskedNetwork, TileFill
 
 Array = NDArray[np.int64]
 CACHE = Path(__file__).parent / "cache"

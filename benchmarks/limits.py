@@ -30,12 +30,12 @@ import torch
 from memory import reset_peak, status
 
 import pemncodec
-import pemncodec.compare
-import pemncodec.original
-import pemncodec.unpacking
+import pemncodec.loading.compare
+import pemncodec.loading.original
+import pemncodec.loading.unpack
 from pemncodec.cli import inspect, unpack, verify  # noqa: F401
 from pemncodec.cli.main import cli
-from pemncodec.verification import verify_file
+from pemncodec.loading.verify import verify_file
 
 FORK = get_context("fork")
 MOST = 8 << 30  # bytes that a run may have: what takes more shall not bring down the machine

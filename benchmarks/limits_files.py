@@ -14,10 +14,12 @@ from pathlib import Path
 
 import zstandard
 
+from pemncodec.common.dtypes import BY_NAME, FLOAT32
 from pemncodec.container import frames
 from pemncodec.container.cursor import varint
-from pemncodec.container.generators import GeneratorRow, PytorchRow
-from pemncodec.container.manifest import (
+from pemncodec.container.manifest.generated import GeneratorRow, PytorchRow
+from pemncodec.container.manifest.patches import Patches
+from pemncodec.container.manifest.rows import (
     BASE_KEY,
     AliasRow,
     BlockRow,
@@ -29,9 +31,7 @@ from pemncodec.container.manifest import (
     TiledRow,
     ValuesRow,
 )
-from pemncodec.container.patches import Patches
-from pemncodec.container.tables import write_manifest
-from pemncodec.dtypes import BY_NAME, FLOAT32
+from pemncodec.container.manifest.tables import write_manifest
 
 F8, U8 = BY_NAME["float8_e5m2"], BY_NAME["uint8"]
 Make = Callable[[], bytes]
@@ -184,7 +184,7 @@ def empty_rows() -> bytes:
 def many_prototypes() -> bytes:
     """Thirty thousand prototypes of one seed of PyTorch, from draw 79,000 on."""
     row = PytorchRow(3, 1, 1, 5, 79_000, 0x3F800000, 0, Patches(), 0)
-    from pemncodec.generated import generator_of
+    from pemncodec.coding.prototypes import generator_of
 
     row = replace(row, digest=generator_of(row).digest())
     rows = 30_000
@@ -199,7 +199,7 @@ def many_seeds() -> bytes:
     for turn in range(4):
         rows += [PytorchRow(3, 16, 2, seed, 997 * turn, 0x3F800000, 0, Patches(), 0) for seed in range(4096)]
     layers = tuple(TiledRow(f"w{n}", 0, (16,), 0, n, 0, 0, None, None, 0) for n in range(len(rows)))
-    from pemncodec.generated import generator_of
+    from pemncodec.coding.prototypes import generator_of
 
     rows = [replace(row, digest=generator_of(row).digest()) for row in rows]
     return built(Manifest(masks=(constant(16),), prototypes=tuple(rows), entries=layers))

@@ -27,9 +27,9 @@ import torch
 from memory import reset_peak, status
 
 import pemncodec
-from pemncodec import kernels
-from pemncodec.checkpoints.mask_rules import edge_popup
-from pemncodec.jobs import available_threads
+from pemncodec.checkpoints.masks.rules import edge_popup
+from pemncodec.common import kernels
+from pemncodec.loading.threads import available_threads
 
 KEEPS = (0.5, 0.3)
 BASELINE = "torch.load"

@@ -27,11 +27,11 @@ import torch
 from memory import reset_peak, status
 
 import pemncodec
-from pemncodec.checkpoints import draft_of
-from pemncodec.compare import compare
-from pemncodec.options import PackOptions
-from pemncodec.output import whole_file
-from pemncodec.packing import pack_draft
+from pemncodec.checkpoints.options import PackOptions
+from pemncodec.checkpoints.recognise import draft_of
+from pemncodec.common.files import whole_file
+from pemncodec.loading.compare import compare
+from pemncodec.packing.pack import pack_draft
 
 SIZES = (10**4, 10**5, 3 * 10**5, 10**6, 3 * 10**6, 10**7, 3 * 10**7, 10**8, 3 * 10**8, 10**9)
 STEPS = ("pack", "load", "unpack")

@@ -20,7 +20,7 @@ import torch
 import zstandard
 
 import pemncodec
-from pemncodec.report import PackReport
+from pemncodec.packing.report import PackReport
 
 WIDTH, DEPTH = 256, 6
 STRATEGIES = ("full", "one-layer", "max-layer", "random-vector 1e-2", "random-vector 1e-3")

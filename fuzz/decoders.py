@@ -20,10 +20,10 @@ from contextlib import contextmanager
 
 import decoder as second
 
-from pemncodec import kernels
+from pemncodec.common import kernels
 from pemncodec.errors import BaseFileError, FormatError
-from pemncodec.reader import PemnFile
-from pemncodec.verification import verify_file
+from pemncodec.loading.file import PemnFile
+from pemncodec.loading.verify import verify_file
 
 from .harness import ACCEPTED, Wrong
 

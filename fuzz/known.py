@@ -1,8 +1,8 @@
 """`python -m fuzz.known`: write the corpus of faults that were found, each made again from what it is.
 
 A file's name says its target and what was wrong with it. Every one of them must be refused by an error of the package,
-or read right; `tests/test_fuzz.py` checks that. A new fault gets a line here and a file, or, where nobody can say it in
-a few words, the file that the campaign saved.
+or read right; `tests/conformance/test_fuzz.py` checks that. A new fault gets a line here and a file, or, where nobody
+can say it in a few words, the file that the campaign saved.
 """
 
 from __future__ import annotations

@@ -17,10 +17,15 @@ from .errors import *  # noqa: F403  (a new error needs its class and its name i
 __version__ = "0.6.0"
 
 if TYPE_CHECKING:
-    from .api import load, load_file, load_model, load_network
-    from .checkpoints.loading import load_checkpoint
-    from .mask import Mask
-    from .network import (
+    from .checkpoints.reading.load import load_checkpoint
+    from .generators.philox.generator import Generator
+    from .loading.file import PemnFile
+    from .loading.file import PemnFile as open  # noqa: N813
+    from .loading.load import load, load_file, load_model, load_network
+    from .loading.original import load_original, unpack_original
+    from .loading.unpack import unpack_file
+    from .network.mask import Mask
+    from .network.model import (
         Alias,
         GeneratedPrototype,
         KeptFill,
@@ -30,41 +35,36 @@ if TYPE_CHECKING:
         Tensor,
         TileFill,
     )
-    from .original import load_original, unpack_original
-    from .packing import PackArguments, pack, save, save_file, save_tasks
-    from .prototypes.generator import Generator
-    from .reader import PemnFile
-    from .reader import PemnFile as open  # noqa: N813
-    from .report import PackReport
-    from .unpacking import unpack_file
+    from .packing.pack import PackArguments, pack, save, save_file, save_tasks
+    from .packing.report import PackReport
 
 _HOMES = {
-    "load": "api",
-    "load_file": "api",
-    "load_model": "api",
-    "load_network": "api",
-    "pack": "packing",
-    "save": "packing",
-    "save_file": "packing",
-    "save_tasks": "packing",
-    "PackArguments": "packing",
-    "load_original": "original",
-    "unpack_original": "original",
-    "load_checkpoint": "checkpoints.loading",
-    "Mask": "mask",
-    "MaskedNetwork": "network",
-    "Alias": "network",
-    "GeneratedPrototype": "network",
-    "KeptFill": "network",
-    "Layer": "network",
-    "StoredPrototype": "network",
-    "Tensor": "network",
-    "TileFill": "network",
-    "Generator": "prototypes.generator",
-    "PemnFile": "reader",
-    "open": "reader",
-    "PackReport": "report",
-    "unpack_file": "unpacking",
+    "load": "loading.load",
+    "load_file": "loading.load",
+    "load_model": "loading.load",
+    "load_network": "loading.load",
+    "pack": "packing.pack",
+    "save": "packing.pack",
+    "save_file": "packing.pack",
+    "save_tasks": "packing.pack",
+    "PackArguments": "packing.pack",
+    "load_original": "loading.original",
+    "unpack_original": "loading.original",
+    "load_checkpoint": "checkpoints.reading.load",
+    "Mask": "network.mask",
+    "MaskedNetwork": "network.model",
+    "Alias": "network.model",
+    "GeneratedPrototype": "network.model",
+    "KeptFill": "network.model",
+    "Layer": "network.model",
+    "StoredPrototype": "network.model",
+    "Tensor": "network.model",
+    "TileFill": "network.model",
+    "Generator": "generators.philox.generator",
+    "PemnFile": "loading.file",
+    "open": "loading.file",
+    "PackReport": "packing.report",
+    "unpack_file": "loading.unpack",
 }
 
 __all__ = [

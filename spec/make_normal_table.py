@@ -13,7 +13,7 @@ from pathlib import Path
 import mpmath
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = (ROOT / "spec" / "normal-table.txt", ROOT / "pemncodec" / "prototypes" / "normal-table.txt")
+TARGETS = (ROOT / "spec" / "normal-table.txt", ROOT / "pemncodec" / "generators" / "philox" / "normal-table.txt")
 
 
 def quantile(j: int) -> int:

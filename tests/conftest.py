@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from pemncodec import decode_sections, kernels, masks, tensors
+from pemncodec.coding import sections as decode_sections
+from pemncodec.coding.blocks import coders as tensors
+from pemncodec.coding.masks import coders as masks
+from pemncodec.common import kernels
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])

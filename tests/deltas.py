@@ -11,15 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pemncodec.container.manifest import BASE_KEY, BlockRow, KeptRow, Manifest, MaskRow, TensorRow
-from pemncodec.container.sections import Sections, write_container
-from pemncodec.decode import Decoder
-from pemncodec.dtypes import FLOAT32, DType
-from pemncodec.mask import Mask
-from pemncodec.network import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Prototype, Tensor
-from pemncodec.network import TileFill as Tile
-from pemncodec.opening import open_container
-from pemncodec.prototypes.generator import Generator
+from pemncodec.coding.decoder import Decoder
+from pemncodec.common.dtypes import FLOAT32, DType
+from pemncodec.container.manifest.rows import BASE_KEY, BlockRow, KeptRow, Manifest, MaskRow, TensorRow
+from pemncodec.container.opening import open_container
+from pemncodec.container.writer import Sections, write_container
+from pemncodec.generators.philox.generator import Generator
+from pemncodec.network.mask import Mask
+from pemncodec.network.model import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Prototype, Tensor
+from pemncodec.network.model import TileFill as Tile
 
 from .networks import Array, assemble, u
 

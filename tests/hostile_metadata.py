@@ -25,17 +25,20 @@ import numpy as np
 import torch
 
 import pemncodec
-from pemncodec import errors, metadata, original, packing
-from pemncodec.checkpoints import FAMILIES, draft_of
-from pemncodec.checkpoints.saving import save_original
-from pemncodec.cli.reading import always_said, as_said
-from pemncodec.compare import compare
-from pemncodec.dtypes import BY_NAME, FLOAT32
-from pemncodec.inference import convert_again
-from pemncodec.mask import Mask
-from pemncodec.network import Alias, GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Tensor, TileFill
-from pemncodec.options import PackOptions
-from pemncodec.prototypes.generator import Generator
+from pemncodec import errors
+from pemncodec.checkpoints import metadata
+from pemncodec.checkpoints.options import PackOptions
+from pemncodec.checkpoints.recognise import FAMILIES, draft_of
+from pemncodec.checkpoints.writing.saving import save_original
+from pemncodec.cli.checkpoint_options import always_said, as_said
+from pemncodec.common.dtypes import BY_NAME, FLOAT32
+from pemncodec.generators.philox.generator import Generator
+from pemncodec.loading import original
+from pemncodec.loading.compare import compare
+from pemncodec.network.mask import Mask
+from pemncodec.network.model import Alias, GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Tensor, TileFill
+from pemncodec.packing import pack as packing
+from pemncodec.packing.lossy.convert import convert_again
 
 from .networks import MASKABLE, finite, random_mask, stored, words
 

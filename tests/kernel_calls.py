@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pemncodec.prototypes import pytorch_numbers
+from pemncodec.generators.pytorch import arithmetic as pytorch_numbers
 
 from . import plain_rans
 

@@ -160,7 +160,7 @@ def play(compiled: Any, rng: np.random.Generator) -> Counter[str]:
 
 def main() -> None:
     """Play for some seconds, each round from a seed of its own, and say how often what was called."""
-    from pemncodec import kernels
+    from pemncodec.common import kernels
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60)

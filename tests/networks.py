@@ -16,9 +16,11 @@ import zstandard
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pemncodec.dtypes import BY_ID, BY_NAME, FLOAT32, DType
-from pemncodec.mask import Mask
-from pemncodec.network import (
+from pemncodec.common.dtypes import BY_ID, BY_NAME, FLOAT32, DType
+from pemncodec.generators.philox.generator import Generator
+from pemncodec.loading.file import PemnFile
+from pemncodec.network.mask import Mask
+from pemncodec.network.model import (
     Alias,
     GeneratedPrototype,
     KeptFill,
@@ -29,8 +31,6 @@ from pemncodec.network import (
     Tensor,
     TileFill,
 )
-from pemncodec.prototypes.generator import Generator
-from pemncodec.reader import PemnFile
 
 if TYPE_CHECKING:
     from decoder import Network

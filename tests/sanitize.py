@@ -20,7 +20,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "sanitize"
-TESTS = ["test_kernels", "test_kernels_hostile", "test_rans", "test_fill", "test_vectors", "test_damage"]
+TESTS = [
+    "common/test_kernels",
+    "common/test_kernels_hostile",
+    "coding/test_rans",
+    "network/test_fill",
+    "conformance/test_vectors",
+    "conformance/test_damage",
+]
 COMPILED = "not numpy and not second_decoder"  # what runs without the loops has nothing to show here
 COPIED = ["pemncodec", "tests", "spec", "benchmarks", "pyproject.toml"]
 
@@ -57,7 +64,7 @@ print(getattr(library, sys.argv[2])(ctypes.c_void_p(content.ctypes.data)))
 # Eight bytes of a buffer are made forbidden, and the loops read them.
 READ_FORBIDDEN = """
 import ctypes, numpy
-from pemncodec import kernels
+from pemncodec.common import kernels
 print(kernels.compiled.__file__, flush=True)
 kept = numpy.ones(64, numpy.uint8)
 ctypes.CDLL(None).__asan_poison_memory_region(ctypes.c_void_p(kept.ctypes.data + 40), ctypes.c_size_t(8))
@@ -141,10 +148,10 @@ def build(compiler: list[str]) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.so", "__pycache__", "cache"))
         else:
             shutil.copy(source, target)
-    library = BUILD / "pemncodec" / f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
+    library = BUILD / "pemncodec" / "common" / f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = f"-I{sysconfig.get_paths()['include']}"
     command = [*compiler, *FLAGS, *FLOATS, *_shared_runtime(compiler), include]
-    command += [str(BUILD / "pemncodec" / "_kernels.c"), "-o", str(library), "-lm"]
+    command += [str(BUILD / "pemncodec" / "common" / "_kernels.c"), "-o", str(library), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SanitizeError(f"{compiler[0]} does not compile _kernels.c: {done.stderr.strip().splitlines()[-1]}")

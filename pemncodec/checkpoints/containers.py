@@ -17,7 +17,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from ..errors import OutputError, UnknownLayoutError, UnsupportedTensorError
-from ..quoting import quoted
+from ..errors.quoting import quoted
 from .reading.objects import Refused
 
 Key = str | int

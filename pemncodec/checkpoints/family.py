@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import torch
 
-from .. import torch_tensors
-from ..draft import Draft
-from ..dtypes import BY_NAME
+from ..common import torch_tensors
+from ..common.dtypes import BY_NAME
 from ..errors import OutputError, UnknownLayoutError
-from ..options import Keep, PackOptions
-from ..quoting import quoted
-from ..recipe import Recipe
+from ..errors.quoting import quoted
+from ..nn.recipe import Recipe
+from .draft import Draft
+from .options import Keep, PackOptions
 from .state import State, unwrap
 
 

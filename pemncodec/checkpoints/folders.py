@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..common.plain_names import plain_path
 from ..errors import MetadataError, OutputError, UnreadableCheckpointError
-from ..plain_names import plain_path
-from ..quoting import quoted
+from ..errors.quoting import quoted
 from .npy import load_array
 
 Content = Mapping[str, Any] | np.ndarray[Any, Any] | None

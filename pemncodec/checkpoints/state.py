@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from .. import torch_tensors
-from ..draft import PlainTensor
+from ..common import torch_tensors
 from ..errors import UnknownLayoutError
-from ..quoting import quoted
+from ..errors.quoting import quoted
 from .containers import Flat, Holding, Key, flatten
+from .draft import PlainTensor
+from .names import PREFIXES
 
 # Where training scripts put the state_dict beside epoch, optimizer and the like.
 WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -21,8 +22,6 @@ WRAPPERS = ("state_dict", "model_state_dict", "model")
 MASKS = ("mask_dict", "masks_dict", "masks", "mask")
 # Where they put the masks of several tasks.
 TASK_MASKS = ("per_task_masks", "previous_masks")
-# What DataParallel and torch.compile put before every name.
-PREFIXES = ("module.", "_orig_mod.")
 # The checkpoint itself, for `key`.
 WHOLE = "."
 # A counter that torch.optim.swa_utils.AveragedModel has beside its `module`.
@@ -87,17 +86,6 @@ class State:
         """The entries of `Draft.original` about containers."""
         flat = self.flat
         return {"under": self.under, "groups": flat.groups, "integers": flat.integers, "arrays": flat.arrays}
-
-
-def common_prefix(names: Sequence[str]) -> str:
-    """The prefix that DataParallel and torch.compile put before all of these names, in whatever order and number."""
-    removed = ""
-    while names:
-        more = next((prefix for prefix in PREFIXES if all(name.startswith(removed + prefix) for name in names)), None)
-        if more is None:
-            break
-        removed += more
-    return removed
 
 
 def memory_of(tensor: torch.Tensor) -> Hashable:

@@ -10,8 +10,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from ..draft import DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
-from ..words import Words
+from ..common.words import Words
+from .draft import DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
 
 
 def tied(entries: Sequence[DraftEntry]) -> list[DraftEntry]:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import click
 
+from ..common.dtypes import float32_of
 from ..container import accounting
-from ..container.container import Container
-from ..container.generators import DISTRIBUTIONS, GeneratorRow, PytorchRow
 from ..container.header import MAJOR
-from ..container.manifest import (
+from ..container.manifest.generated import DISTRIBUTIONS, GeneratorRow, PytorchRow
+from ..container.manifest.rows import (
     BASE_KEY,
     BLOCK_CODER_NAMES,
     MASK_CODER_NAMES,
@@ -26,9 +26,9 @@ from ..container.manifest import (
     TiledRow,
     numel,
 )
-from ..dtypes import float32_of
-from ..opening import open_container
-from ..quoting import NAME, shortened
+from ..container.opening import open_container
+from ..container.reader import Container
+from ..errors.quoting import NAME, shortened
 from . import show
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import click
 
 from .. import __version__
 from ..errors import PemnError
-from ..quoting import LINE, one_line
+from ..errors.quoting import LINE, one_line
 from . import show
 
 COMMANDS = ("pack", "unpack", "inspect", "verify")

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..checkpoints.options import TENSOR_DTYPES
 from ..errors import CheckpointError, NetworkError
-from ..options import DEFAULT_TRIED, TENSOR_DTYPES, InferenceOptions, Seeding
-from ..quoting import quoted
-from ..report import PackReport
-from . import common, reading, show
-from .target import refuse_pipe, refuse_shard, same_file, shard, size_of, target
+from ..errors.quoting import quoted
+from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
+from ..packing.report import PackReport
+from . import checkpoint_options, file_options, show
+from .output_path import refuse_pipe, refuse_shard, same_file, shard, size_of, target
 
 if TYPE_CHECKING:
-    from ..compare import Comparison
-    from ..draft import Draft
-    from ..recheck.compare import Recheck
+    from ..checkpoints.draft import Draft
+    from ..loading.compare import Comparison
+    from ..loading.recheck.compare import Recheck
 
 
 # Lines of what was found, and characters of a note, that are printed without --verbose.
@@ -68,8 +69,8 @@ class _Pack(click.Command):
     metavar="[N]",
     help=f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
 )
-@common.base
-@reading.options
+@file_options.base
+@checkpoint_options.options
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' and '_orig_mod.', which every name must have.")
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
 @click.option(
@@ -88,9 +89,9 @@ class _Pack(click.Command):
     type=click.Choice(TENSOR_DTYPES),
     help="Lossy: round float32 and float64 tensors without a mask.",
 )
-@common.max_bytes
-@common.force
-@common.quiet
+@file_options.max_bytes
+@file_options.force
+@file_options.quiet
 @click.option(
     "-v", "--verbose", is_flag=True, help="Say why the checkpoint was taken for what it is, and all that was found."
 )
@@ -115,7 +116,7 @@ def pack(
 ) -> None:
     """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written."""
     # What is wrong with the command itself is said before torch is imported.
-    how = reading.read(**arguments)
+    how = checkpoint_options.read(**arguments)
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps requires --fold-batchnorm")
@@ -129,19 +130,19 @@ def pack(
         refuse_shard(source, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
-    from ..base import refuse_base
-    from ..recheck.aside import Aside
+    from ..coding.delta.base_files import refuse_base
+    from ..loading.recheck.aside import Aside
 
     refuse_base(path, base)
     with Aside([] if how.unsafe or conversions.lossy else sources.values()) as second:
-        from ..checkpoints import draft_of
         from ..checkpoints.reading.mapped import Watch
-        from ..compare import compare
-        from ..inference import convert
-        from ..output import whole_file
-        from ..packing import draft_of_tasks, pack_draft
-        from ..reader import PemnFile
-        from ..recheck.compare import recheck
+        from ..checkpoints.recognise import draft_of
+        from ..common.files import whole_file
+        from ..loading.compare import compare
+        from ..loading.file import PemnFile
+        from ..loading.recheck.compare import recheck
+        from ..packing.lossy.convert import convert
+        from ..packing.pack import draft_of_tasks, pack_draft
 
         watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
         options = how.loaded(max_bytes)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 import click
 
+from ..common.progress import Progress, silent
 from ..container.accounting import Sizes
-from ..progress import Progress, silent
-from ..quoting import printable
+from ..errors.quoting import printable
 
 _BAR = 24
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from . import common, show
-from .target import size_of, target
+from . import file_options, show
+from .output_path import size_of, target
 
 
 @click.command()
@@ -29,10 +29,10 @@ from .target import size_of, target
 )
 @click.option("--task", help="Which task, where the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
-@common.base
-@common.max_bytes
-@common.force
-@common.quiet
+@file_options.base
+@file_options.max_bytes
+@file_options.force
+@file_options.quiet
 def unpack(
     file: Path,
     output: Path | None,
@@ -53,9 +53,9 @@ def unpack(
         return
     path = target(output, output_option, file, ".pt", force, base=base)
 
-    from ..api import load_file
-    from ..checkpoints.saving import save_state_dict
-    from ..unpacking import unpack_file
+    from ..checkpoints.writing.saving import save_state_dict
+    from ..loading.load import load_file
+    from ..loading.unpack import unpack_file
 
     with show.progress_bar("unpacking", quiet) as progress:
         if layout == "dense":
@@ -97,7 +97,7 @@ def _unpack_original(
     force: bool,
     quiet: bool,
 ) -> None:
-    from ..original import is_folder, unpack_original
+    from ..loading.original import is_folder, unpack_original
 
     path = target(output, output_option, file, ".original" if is_folder(file) else ".pt", force, base=base)
     count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)

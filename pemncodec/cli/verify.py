@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from ..errors import CheckpointError, MaskRuleError, MismatchError
-from . import common, reading, show
-from .target import refuse_pipe
+from . import checkpoint_options, file_options, show
+from .output_path import refuse_pipe
 
 
 @click.command()
@@ -21,10 +21,10 @@ from .target import refuse_pipe
     help="Also compare every tensor with this checkpoint, bit for bit.",
 )
 @click.option("--task", help="For --against: which task, where the file holds several.")
-@common.base
-@common.max_bytes
-@common.quiet
-@reading.options
+@file_options.base
+@file_options.max_bytes
+@file_options.quiet
+@checkpoint_options.options
 def verify(
     file: Path,
     against: Path | None,
@@ -35,14 +35,14 @@ def verify(
     **arguments: Any,
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
-    how = reading.read(**arguments)
+    how = checkpoint_options.read(**arguments)
     for source in (against, how.masks, how.backbone):
         if source is not None:
             refuse_pipe(source)
     if against is None and (how.given or task is not None):
         raise click.UsageError("--keep, --task, --key and the like say how to compare: give --against, too")
 
-    from ..verification import verify_file
+    from ..loading.verify import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
         number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
@@ -56,30 +56,30 @@ def verify(
 def _compare(
     file: Path,
     against: Path,
-    how: reading.Reading,
+    how: checkpoint_options.Reading,
     task: str | None,
     base: tuple[Path, ...],
     max_bytes: int,
     quiet: bool,
 ) -> list[str]:
-    from ..checkpoints import draft_of
-    from ..compare import compare
-    from ..inference import convert_again
-    from ..metadata import read
-    from ..opening import naming
-    from ..reader import metadata_of
-    from ..recheck.compare import recheck
+    from ..checkpoints.metadata import read
+    from ..checkpoints.recognise import draft_of
+    from ..container.opening import naming
+    from ..loading.compare import compare
+    from ..loading.file import metadata_of
+    from ..loading.recheck.compare import recheck
+    from ..packing.lossy.convert import convert_again
 
     source = how.load(against, max_bytes)
     metadata = metadata_of(file)
     with naming(file):
         said = read(metadata).for_task(task)
-    options = reading.always_said(how.loaded(max_bytes), said)
+    options = checkpoint_options.always_said(how.loaded(max_bytes), said)
     try:
         try:
             draft = draft_of(source, options)
         except MaskRuleError:  # what FILE was packed with counts where the checkpoint needs it and nothing is given
-            draft = draft_of(source, reading.as_said(options, said))
+            draft = draft_of(source, checkpoint_options.as_said(options, said))
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .manifest import AliasRow, KeptRow, Manifest, TensorRow, ValuesRow, numel
+from .manifest.rows import AliasRow, KeptRow, Manifest, TensorRow, ValuesRow, numel
 
 
 @dataclass(frozen=True)

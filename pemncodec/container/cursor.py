@@ -7,9 +7,9 @@ import sys
 from array import array
 from collections.abc import Sequence
 
-from ..allowance import Allowance
+from ..common.allowance import Allowance
 from ..errors import FormatError, ManifestError
-from ..quoting import quoted
+from ..errors.quoting import quoted
 
 MAX_VARINT_BYTES = 9
 _LONGER = re.compile(rb"[\x80-\xff]")  # the first byte of an integer of several

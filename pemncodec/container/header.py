@@ -15,8 +15,8 @@ from ..errors import (
     TruncatedError,
     VersionError,
 )
-from ..quoting import quoted
-from ..sniff import accident
+from ..errors.quoting import quoted
+from .accidents import accident
 
 MAGIC = b"\x89PEMN\r\n\x1a"
 MAJOR = 1

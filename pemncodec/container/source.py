@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from io import BytesIO
 from typing import Protocol
 
+from ..common.forks import ProcessLock, generation
 from ..errors import FileAccessError, TruncatedError
-from ..forks import ProcessLock, generation
 
 # What is asked for at a time: Linux reads at most 0x7ffff000 bytes a call, and others refuse 2 GiB or more.
 _AT_A_TIME = 1 << 30

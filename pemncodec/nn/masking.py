@@ -14,9 +14,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from ..errors import MaskRuleError, NetworkError
-from ..prototypes.generator import Generator
-from ..recipe import SAMPLERS, Recipe
+from ..generators.philox.generator import Generator
 from . import samplers, strategies
+from .recipe import SAMPLERS, Recipe
 from .scope import Scope, weights_in_scope
 
 M = TypeVar("M", bound=nn.Module)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..errors import NetworkError
-from ..prototypes.generator import Generator
+from ..generators.philox.generator import Generator
 
 Shape = tuple[int, ...]
 

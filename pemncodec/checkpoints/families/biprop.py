@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft
-from ...dtypes import DType
+from ...common import torch_tensors
+from ...common.dtypes import DType
+from ...common.words import Words
 from ...errors import MaskRuleError, OutputError
-from ...mask import Mask
-from ...options import Keep, PackOptions
-from ...quoting import quoted
-from ...words import Words
-from .. import scored
+from ...errors.quoting import quoted
+from ...network.mask import Mask
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from ..masks import scored
+from ..options import Keep, PackOptions
 from .edge_popup import weight_and_scores
 
 LAYOUT = "biprop"

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ... import fill, torch_tensors
-from ...draft import Draft, MaskedWeight
+from ...common import torch_tensors
+from ...common.words import word_type
 from ...errors import OutputError, UnknownLayoutError
-from ...mask import Mask
-from ...options import PackOptions
-from ...quoting import quoted
-from ...words import word_type
+from ...errors.quoting import quoted
+from ...network import fill
+from ...network.mask import Mask
+from ..draft import Draft, MaskedWeight
 from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
+from ..options import PackOptions
 from ..state import State
 
 LAYOUT = "compressed-tensors"

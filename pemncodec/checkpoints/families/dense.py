@@ -13,15 +13,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import bits
-from ...draft import Draft, DraftEntry, MaskedWeight, PlainTensor
-from ...dtypes import DType
+from ...common import bits
+from ...common.dtypes import DType
+from ...common.words import Words
 from ...errors import MaskRuleError
-from ...mask import Mask
-from ...options import PackOptions
-from ...quoting import quoted
-from ...words import Words
+from ...errors.quoting import quoted
+from ...network.mask import Mask
+from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..options import PackOptions
 
 LAYOUT = "dense"
 # One bit of mask an element against 32 bits of value: where a mask begins to pay for float32.

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import torch
 
-from ...draft import Draft
 from ...errors import MaskRuleError, OutputError
-from ...layouts import scores_name
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import mask_rules, scored
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
-from ..scored import Masks, Pairs
+from ..masks import rules, scored
+from ..masks.scored import Masks, Pairs
+from ..names import scores_name
+from ..options import PackOptions
 from ..state import State
 
 LAYOUT = "edge-popup"
@@ -45,7 +45,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             pairs[name[: -len(_SUFFIX) - 1]] = name
     if not pairs:
         return None
-    fixed = options.rule is None and all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
+    fixed = options.rule is None and all(rules.is_binary(state.tensors[name]) for name in pairs.values())
     if fixed:
         masks = _fixed(state, pairs, options)
         reason = (
@@ -67,18 +67,18 @@ def _is_ours(scores: torch.Tensor) -> bool:
 
 
 def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
-    masks = {weight: mask_rules.explicit(state.tensors[name], name) for weight, name in pairs.items()}
+    masks = {weight: rules.explicit(state.tensors[name], name) for weight, name in pairs.items()}
     keep = options.fractions
     if keep is None:
         return Masks(masks, "explicit")
     keep.check_used(pairs)
     for weight, mask in masks.items():
         fraction = keep(weight)
-        if fraction is not None and mask.length - mask.count() != mask_rules.dropped(fraction, mask.length):
+        if fraction is not None and mask.length - mask.count() != rules.dropped(fraction, mask.length):
             raise MaskRuleError(
                 f"{quoted(pairs[weight])} is 0 or 1, a mask that keeps {mask.count()} of {mask.length}, and --keep "
                 f"{fraction:g} "
-                f"would keep {mask.length - mask_rules.dropped(fraction, mask.length)}: omit --keep to use it as it "
+                f"would keep {mask.length - rules.dropped(fraction, mask.length)}: omit --keep to use it as it "
                 "is, or say --rule edge-popup to sort it as scores"
             )
     return Masks(masks, "edge-popup", keep.plain)
@@ -103,7 +103,7 @@ def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torc
     scores = contents.scores(name)
     contents.room(scores.numel() * dtype.itemsize, "scores", keep=True)
     if contents.rule == "sigmoid":
-        scores = mask_rules.sure_logits(scores >= 1)
+        scores = rules.sure_logits(scores >= 1)
     converted = scores.to(dtype)
     if not dtype.is_floating_point and not torch.equal(converted.to(torch.float32), scores):
         raise OutputError(f"scores of {quoted(name)} would be {dtype}, which cannot say its mask: use another layout")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import torch
 
-from ...draft import Draft
 from ...errors import MaskRuleError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import mask_rules, scored
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from ..masks import rules, scored
+from ..options import PackOptions
 
 LAYOUT = "fedpm"
 _WEIGHT, _BIAS = "mask", "bias_mask"
@@ -32,7 +32,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     biases = scored.named(state, _BIAS, weight="bias", strict=asked)
     pairs = weights | biases
     if not asked:
-        binary = all(mask_rules.is_binary(state.tensors[name]) for name in pairs.values())
+        binary = all(rules.is_binary(state.tensors[name]) for name in pairs.values())
         if not weights or not biases or binary:  # masks of 0 and 1 are no logits
             return None
     if not pairs:
@@ -64,7 +64,7 @@ def _weight_and_logits(contents: Contents, name: str) -> tuple[torch.Tensor, tor
     weight = contents.filled(name)
     dtype = weight.dtype if weight.is_floating_point() else torch.float32
     contents.room(weight.numel() * dtype.itemsize, "logits", keep=True)
-    return weight, mask_rules.sure_logits(contents.mask(name)).to(dtype)
+    return weight, rules.sure_logits(contents.mask(name)).to(dtype)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

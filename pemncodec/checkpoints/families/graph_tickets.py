@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft, MaskedWeight
+from ...common import torch_tensors
 from ...errors import UnknownLayoutError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import mask_rules, masked
+from ...errors.quoting import quoted
+from ..draft import Draft, MaskedWeight
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..masks import explicit, rules
+from ..options import PackOptions
 from ..state import State, memory_of
 
 LAYOUT = "graph-tickets"
@@ -36,8 +36,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     }
     if not masks:
         return None
-    if all(mask_rules.is_binary(state.tensors[train]) for _, train in masks.values()):
-        draft = masked.draft_with(state, LAYOUT, masks, options, dropped=["*_mask_train", "*_mask_fixed"])
+    if all(rules.is_binary(state.tensors[train]) for _, train in masks.values()):
+        draft = explicit.draft_with(state, LAYOUT, masks, options, dropped=["*_mask_train", "*_mask_fixed"])
     else:
         draft = Draft(LAYOUT, "explicit", dropped=["*_mask_train", "*_mask_fixed"])
         used = {name for names in masks.values() for name in names}
@@ -58,7 +58,7 @@ def _multiplied(state: State, name: str, fixed: str, train: str) -> MaskedWeight
             raise UnknownLayoutError(f"{quoted(mask)} has another shape than {quoted(name)}: they must be equal")
     values = (weight * state.tensors[train]).to(weight.dtype)
     dtype, words = torch_tensors.to_words(values, name)
-    kept = mask_rules.explicit(state.tensors[fixed], fixed)
+    kept = rules.explicit(state.tensors[fixed], fixed)
     shape = tuple(weight.shape)
     return MaskedWeight(name, dtype, shape, words, kept, memory=memory_of(weight), source=name, scores=(fixed, train))
 
@@ -69,7 +69,7 @@ def restore(contents: Contents) -> Tensors:
 
 
 def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
-    weight, mask = masked.weight_and_mask(contents, name)
+    weight, mask = explicit.weight_and_mask(contents, name)
     return weight, mask, mask.clone()
 
 

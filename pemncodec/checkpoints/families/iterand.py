@@ -6,10 +6,10 @@ the fraction kept has to be given.
 
 from __future__ import annotations
 
-from ...draft import Draft
-from ...options import PackOptions
-from .. import scored
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from ..masks import scored
+from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
 LAYOUT = "iterand"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import torch
 
-from ...draft import Draft
 from ...errors import UnknownLayoutError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import mask_rules, masked, scored
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
-from ..scored import Masks
+from ..masks import explicit, rules, scored
+from ..masks.scored import Masks
+from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
 LAYOUT = "lottery-jackpots"
@@ -38,7 +38,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         lacking = [name for weight, name in pairs.items() if weight not in explicit]
         if lacking:
             raise UnknownLayoutError(f"other layers have a b_mask, and beside {quoted(lacking[0])} there is none")
-        masks = Masks({w: mask_rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
+        masks = Masks({w: rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
         draft = scored.draft_with(
             state.without(pairs.values()), LAYOUT, explicit, masks, dropped=["*.mask", "*.b_mask"]
         )
@@ -63,7 +63,7 @@ def restore(contents: Contents) -> Tensors:
 def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
     if not contents.details.get("b_mask"):
         return weight_and_scores(contents, name)
-    weight, mask = masked.weight_and_mask(contents, name)
+    weight, mask = explicit.weight_and_mask(contents, name)
     return weight, mask, contents.mask(name, mask.dtype)
 
 

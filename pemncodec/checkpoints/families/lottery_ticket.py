@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft
+from ...common import torch_tensors
+from ...common.plain_names import plain_name
 from ...errors import OutputError, UnknownLayoutError
-from ...options import PackOptions
-from ...plain_names import plain_name
-from ...quoting import quoted
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, torch_type
 from ..folders import Folder, OutputFolder
+from ..options import PackOptions
 from ..state import State
 from .masks_file import with_masks
 

@@ -7,12 +7,12 @@ channel. Other values under `mask` may be logits (FedPM) or scores (lottery-jack
 
 from __future__ import annotations
 
-from ...draft import Draft
 from ...errors import MaskRuleError, UnknownLayoutError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import found_masks, mask_rules, masked
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from ..masks import explicit, found_masks, rules
+from ..options import PackOptions
 from ..state import State
 
 LAYOUT = "masked-buffers"
@@ -37,9 +37,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not pairs:
         return None
     names = {weight: (name,) for weight, name in pairs.items()}
-    draft = masked.draft_with(state, LAYOUT, names, options, dropped=_dropped(pairs))
+    draft = explicit.draft_with(state, LAYOUT, names, options, dropped=_dropped(pairs))
     draft.reasons.append(f"{len(pairs)} tensors have a mask of 0 and 1 (first: {quoted(next(iter(pairs.values())))})")
-    draft.original |= masked.mask_dtype(state, names)
+    draft.original |= explicit.mask_dtype(state, names)
     draft.original["names"] = {weight: name for weight, name in pairs.items() if name != _usual(weight)}
     return draft
 
@@ -49,7 +49,7 @@ def _refuse_scores(state: State) -> None:
         weight = state.tensors.get(name.removesuffix(_SUFFIX) + "weight") if name.endswith("." + _SUFFIX) else None
         if name == _SUFFIX:
             weight = state.tensors.get("weight")
-        if weight is not None and weight.shape == tensor.shape and not mask_rules.is_binary(tensor):
+        if weight is not None and weight.shape == tensor.shape and not rules.is_binary(tensor):
             raise MaskRuleError(
                 f"{quoted(name)} has values other than 0 and 1, and the file does not say what follows from "
                 f"them: logits "
@@ -71,7 +71,7 @@ def restore(contents: Contents) -> Tensors:
     """Weights before masking, and their masks."""
     named = contents.details.get("names", {})
     return restored(
-        contents, lambda name: (name, named[name] if name in named else beside(name, _SUFFIX)), masked.weight_and_mask
+        contents, lambda name: (name, named[name] if name in named else beside(name, _SUFFIX)), explicit.weight_and_mask
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from ...draft import Draft
-from ...options import PackOptions
-from .. import found_masks, masked
 from ..containers import holds_values
+from ..draft import Draft
 from ..family import Beside, Checkpoint, Contents, Family, Tensors, put, restored
+from ..masks import explicit, found_masks
+from ..options import PackOptions
 from ..state import MASKS, State
 
 LAYOUT = "masks-file"
@@ -61,7 +61,7 @@ def with_masks(state: State, source: Any, layout: str, options: PackOptions, *, 
     masks = found_masks.given(source, state) if some or source else {}
     together = state.with_tensors({PREFIX + name: mask for name, (_, mask) in masks.items()})
     names = {name: (PREFIX + name,) for name in masks}
-    draft = masked.draft_with(together, layout, names, options, dropped=[])
+    draft = explicit.draft_with(together, layout, names, options, dropped=[])
     draft.original["names"] = {name: called for name, (called, _) in masks.items() if called != name}
     kinds = {str(mask.dtype).removeprefix("torch.") for _, mask in masks.values()}
     if len(kinds) == 1:
@@ -79,7 +79,7 @@ def restore(contents: Contents) -> Tensors | Beside:
     masks: Tensors = {}
     for name in contents.names:
         if contents.masked(name):
-            put(masks, called.get(name, name), masked.mask_of(contents, name, torch.float32))
+            put(masks, called.get(name, name), explicit.mask_of(contents, name, torch.float32))
     return Beside(weights, {under: masks})
 
 

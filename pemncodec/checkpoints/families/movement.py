@@ -7,10 +7,10 @@ no file.
 
 from __future__ import annotations
 
-from ...draft import Draft
-from ...options import PackOptions
-from .. import scored
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..masks import scored
+from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
 LAYOUT = "movement"

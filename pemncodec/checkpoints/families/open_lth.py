@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from ...draft import Draft
 from ...errors import OutputError, UnknownLayoutError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import masked
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, restored, torch_type
 from ..folders import Folder, OutputFolder
+from ..masks import explicit
+from ..options import PackOptions
 from ..state import unwrap
 from .masks_file import with_masks
 
@@ -42,7 +42,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     names = {weight: (name,) for weight, name in masks.items()}
     if not masks:
         return None
-    draft = masked.draft_with(
+    draft = explicit.draft_with(
         state,
         LAYOUT,
         names,
@@ -51,7 +51,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         rename=lambda name: parallel + name[len(model) :] if name.startswith(model) else name,
     )
     draft.reasons.append(f"{len(masks)} tensors have a mask_ buffer (first: {quoted(next(iter(masks.values())))})")
-    draft.original |= masked.mask_dtype(state, names) | ({"parallel": True} if parallel else {})
+    draft.original |= explicit.mask_dtype(state, names) | ({"parallel": True} if parallel else {})
     return draft
 
 
@@ -96,7 +96,7 @@ def restore(contents: Contents) -> Any:
     def names(name: str) -> tuple[str, str]:
         return plain(name), f"{parallel}{_MASK}{own(name).replace('.', '___')}"
 
-    return restored(contents, names, masked.weight_and_mask, plain)
+    return restored(contents, names, explicit.weight_and_mask, plain)
 
 
 FAMILY = Family(LAYOUT, recognise, restore, folders=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ...draft import Draft, SeededWeight
 from ...errors import MaskRuleError, OutputError, UnknownLayoutError
-from ...network import GeneratedPrototype
-from ...options import PackOptions
-from ...quoting import quoted
-from ...recipe import Recipe
-from .. import mask_rules
+from ...errors.quoting import quoted
+from ...network.model import GeneratedPrototype
+from ...nn.recipe import Recipe
+from ..draft import Draft, SeededWeight
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..masks import rules
+from ..options import PackOptions
 from ..state import State, memory_of
 from .torch_parametrize import INFIX, parametrized_name, plain_name
 
@@ -85,9 +85,9 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     where = base + _ORIGINAL
     if recipe.sampler == "bernoulli":
-        mask = mask_rules.sigmoid(scores, where)
+        mask = rules.sigmoid(scores, where)
     else:
-        mask = mask_rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
+        mask = rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
     if recipe.sampler == "bernoulli" and mask.count() in (0, mask.length):
         some = "none" if mask.count() == 0 else "all"
         draft.notes.append(f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
@@ -132,7 +132,7 @@ def _edge_popup(contents: Contents, name: str, fraction: float | None, flags: to
     recipe = contents.recipe(name, fraction, "edge-popup")
     active = recipe.active(flags.numel())
     count = flags.numel() if active is None else int(np.count_nonzero(active))
-    if int(flags.sum(dtype=torch.float64)) != count - mask_rules.dropped(fraction, count):
+    if int(flags.sum(dtype=torch.float64)) != count - rules.dropped(fraction, count):
         raise OutputError(f"the mask of {quoted(name)} does not keep a fraction of {fraction:g}: use another layout")
     return recipe
 

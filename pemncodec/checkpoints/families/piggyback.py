@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft, DraftEntry, MaskedWeight
-from ...dtypes import DType
+from ...common import torch_tensors
+from ...common.dtypes import DType
+from ...common.words import Words
 from ...errors import OutputError, UnknownLayoutError
-from ...mask import Mask
-from ...options import PackOptions
-from ...quoting import quoted
-from ...words import Words
-from .. import mask_rules, scored
+from ...errors.quoting import quoted
+from ...network.mask import Mask
+from ..draft import Draft, DraftEntry, MaskedWeight
 from ..family import Checkpoint, Contents, Family, Tensors, beside, put, restored
-from ..scored import Masks
+from ..masks import rules, scored
+from ..masks.scored import Masks
+from ..options import PackOptions
 from ..state import State, unwrap
 from .edge_popup import check_threshold
 
@@ -52,7 +52,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not pairs:
         return None
     threshold = _THRESHOLD if options.threshold is None else options.threshold
-    of = {w: mask_rules.above(checkpoint.state.tensors[name], threshold, name) for w, name in pairs.items()}
+    of = {w: rules.above(checkpoint.state.tensors[name], threshold, name) for w, name in pairs.items()}
     masks = Masks(of, "threshold", threshold=threshold)
     draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=["*.mask_real"])
     draft.reasons.append(f"{len(pairs)} weights have a mask_real (first: {quoted(next(iter(pairs.values())))})")

@@ -5,10 +5,10 @@ Rule A, with a fraction that has to be given. hydra also writes a dense file tha
 
 from __future__ import annotations
 
-from ...draft import Draft
-from ...options import PackOptions
-from .. import scored
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
+from ..masks import scored
+from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
 LAYOUT = "popup-scores"

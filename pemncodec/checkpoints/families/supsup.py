@@ -14,14 +14,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft, MaskedWeight
+from ...common import torch_tensors
 from ...errors import OutputError, UnknownLayoutError
-from ...mask import Mask
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import scored
+from ...errors.quoting import quoted
+from ...network.mask import Mask
+from ..draft import Draft, MaskedWeight
 from ..family import Checkpoint, Contents, Family, Tensors, beside, put
+from ..masks import scored
+from ..options import PackOptions
 from ..state import State
 from .edge_popup import weight_and_scores
 

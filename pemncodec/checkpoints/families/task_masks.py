@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ... import torch_tensors
-from ...draft import Draft, MaskedWeight
+from ...common import torch_tensors
 from ...errors import OutputError, UnknownLayoutError
-from ...mask import Mask
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import found_masks, mask_rules
+from ...errors.quoting import quoted
+from ...network.mask import Mask
 from ..containers import holds_values
+from ..draft import Draft, MaskedWeight
 from ..family import Beside, Checkpoint, Contents, Family, Tensors, put
-from ..masked import fits
+from ..masks import found_masks, rules
+from ..masks.explicit import fits
+from ..options import PackOptions
 from ..state import State, memory_of
 
 LAYOUT = "task-masks"
@@ -121,8 +121,8 @@ def _mask(state: State, name: str, mask: torch.Tensor, options: PackOptions) -> 
             f"a mask of {quoted(name)} has the shape {tuple(mask.shape)}, and the tensor {tuple(weight.shape)}: they "
             "must be equal"
         )
-    found = mask_rules.explicit(mask.expand(weight.shape), name)
-    return mask_rules.inverted(found) if options.inverted_masks else found
+    found = rules.explicit(mask.expand(weight.shape), name)
+    return rules.inverted(found) if options.inverted_masks else found
 
 
 def restore(contents: Contents) -> Beside:

@@ -5,12 +5,12 @@ A parametrization is code; that a buffer called `mask` of 0 and 1 is multiplied 
 
 from __future__ import annotations
 
-from ...draft import Draft
 from ...errors import UnknownLayoutError
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import masked
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..masks import explicit
+from ..options import PackOptions
 
 LAYOUT = "torch.nn.utils.parametrize"
 INFIX = "parametrizations."
@@ -37,7 +37,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
                 f"together is not "
                 "said (--family dense packs all as they are)"
             )
-    draft = masked.draft_with(
+    draft = explicit.draft_with(
         state,
         LAYOUT,
         masks,
@@ -51,7 +51,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             f"{len(others)} parametrizations have no mask (first: {quoted(others[0])}): stored as they are"
         )
     draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {quoted(next(iter(masks.values()))[0])})")
-    draft.original |= masked.mask_dtype(state, masks)
+    draft.original |= explicit.mask_dtype(state, masks)
     return draft
 
 
@@ -72,7 +72,7 @@ def restore(contents: Contents) -> Tensors:
     return restored(
         contents,
         lambda name: (parametrized_name(name) + _ORIGINAL, parametrized_name(name) + _MASK),
-        masked.weight_and_mask,
+        explicit.weight_and_mask,
     )
 
 

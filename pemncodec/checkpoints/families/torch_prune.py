@@ -5,11 +5,11 @@ After `prune.remove()` there are plain zeros: that is `dense`.
 
 from __future__ import annotations
 
-from ...draft import Draft
-from ...options import PackOptions
-from ...quoting import quoted
-from .. import masked
+from ...errors.quoting import quoted
+from ..draft import Draft
 from ..family import Checkpoint, Contents, Family, Tensors, restored
+from ..masks import explicit
+from ..options import PackOptions
 
 LAYOUT = "torch.nn.utils.prune"
 _WEIGHT, _MASK = "_orig", "_mask"
@@ -27,7 +27,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     masks = {base + _WEIGHT: (base + _MASK,) for base in bases if base + _MASK in state.tensors}
     if not masks:
         return None
-    draft = masked.draft_with(
+    draft = explicit.draft_with(
         state,
         LAYOUT,
         masks,
@@ -36,13 +36,13 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         rename=lambda name: name[: -len(_WEIGHT)] if name in masks else name,
     )
     draft.reasons.append(f"{len(masks)} tensors have {_WEIGHT} and {_MASK} (first: {quoted(next(iter(masks)))})")
-    draft.original |= masked.mask_dtype(state, masks)
+    draft.original |= explicit.mask_dtype(state, masks)
     return draft
 
 
 def restore(contents: Contents) -> Tensors:
     """`X_orig` and `X_mask`; what no mask keeps is zero in `X_orig`."""
-    return restored(contents, lambda name: (name + _WEIGHT, name + _MASK), masked.weight_and_mask)
+    return restored(contents, lambda name: (name + _WEIGHT, name + _MASK), explicit.weight_and_mask)
 
 
 FAMILY = Family(LAYOUT, recognise, restore)

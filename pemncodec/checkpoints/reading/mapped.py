@@ -20,7 +20,7 @@ import torch
 from ...errors import UnreadableCheckpointError
 
 try:
-    from ... import _mapping as _guard
+    from . import _mapping as _guard
 except ImportError:  # not built, or for another Python
     _guard = None  # type: ignore[assignment]
 

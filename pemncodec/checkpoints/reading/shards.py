@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ...errors import UnreadableCheckpointError
-from ...quoting import quoted
+from ...errors.quoting import quoted
 
 _INDEX = ".index.json"
 _MAX_INDEX = 1 << 26

@@ -1,0 +1,1 @@
+"""Masks that a checkpoint holds, or that follow from its scores."""

@@ -1,0 +1,1 @@
+"""State_dicts to files, whole or piece by piece."""

@@ -1,0 +1,223 @@
+"""Options that say how a checkpoint is to be read: those of `pack`, and of `verify --against`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..checkpoints.metadata import Metadata
+from ..checkpoints.options import RULES, TIES, Keep, PackOptions
+from ..common import strict_json
+from ..container.manifest.rows import DEFAULT_MAX_BYTES
+from ..errors import MaskRuleError
+from ..errors.quoting import quoted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Families whose tensors do not tell: a file that was packed from one says which it was.
+NAMED = ("biprop", "fedpm", "lottery-jackpots")
+
+_OPTIONS = (
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="K",
+        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or PATTERN=K for layers "
+        "of that name (may be repeated, the first that matches counts).",
+    ),
+    click.option(
+        "--keep-from",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help='Fractions by pattern from a JSON file: {"layer1.*": 0.3, "*": 0.5}.',
+    ),
+    click.option(
+        "--rule", type=click.Choice(RULES), help="How masks follow from scores (default: as the family has it)."
+    ),
+    click.option(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help="Keep what is above: probabilities (sigmoid), or scores (threshold).",
+    ),
+    click.option(
+        "--ties", type=click.Choice(TIES), help="Allow equal scores at the cut: the last are kept, as by a stable sort."
+    ),
+    click.option("--family", metavar="NAME", help="Of which family the checkpoint is, where its tensors cannot tell."),
+    click.option(
+        "--masks",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Masks of 0 and 1 by the name of the weight, from another file.",
+    ),
+    click.option(
+        "--backbone",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The network that a checkpoint of masks alone belongs to.",
+    ),
+    click.option(
+        "--mask-suffix",
+        metavar="SUFFIX",
+        help="What masks of 0 and 1 beside their weights are called: 'm' for X.m or X.weight_m beside X.weight.",
+    ),
+    click.option("--inverted-masks", is_flag=True, help="Masks of 0 and 1 have 1 where a weight is pruned."),
+    click.option(
+        "--key",
+        metavar="NAME",
+        help="Where in the checkpoint the state_dict is, if not in one of the usual places; '.': all of it.",
+    ),
+    click.option(
+        "--mixed-prefixes", is_flag=True, help="Some names begin with 'module.' or '_orig_mod.' and others do not."
+    ),
+    click.option(
+        "--no-checksums",
+        is_flag=True,
+        help="Do not check the CRC-32 of the records of an archive (torch.serialization.set_crc32_options(False)).",
+    ),
+    click.option(
+        "--unsafe-pickle",
+        is_flag=True,
+        help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What these options say, checked; other files are not read yet.
+
+    Attributes:
+        options: without the tensors of other files.
+        masks, backbone: where these are.
+        unsafe: whether code in checkpoints may run.
+        checksums: whether those of archives are checked.
+        given: whether any option was given.
+    """
+
+    options: PackOptions
+    masks: Path | None
+    backbone: Path | None
+    unsafe: bool
+    checksums: bool
+    given: bool
+
+    def loaded(self, max_bytes: int = DEFAULT_MAX_BYTES) -> PackOptions:
+        """With the tensors of other files. Raises CheckpointError where one cannot be read."""
+        masks = None if self.masks is None else self.load(self.masks, max_bytes)
+        backbone = None if self.backbone is None else self.load(self.backbone, max_bytes)
+        return replace(self.options, masks=masks, backbone=backbone)
+
+    def load(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
+        """A checkpoint, read as these options say; `max_bytes` as for `load_checkpoint`."""
+        from ..checkpoints.reading.load import load_checkpoint
+
+        return load_checkpoint(path, unsafe=self.unsafe, checksums=self.checksums, max_bytes=max_bytes)
+
+
+def options(command: F) -> F:
+    """Give a command these options; it gets them as `**reading`, for `read`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read(
+    keep: tuple[str, ...],
+    keep_from: Path | None,
+    rule: str | None,
+    threshold: float | None,
+    ties: str | None,
+    family: str | None,
+    masks: Path | None,
+    backbone: Path | None,
+    key: str | None,
+    unsafe_pickle: bool,
+    no_checksums: bool,
+    mask_suffix: str | None,
+    inverted_masks: bool,
+    mixed_prefixes: bool,
+    strip_prefix: bool = False,
+) -> Reading:
+    """What the options say.
+
+    Raises:
+        MaskRuleError: a fraction that is none, or a file of fractions that is none.
+    """
+    fractions = _fractions(keep, keep_from)
+    given = PackOptions(
+        keep=fractions,
+        key=key,
+        rule=rule,
+        threshold=threshold,
+        ties=ties,
+        family=family,
+        mask_suffix=mask_suffix,
+        inverted_masks=inverted_masks,
+        strip_prefix=strip_prefix,
+        mixed_prefixes=mixed_prefixes,
+    )
+    any_given = given != PackOptions() or unsafe_pickle or no_checksums or masks is not None or backbone is not None
+    return Reading(given, masks, backbone, unsafe_pickle, not no_checksums, any_given)
+
+
+def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[str, float] | None:
+    by_pattern: dict[str, float] = {}
+    everything: float | None = None
+    for text in keep:
+        pattern, separator, number = text.rpartition("=")
+        try:
+            fraction = float(number)
+        except ValueError:
+            raise click.BadParameter(f"{quoted(text)} is neither K nor PATTERN=K", param_hint="--keep") from None
+        if not separator:
+            if everything is not None:
+                raise click.BadParameter("one fraction for all other layers is enough", param_hint="--keep")
+            everything = fraction
+        else:
+            by_pattern[pattern] = fraction
+    if keep_from is not None:
+        by_pattern |= {name: value for name, value in _from_file(keep_from).items() if name not in by_pattern}
+    if not by_pattern:
+        return everything
+    return by_pattern | ({} if everything is None else {"*": everything})
+
+
+def _from_file(path: Path) -> dict[str, float]:
+    try:
+        if path.exists() and not path.is_file():
+            raise MaskRuleError(f"{path} is no file: write the fractions to one")
+        found = strict_json.parse(path.read_text())
+    except OSError as reason:
+        raise MaskRuleError(f"{path} cannot be read: {reason.strerror}") from None
+    except ValueError as reason:
+        raise MaskRuleError(f"{path} is no JSON: {reason}") from None
+    if not isinstance(found, dict) or not found:
+        raise MaskRuleError(f'{path} holds no fractions by pattern: write {{"layer1.*": 0.3, "*": 0.5}}')
+    try:
+        Keep.of(found)
+    except MaskRuleError as reason:
+        raise MaskRuleError(f"{path}: {reason}") from None
+    return found
+
+
+def as_said(options: PackOptions, said: Metadata) -> PackOptions:
+    """These options, and where they are silent what a file says that it was packed with."""
+    given: dict[str, Any] = {"ties": "stable"}
+    if options.keep is None:
+        given["keep"] = said.keep
+    if options.threshold is None:
+        given["threshold"] = said.threshold
+    if options.rule is None and said.mask_rule in RULES:
+        given["rule"] = said.mask_rule
+    return replace(options, **given)
+
+
+def always_said(options: PackOptions, said: Metadata) -> PackOptions:
+    """These options, and what no checkpoint can say: its family, and whether a prefix was stripped."""
+    family = said.layout if options.family is None and said.layout in NAMED else options.family
+    return replace(options, family=family, strip_prefix=bool(said.details.get("prefix")))

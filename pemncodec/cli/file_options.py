@@ -1,0 +1,22 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..container.manifest.rows import DEFAULT_MAX_BYTES
+
+force = click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
+base = click.option(
+    "--base",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file that a delta was made against; again for what that one needs itself.",
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
+max_bytes = click.option(
+    "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
+)

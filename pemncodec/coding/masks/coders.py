@@ -1,0 +1,113 @@
+"""Mask coders: bits <-> bytes, one coder a file (spec section 5).
+
+Each module has `encode(packed, length, ones, limit) -> bytes | None` (None: surely not below `limit` bytes) and
+`decode(payload, length, ones) -> packed`, where `packed` are bits in bytes (`pemncodec.common.bits`). `flips` is put
+around any of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import cast
+
+import numpy as np
+
+from ...common import bits
+from ...common.bits import Packed
+from ...container.cursor import Payload
+from ...container.manifest.rows import (
+    MASK_CONSTANT,
+    MASK_FLIPS,
+    MASK_GAPS_OF_ONES,
+    MASK_GAPS_OF_ZEROS,
+    MASK_RANS_BYTES,
+    MASK_RANS_GAPS_OF_ONES,
+    MASK_RANS_GAPS_OF_ZEROS,
+    MASK_RAW,
+    MASK_ZSTD,
+    MaskRow,
+)
+from ...errors import PayloadError
+from . import constant, flips, gaps_of_ones, gaps_of_zeros, rans_bytes, rans_gaps_of_ones, rans_gaps_of_zeros, raw, zstd
+
+CODERS: dict[int, ModuleType] = {
+    MASK_CONSTANT: constant,
+    MASK_RAW: raw,
+    MASK_ZSTD: zstd,
+    MASK_GAPS_OF_ONES: gaps_of_ones,
+    MASK_GAPS_OF_ZEROS: gaps_of_zeros,
+    MASK_RANS_BYTES: rans_bytes,
+    MASK_RANS_GAPS_OF_ONES: rans_gaps_of_ones,
+    MASK_RANS_GAPS_OF_ZEROS: rans_gaps_of_zeros,
+}
+
+
+# The fast ones first: what they reach tells the others when not to begin.
+_ORDER = (
+    MASK_CONSTANT,
+    MASK_RANS_BYTES,
+    MASK_RANS_GAPS_OF_ONES,
+    MASK_RANS_GAPS_OF_ZEROS,
+    MASK_GAPS_OF_ONES,
+    MASK_GAPS_OF_ZEROS,
+    MASK_ZSTD,
+)
+
+
+# The bits of a mask of the base by its number, if it has as many as the second argument says.
+BaseMask = Callable[[int, int], Packed]
+
+
+def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
+    """The smallest coding of a mask; the lowest id on a tie."""
+    ones = bits.count_ones(packed)
+    coder, payload = MASK_RAW, cast(Payload, np.ascontiguousarray(packed).data)
+    for other in _ORDER:
+        if coder == MASK_CONSTANT:
+            break
+        candidate = CODERS[other].encode(packed, length, ones, len(payload) + (other < coder))
+        if candidate is not None and (len(candidate), other) < (len(payload), coder):
+            coder, payload = other, candidate
+    return MaskRow(coder, length, ones, len(payload)), payload
+
+
+def encode_flips(packed: Packed, length: int, number: int, base: Packed) -> tuple[MaskRow, Payload]:
+    """A mask as what is different from mask `number` of the base, which has these bits."""
+    payload = flips.write(number, *encode_mask(packed ^ base, length))
+    return MaskRow(MASK_FLIPS, length, bits.count_ones(packed), len(payload)), payload
+
+
+def decode_mask(row: MaskRow, payload: Payload, index: int, base: BaseMask | None = None) -> Packed:
+    """The bits of mask `index`.
+
+    Args:
+        base: gives the masks of the base; needed for coder 8.
+
+    Raises:
+        PayloadError: the payload does not give `row.length` bits with `row.ones` ones.
+        FormatError, BaseFileError: as `base`.
+    """
+    try:
+        if row.coder != MASK_FLIPS:
+            return _decode(row, payload, "the manifest")
+        assert base is not None, "the decoder of a file has it"
+        number, flipped, rest = flips.read(payload, row.length)
+        packed = base(number, row.length) ^ _decode(flipped, rest, "the front of the flips")
+        return _counted(packed, row.ones, "the manifest")
+    except PayloadError as reason:
+        raise PayloadError(f"mask {index}: {reason}") from None
+
+
+def _decode(row: MaskRow, payload: Payload, who: str) -> Packed:
+    packed: Packed = CODERS[row.coder].decode(payload, row.length, row.ones)
+    if not bits.padding_is_zero(packed, row.length):
+        raise PayloadError(f"the padding after its {row.length} bits is not zero")
+    return _counted(packed, row.ones, who)
+
+
+def _counted(packed: Packed, expected: int, who: str) -> Packed:
+    ones = bits.count_ones(packed)
+    if ones != expected:
+        raise PayloadError(f"{ones} of its bits are one, and {who} says {expected}")
+    return packed

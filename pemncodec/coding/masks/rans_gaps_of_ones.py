@@ -1,0 +1,15 @@
+"""Coder 6: gaps between one bits by rANS, for sparse masks (spec section 5.3)."""
+
+from __future__ import annotations
+
+from ...common.bits import Packed
+from ...container.cursor import Payload
+from . import gaps, rans_gaps
+
+
+def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
+    return gaps.encode(packed, length, ones, True, rans_gaps.encode_positions)
+
+
+def decode(payload: Payload, length: int, ones: int) -> Packed:
+    return rans_gaps.decode(payload, length, ones, True)

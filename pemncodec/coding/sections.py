@@ -1,0 +1,252 @@
+"""container -> masks, blocks and prototypes, decoded on demand (spec sections 4.7, 5, 6 and 8)."""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+import numpy as np
+
+from ..common import bits
+from ..common.allowance import Allowance
+from ..common.bits import Packed
+from ..common.words import Words
+from ..container.cursor import Payload
+from ..container.manifest.generated import PytorchRow
+from ..container.manifest.rows import DEFAULT_MAX_BYTES, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
+from ..container.reader import Container
+from ..errors import LimitError
+from ..network import fill
+from ..network.tile import ScaledTile, Tile, extremes
+from .blocks.coders import decode_block
+from .cache import Once
+from .delta.base_files import Bases
+from .delta.base_values import BaseValues
+from .masks.coders import decode_mask
+from .prototypes import generate
+
+# What limits that follow from `max_bytes` have beside it, so that small files are never refused for their parts.
+SLACK = 1 << 20
+# How often `max_bytes` the parts of a base may be in all. Each file of a chain has its own.
+BASE_WORK = 4
+_KEPT = (
+    "what several tensors need decodes to {count} bytes, and {most} may be kept: raise max_bytes if you trust the file"
+)
+_CHAIN = (
+    "what is decoded of bases at a time takes {count} bytes, and {most} are allowed: raise max_bytes if you trust them"
+)
+_WORK = "what is decoded of a base is {count} bytes in all, and {most} are allowed: raise max_bytes if you trust it"
+
+
+class SectionDecoder:
+    """Decodes the sections of a container, each when it is asked for, by any number of threads.
+
+    What several users share is decoded once and kept (docs/limits.md says how much that may be).
+
+    Args:
+        container: an opened file.
+        max_bytes: limit of spec section 4.7; checked for what is decoded at a time, of this file and of its base.
+        bases: files of which one is the base, if the file is a delta.
+        chain: for a base: what all bases of a chain may take at a time.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        bases: Bases | None = None,
+        chain: Allowance | None = None,
+    ) -> None:
+        self.container = container
+        self.manifest = container.manifest
+        self.max_bytes = max_bytes
+        self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
+        # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
+        self._first_users, self._users = self.manifest.users_of_blocks()
+        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
+        tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
+        self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
+        self._of_chain = chain
+        self._may_forget = False
+        kept = chain or Allowance(self._most_kept(), _KEPT)
+        self._kept = kept
+        own = weakref.ref(self)  # no circle: what was kept is freed with the decoder, not some time later
+
+        def make_room() -> bool:
+            decoder = own()
+            return decoder is not None and decoder._make_room()
+
+        self._blocks: Once[Words] = Once(kept, lambda words: words.nbytes, make_room)
+        self._masks: Once[Packed] = Once(kept, lambda packed: packed.nbytes, make_room)
+        self._tiles: Once[Tile] = Once(kept, _own_bytes, make_room)
+        self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
+        self._extremes: Once[tuple[np.float32, np.float32]] = Once()
+        self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes, make_room)
+        self._work = Allowance(BASE_WORK * max_bytes + SLACK, _WORK)
+        self._bases = bases or Bases()
+        self._base: Once[BaseValues] = Once()
+        self._chain = chain or Allowance(max_bytes + SLACK, _CHAIN)
+
+    def _most_kept(self) -> int:
+        """Never less than what a file without tasks needs that decodes within `max_bytes`."""
+        rows = enumerate(self.manifest.prototypes)
+        prototypes = sum(row.length * self.manifest.prototype_dtype(index).itemsize for index, row in rows)
+        return self.max_bytes + self.max_bytes // 4 + min(prototypes, self.max_bytes) + SLACK
+
+    def begin(self) -> None:
+        """Begin with something that has nothing to do with what was decoded before, which may be dropped for it."""
+        self._may_forget = True
+        self._work = Allowance(self._work.most, _WORK)
+        self._base.each(lambda base: base.begin())
+
+    def _make_room(self) -> bool:
+        """Drop what is kept for things before. Once only: what takes turns would be decoded again and again."""
+        may, self._may_forget = self._may_forget, False
+        if may:
+            for kept in (self._blocks, self._masks, self._tiles, self._stored):
+                kept.forget()
+            self._last_tile = (-1, Tile(np.empty(0, dtype=np.uint8)))
+        return may
+
+    def check_limit(self, count: int, what: str) -> None:
+        """Refuse to make more than `max_bytes`.
+
+        Raises:
+            LimitError: `count` bytes are more.
+        """
+        if count > self.max_bytes:
+            raise LimitError(
+                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you "
+                "trust the file (prototypes and the draws of seeds count, too)"
+            )
+
+    def base(self) -> BaseValues:
+        """The base that a delta refers to (spec section 6.2), opened when it is first asked for.
+
+        Raises:
+            BaseFileError: it was not given.
+            FormatError, FileAccessError: it cannot be read.
+        """
+        return self._base(0, self._open_base)
+
+    def _open_base(self) -> BaseValues:
+        raise NotImplementedError("what decodes entries opens a base: a delta refers to them")
+
+    # --- sections ---------------------------------------------------------------------------------------------
+
+    def mask(self, index: int) -> Packed:
+        """The bits of a mask as stored."""
+        if self._mask_users[index] > 1:
+            return self._masks(index, lambda: _read_only(self._decode_mask(index)))
+        return self._decode_mask(index)
+
+    def mask_payload(self, index: int) -> Payload:
+        """The bytes of a mask in the file, if it is not larger than `max_bytes`."""
+        row = self.manifest.masks[index]
+        self.check_limit(max(bits.byte_length(row.length), row.size - SLACK), f"mask {index}")
+        return self.container.mask_payload(index)
+
+    def _decode_mask(self, index: int) -> Packed:
+        def of_base(number: int, length: int) -> Packed:
+            return self.base().mask(number, length, index)
+
+        return decode_mask(self.manifest.masks[index], self.mask_payload(index), index, of_base)
+
+    def users(self, block: int) -> int:
+        """The number of users of a block."""
+        return self._first_users[block + 1] - self._first_users[block]
+
+    def _block(self, index: int) -> Words:
+        if self.users(index) > 1:
+            return self._blocks(index, lambda: _read_only(self._decode_block(index)))
+        return self._decode_block(index)
+
+    def _decode_block(self, index: int) -> Words:
+        row, count = self.manifest.blocks[index], self._counts[index]
+        size = count * row.dtype.itemsize
+        self.check_limit(max(size, row.size - SLACK), f"block {index}")
+        with self._as_base(size):
+            payload, add_base = self.container.block_payload(index), partial(self._add_base, index)
+            return decode_block(row, payload, count, index, self.users(index), add_base)
+
+    def _as_base(self, size: int) -> AbstractContextManager[None]:
+        """Count, for a base, what is decoded while things of its own base are decoded for it."""
+        if self._of_chain is None:
+            return nullcontext()
+        self._work.take(size)
+        return self._of_chain.holding(size)
+
+    def _add_base(self, block: int, references: Sequence[int], words: Words) -> None:
+        """Make elements of what is different from the base, user by user (spec section 6.2)."""
+        dtype, base = self.manifest.blocks[block].dtype, self.base()
+        numbers = self._users[self._first_users[block] : self._first_users[block + 1]]
+        users = list(zip(map(self.manifest.user, numbers), references, strict=True))
+        # Of a kept layer the block holds few elements, and the base is decoded for all.
+        taken = [self.manifest.stored_values(row) for row, _ in users]
+        needed = sum(numel_of(row) for (row, reference), count in zip(users, taken, strict=True) if reference and count)
+        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
+        start = 0
+        for number, (row, reference) in enumerate(users):
+            stop = start + taken[number] * dtype.words_per_element
+            if reference:
+                mask = self.manifest.stored_mask(row)
+                packed = None if mask is None or start == stop else self.mask(mask)
+                add = base.add_prototype if isinstance(row, ValuesRow) else base.add_entry
+                add(words[start:stop], reference - 1, dtype, numel_of(row), packed, numbers[number])
+            start = stop
+
+    def _values(self, block: int, start: int, count: int) -> Words:
+        per = self.manifest.blocks[block].dtype.words_per_element
+        return self._block(block)[start * per : (start + count) * per]
+
+    def prototype(self, index: int) -> Words:
+        """All elements of a prototype as words; all-zero bits where not stored."""
+        return self.tile(index, None).values
+
+    def tile(self, index: int, scale_bits: int | None) -> Tile:
+        """A prototype as it fills layers, times a float32 if there is one (spec section 8.4)."""
+        if self._prototype_users[index] > 1:
+            tile = self._tiles(index, lambda: Tile(self._decode_prototype(index)))
+        else:  # one layer may ask a few times, and then nobody any more
+            last, tile = self._last_tile
+            if last != index:
+                tile = Tile(self._decode_prototype(index))
+                self._last_tile = index, tile
+        if scale_bits is None:
+            return tile
+        return ScaledTile(tile, self._extremes(index, lambda: extremes(tile.values)), scale_bits)
+
+    def _decode_prototype(self, index: int) -> Words:
+        row = self.manifest.prototypes[index]
+        size = row.length * self.manifest.prototype_dtype(index).itemsize
+        draws = 4 * row.draws if isinstance(row, PytorchRow) else 0
+        self.check_limit(size + draws, f"prototype {index}")
+        in_block = isinstance(row, ValuesRow) and row.presence is None  # which counts, then
+        with self._as_base(0 if in_block else size):
+            if self._of_chain is not None:
+                self._work.take(draws)
+            return self._prototype_words(row, index)
+
+    def _prototype_words(self, row: PrototypeRow, index: int) -> Words:
+        if not isinstance(row, ValuesRow):
+            return generate(row, index)
+        values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
+        if row.presence is None:
+            return values
+        whole = np.empty(row.length, dtype=values.dtype)
+        fill.scatter(whole, self.mask(row.presence), values)
+        return whole
+
+
+def _own_bytes(tile: Tile) -> int:
+    """Bytes of a prototype that is no part of a block."""
+    return tile.values.nbytes if tile.values.base is None else 0
+
+
+def _read_only(shared: Packed | Words) -> Words:
+    """Make read-only what is kept for others: a tensor that took over its memory would change them with it."""
+    shared.flags.writeable = False
+    return shared

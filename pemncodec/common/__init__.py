@@ -1,0 +1,1 @@
+"""Small things that every folder uses: element types, words, bits, files, locks, progress."""

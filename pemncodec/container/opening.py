@@ -1,0 +1,115 @@
+"""Files that a caller names, by a path or as bytes, opened; what goes wrong with one is said with its path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+from ..errors import BaseFileError, FileAccessError, FormatError, LimitError, NotFoundError
+from .header import Header
+from .reader import Container
+from .source import FileSource, MemorySource, Source
+
+PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+
+class _File(Protocol):
+    @property
+    def header(self) -> Header: ...
+    def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_File)
+
+
+def open_source(source: PathOrBytes) -> Source:
+    """The bytes of a path, or bytes themselves; nothing is read.
+
+    Raises:
+        FileAccessError: the path cannot be opened.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return MemorySource(source)
+    path = os.fspath(source)
+    try:
+        return FileSource(path)
+    except (OSError, ValueError) as reason:  # ValueError: a path with a NUL
+        why = reason.strerror if isinstance(reason, OSError) else reason
+        error = FileAccessError(f"{path} cannot be read: {why}")
+    error.path = path
+    raise error
+
+
+def open_container(source: PathOrBytes) -> Container:
+    """Open a path or bytes; header and manifest are read and validated.
+
+    Raises:
+        FormatError: as spec section 9 says.
+        FileAccessError: the path cannot be opened.
+    """
+    stream = open_source(source)
+    try:
+        with naming(source):
+            return Container(stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def path_of(source: PathOrBytes) -> str | None:
+    """The path, or None for bytes."""
+    return None if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
+
+
+def pickled(source: PathOrBytes) -> str | bytes:
+    """The source as another process, with another current folder, opens it: an absolute path, or bytes."""
+    path = path_of(source)
+    return bytes(source) if path is None else os.path.abspath(path)  # type: ignore[arg-type]  # noqa: PTH100
+
+
+def open_again(kind: Callable[..., Opened], source: str | bytes, options: dict[str, Any], header: Header) -> Opened:
+    """Open in another process what was open in one.
+
+    Args:
+        kind: what opens it.
+        source: from `pickled`.
+        options: of `kind`, by name.
+        header: which the file must have; it holds a checksum of the manifest and of all checksums.
+
+    Raises:
+        FileAccessError: the file cannot be read, or is another one.
+        FormatError: it is none of this format any more.
+    """
+    file = kind(source, **options)
+    if file.header != header:
+        file.close()
+        raise FileAccessError(f"{path_of(source)}: the file is another one than was pickled: pickle it again")
+    return file
+
+
+@contextmanager
+def naming(source: PathOrBytes) -> Iterator[None]:
+    """Put the path before what an error about a file says."""
+    try:
+        yield
+    except (FormatError, NotFoundError, BaseFileError, FileAccessError) as reason:
+        path = path_of(source)
+        elsewhere = isinstance(reason, FileAccessError) and reason.path is not None  # a base that cannot be opened
+        if path is None or reason.path == path or elsewhere or str(reason).startswith(f"{path}: "):
+            raise
+        error = type(reason)(f"{path}: {reason}")
+    else:
+        return
+    error.path = path
+    raise error
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn a MemoryError into a LimitError."""
+    try:
+        yield
+    except MemoryError:
+        raise LimitError("the file decodes to more than the memory of this machine: set a lower max_bytes") from None

@@ -1,0 +1,253 @@
+"""The Python interface: load, from paths and from bytes; `packing` saves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import torch
+
+from ..checkpoints.names import PREFIXES, scores_name, stripped
+from ..coding.delta.base_files import BaseFiles
+from ..coding.network_decoder import decode_network
+from ..common.progress import Progress, silent
+from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow
+from ..container.opening import PathOrBytes, memory_errors, naming
+from ..errors import MismatchError, NetworkError
+from ..errors.quoting import listed, quoted
+from ..network.model import MaskedNetwork
+from . import layouts
+from .file import PemnFile, open_decoder
+from .tensors import load_entries
+from .threads import available_threads
+
+if TYPE_CHECKING:
+    from torch.nn.modules.module import _IncompatibleKeys
+
+PathLike = str | os.PathLike[str]
+T = TypeVar("T")
+
+
+def load(
+    data: bytes | bytearray | memoryview,
+    *,
+    device: str | torch.device = "cpu",
+    layout: str = "dense",
+    task: str | None = None,
+    strip_prefix: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> dict[str, torch.Tensor]:
+    """The state_dict in the bytes of a `.pemn` file.
+
+    Args:
+        data: the file.
+        device: where the tensors shall be. For CUDA, dense masked layers are expanded there; else all is on the CPU.
+        layout: `"dense"`: the effective weights. `"masked"`: for every masked layer the filled prototype as
+            `X.weight` (zeros where it was not stored) and 0/1 `X.scores`, from which edge-popup code gets the
+            same mask at the same fraction. `"csr"`, `"coo"`: masked layers as sparse tensors; CSR tensors are
+            2-d, (out, in · kernel) for convolutions and (1, n) for vectors; COO tensors have the layer's shape.
+            Layers in which a zero bit does not stand for zero stay dense.
+        task: which task, where the file holds several.
+        strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
+        max_bytes: refuse to make more than this; the default is 16 GiB. Of a base so much again may be decoded.
+        base: for a delta the file that it was made against, a path or bytes; several, in any order, where that is a
+            delta, too. Other files do without.
+        threads: how many decode on the CPU at a time; by default as many as this process may use cores. The result is
+            the same.
+        progress: called with (bytes done, bytes in total, name), by the calling thread.
+
+    Returns:
+        Tensors by name, in the order of the original state_dict. Tied tensors are one tensor under two names.
+
+    Raises:
+        FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
+        NotFoundError: the task is not in the file, or none was chosen and there are several.
+        BaseFileError: the file is a delta, and its base was not given, or is another file.
+        OutputError: the device cannot be used, or the layout cannot say what a layer is.
+        UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
+    """
+    return _load(data, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
+
+
+def load_file(
+    path: PathLike,
+    *,
+    device: str | torch.device = "cpu",
+    layout: str = "dense",
+    task: str | None = None,
+    strip_prefix: bool = False,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> dict[str, torch.Tensor]:
+    """The state_dict in a `.pemn` file; arguments, result and errors as `load`.
+
+    Raises:
+        FileAccessError: `path` cannot be read.
+    """
+    return _load(path, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
+
+
+def _load(
+    source: PathOrBytes,
+    device: str | torch.device,
+    layout: str,
+    task: str | None,
+    strip_prefix: bool,
+    max_bytes: int,
+    base: BaseFiles,
+    threads: int | None,
+    progress: Progress,
+) -> dict[str, torch.Tensor]:
+    layouts.check_layout(layout)
+    workers = available_threads(threads)
+    tensors: dict[str, torch.Tensor] = {}
+    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
+        file.decoder.check_limit(file.decoded_size, "the file")
+        own = {name: file.index(name) for name in file if file.alias_of(name) is None}
+        layouts.check_result(file.decoder, own.values(), layout)
+        loaded = load_entries(file.decoder, own, layout, device, workers, progress)
+        for name in file:
+            target = file.alias_of(name)
+            parts = loaded[target or name]
+            if target is not None:  # the same tensors under other names
+                keys = [name, scores_name(name)]
+                parts = list(zip(keys, (tensor for _, tensor in parts), strict=False))
+            for key, tensor in parts:
+                if key in tensors:
+                    raise NetworkError(f"two tensors would be called {quoted(key)} in layout {layout!r}: use 'dense'")
+                tensors[key] = tensor
+    return stripped(tensors) if strip_prefix else tensors
+
+
+def load_model(
+    model: torch.nn.Module,
+    path: PathLike,
+    strict: bool = True,
+    *,
+    assign: bool = False,
+    task: str | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> _IncompatibleKeys:
+    """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict, assign)`.
+
+    A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that
+    the model has, and the file has not, is added.
+
+    Args:
+        model: whose parameters and buffers are set.
+        path: a `.pemn` file.
+        strict: whether the names must be the same.
+        assign: put the tensors of the file into the model, with their dtype, rather than copy their values into those
+            that it has. A model on the meta device needs it. What the model ties stays tied, and nothing else shares
+            memory.
+
+    The other arguments are as for `load_file`.
+
+    Returns:
+        Missing and unexpected keys.
+
+    Raises:
+        MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties; without
+            `assign`: a parameter or buffer is on the meta device, where copying does nothing.
+        FormatError, NotFoundError, BaseFileError, FileAccessError: as `load_file`.
+    """
+    own = model.state_dict(keep_vars=True)
+    meta = next((name for name, tensor in own.items() if isinstance(tensor, torch.Tensor) and tensor.is_meta), None)
+    if meta is not None and not assign:
+        raise MismatchError(
+            f"{quoted(meta)} of the model is on the meta device and cannot be copied to: use assign=True"
+        )
+    tensors = load_file(path, task=task, max_bytes=max_bytes, base=base, threads=threads, progress=progress)
+    names = list(own)
+    bare = stripped(tensors)
+    if len(names) and not set(names) & set(tensors):
+        for prefix in PREFIXES:
+            if all(name.startswith(prefix) for name in names):
+                bare = {prefix + name: tensor for name, tensor in bare.items()}
+        tensors = bare
+    _check_ties(own, tensors, path)
+    try:
+        if assign:
+            tensors = _tied_as(own, tensors)
+        return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict, assign=assign))
+    except RuntimeError as reason:
+        why = _differing_names(own, tensors) if strict else ""
+        why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
+        raise MismatchError(f"{os.fspath(path)} does not fit the model: {why}") from None
+
+
+def _differing_names(own: Iterable[str], names: Iterable[str]) -> str:
+    there, given = dict.fromkeys(own), dict.fromkeys(names)
+    missing, unexpected = [name for name in there if name not in given], [name for name in given if name not in there]
+    parts = [f"Missing key(s) {listed(missing, 2)}"] if missing else []
+    parts += [f"Unexpected key(s) {listed(unexpected, 2)}"] if unexpected else []
+    return "; ".join(parts)
+
+
+def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors to be assigned: one object where the model has one, and memory of its own everywhere else."""
+    made: dict[int, torch.Tensor] = {}
+    used: set[int] = set()
+    out: dict[str, torch.Tensor] = {}
+    for name, tensor in tensors.items():
+        mine = own.get(name)
+        if mine is not None and id(mine) in made:
+            out[name] = made[id(mine)]
+            continue
+        out[name] = tensor.clone() if id(tensor) in used else tensor
+        used.add(id(tensor))
+        if mine is not None:
+            if isinstance(mine, torch.nn.Parameter):  # torch would make a parameter for each name
+                out[name] = torch.nn.Parameter(out[name], requires_grad=mine.requires_grad)
+            made[id(mine)] = out[name]
+    return out
+
+
+def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathLike) -> None:
+    """Names of one tensor of the model must have one content: the last one loaded would win in silence."""
+    first: dict[int, str] = {}
+    for name, tensor in own.items():
+        other = first.setdefault(id(tensor), name)
+        if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
+            raise MismatchError(
+                f"{os.fspath(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
+                "tensor in the model: load into a model that does not tie them"
+            )
+
+
+def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
+    if one is two or one.shape != two.shape or one.dtype != two.dtype:
+        return one is two
+    return torch.equal(*(tensor.contiguous().view(-1).view(torch.uint8) for tensor in (one, two)))
+
+
+def load_network(
+    source: PathOrBytes,
+    *,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+    base: BaseFiles = None,
+    progress: Progress = silent,
+) -> MaskedNetwork:
+    """The network of a file as prototypes, masks, layers and tensors; all tasks, nothing filled.
+
+    Raises:
+        FormatError, BaseFileError, FileAccessError: as `load_file`.
+    """
+    with (
+        open_decoder(source, max_bytes=max_bytes, base=base) as decoder,
+        naming(source),
+        memory_errors(),
+    ):
+        decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
+        own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
+        layouts.check_result(decoder, own, "dense")
+        return decode_network(decoder, progress)

@@ -1,0 +1,1 @@
+"""The model in the middle: a network as prototypes, masks and entries, neither a checkpoint nor bytes."""

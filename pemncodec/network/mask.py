@@ -1,0 +1,102 @@
+"""`Mask`: the binary mask of a layer as an object with set operations (bitarray)."""
+
+from __future__ import annotations
+
+import numpy as np
+from bitarray import bitarray
+from bitarray.util import count_xor
+from numpy.typing import NDArray
+
+from ..common import bits
+from ..common.bits import Packed
+from ..errors import NetworkError
+
+
+class Mask:
+    """A binary mask over the elements of a layer, in row-major order.
+
+    Attributes:
+        packed: the bits in bytes, uint8; bit i is bit i mod 8 of byte i div 8, padding zero.
+        length: number of bits.
+    """
+
+    __slots__ = ("_ones", "length", "packed")
+
+    def __init__(self, packed: Packed, length: int) -> None:
+        if len(packed) != bits.byte_length(length) or not bits.padding_is_zero(packed, length):
+            raise NetworkError(f"{length} bits do not fit {len(packed)} bytes with zero padding")
+        self.packed = packed
+        self.length = length
+        self._ones: int | None = None
+
+    @classmethod
+    def from_bool(cls, flags: NDArray[np.bool_]) -> Mask:
+        """From a boolean array of any shape."""
+        array = np.asarray(flags, dtype=np.bool_)
+        return cls(bits.pack(array), array.size)
+
+    @classmethod
+    def from_bitarray(cls, value: bitarray) -> Mask:
+        """From a bitarray of either endianness."""
+        little = value if value.endian == "little" else bitarray(value, endian="little")
+        return cls(np.frombuffer(little.tobytes(), dtype=np.uint8), len(value))
+
+    def to_bool(self) -> NDArray[np.bool_]:
+        """Boolean array, shape (length,)."""
+        return bits.unpack(self.packed, self.length)
+
+    def to_bitarray(self) -> bitarray:
+        """A little-endian bitarray, for set operations."""
+        value = bitarray(endian="little")
+        value.frombytes(self.packed.tobytes())
+        del value[self.length :]
+        return value
+
+    def count(self) -> int:
+        """Number of ones."""
+        if self._ones is None:
+            self._ones = bits.count_ones(self.packed)
+        return self._ones
+
+    @property
+    def density(self) -> float:
+        """Fraction of ones; 0 for an empty mask."""
+        return self.count() / self.length if self.length else 0.0
+
+    def distance(self, other: Mask) -> int:
+        """Hamming distance: number of bits that differ."""
+        self._same_length(other)
+        return count_xor(self.to_bitarray(), other.to_bitarray())
+
+    def __and__(self, other: Mask) -> Mask:
+        self._same_length(other)
+        return Mask.from_bitarray(self.to_bitarray() & other.to_bitarray())
+
+    def __or__(self, other: Mask) -> Mask:
+        self._same_length(other)
+        return Mask.from_bitarray(self.to_bitarray() | other.to_bitarray())
+
+    def __xor__(self, other: Mask) -> Mask:
+        self._same_length(other)
+        return Mask.from_bitarray(self.to_bitarray() ^ other.to_bitarray())
+
+    def __invert__(self) -> Mask:
+        return Mask.from_bitarray(~self.to_bitarray())
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mask):
+            return NotImplemented
+        return self.length == other.length and bool(np.array_equal(self.packed, other.packed))
+
+    def __hash__(self) -> int:
+        return hash((self.length, self.packed.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Mask({self.count()} of {self.length} bits)"
+
+    def _same_length(self, other: Mask) -> None:
+        if self.length != other.length:
+            raise NetworkError(f"masks of {self.length} and {other.length} bits cannot be combined")

@@ -1,0 +1,109 @@
+"""The recipe of a masked layer: what `pemncodec.nn` stores in a state_dict so that packing needs no flag.
+
+Thirteen 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits),
+sampler, what a zero bit stands for, factor of the layer (float32 bits, 0 for none), whether values are made distinct,
+period, zeros.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..common.dtypes import float32_bits, float32_of
+from ..container.manifest.generated import DISTRIBUTIONS
+from ..errors import NetworkError, UnknownLayoutError
+from ..generators.philox.generator import Generator
+
+VERSION = 1
+LENGTH = 13
+_LENGTH_0_1 = 11  # of pemncodec 0.1: no period, no zeros
+_SIGNED = struct.Struct("<13q")
+_UNSIGNED = struct.Struct("<13Q")
+
+# How a mask follows from the scores; which is a number in state_dicts for ever.
+SAMPLERS = ("edge-popup", "bernoulli")
+_ZEROS = ("zero", "negated")
+_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A prototype that is tiled over the layer from phase 0, and how the mask follows from the scores.
+
+    Attributes:
+        generator: makes the prototype. Its patches are those of `Generator.distinct`, or none.
+        keep: fraction of the weights with a random value other than zero that edge-popup keeps, in (0, 1]; for
+            Bernoulli masks the probability at the start.
+        sampler: `"edge-popup"`, or `"bernoulli"` (a weight is kept where its score is at least 0).
+        zero: what a zero bit stands for: `"zero"` or `"negated"`.
+        factor: a float32 that multiplies the prototype in this layer, or None.
+    """
+
+    generator: Generator
+    keep: float
+    sampler: str = "edge-popup"
+    zero: str = "zero"
+    factor: float | None = None
+
+    def active(self, numel: int) -> NDArray[np.bool_] | None:
+        """Which of `numel` weights have a random value other than zero, and so a say in the mask; None for all."""
+        return np.resize(self.generator.values(), numel) != 0 if self.generator.zeros else None
+
+    def to_integers(self) -> list[int]:
+        """Thirteen signed 64-bit integers."""
+        generator = self.generator
+        scale = float32_bits(generator.scale)
+        (keep,) = struct.unpack("<Q", struct.pack("<d", self.keep))
+        factor = float32_bits(self.factor or 0.0)
+        start = (VERSION, _IDS[generator.distribution], generator.length, generator.seed, generator.stream)
+        fields = (
+            *start,
+            scale,
+            keep,
+            SAMPLERS.index(self.sampler),
+            _ZEROS.index(self.zero),
+            factor,
+            int(bool(generator.patches)),
+            generator.period,
+            generator.zeros,
+        )
+        return list(_SIGNED.unpack(_UNSIGNED.pack(*fields)))
+
+    @classmethod
+    def from_integers(cls, integers: Sequence[int], where: str) -> Recipe:
+        """The inverse of `to_integers`.
+
+        Raises:
+            UnknownLayoutError: these are not thirteen integers of a recipe of this version.
+        """
+        if len(integers) == _LENGTH_0_1:
+            integers = [*integers, 0, 0]
+        if len(integers) != LENGTH:
+            raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
+        fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
+        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct, period, zeros = (
+            fields
+        )
+        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and distinct < 2
+        if version != VERSION or not known or max(scale, factor) >= 1 << 32:
+            raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
+        scale_value = float32_of(scale)
+        factor_value = float32_of(factor)
+        (keep_value,) = struct.unpack("<d", struct.pack("<Q", keep))
+        if not 0.0 < keep_value <= 1.0:
+            raise UnknownLayoutError(f"{where} keeps a fraction of {keep_value}, outside of (0, 1]")
+        if not 0 <= factor < 0x7F800000:
+            raise UnknownLayoutError(f"{where} has the factor {factor_value}, which is not a number above 0")
+        try:
+            generator = Generator(
+                DISTRIBUTIONS[distribution], length, seed, stream, scale_value, period=period, zeros=zeros
+            )
+            generator = generator.distinct() if distinct else generator
+        except NetworkError as reason:
+            raise UnknownLayoutError(f"{where}: {reason}") from None
+        return cls(generator, keep_value, SAMPLERS[sampler], _ZEROS[zero], factor_value if factor else None)

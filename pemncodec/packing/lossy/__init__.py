@@ -1,0 +1,1 @@
+"""Lossy conversions for inference, on request."""

@@ -1,0 +1,86 @@
+"""Options of packing beside those of the checkpoint: where random weights come from, and what may be lost."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+
+from ..checkpoints.options import TENSOR_DTYPES, is_eps
+from ..errors import ConversionError, SeedError
+
+DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
+
+# Seeds that are tried where none is known.
+DEFAULT_TRIED = 10_000
+
+
+def _integer(number: object) -> int | None:
+    """An integer of any type, numpy's too; no bool, and None for what is none."""
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        return None
+    return operator.index(number)
+
+
+@dataclass(frozen=True)
+class Seeding:
+    """Where random weights may come from.
+
+    Attributes:
+        seed: of `torch.manual_seed`; None: it is not known.
+        tried: how many seeds from 0 on are tried where it is not known, and the usual ones; 0 or False: none,
+            True: ten thousand.
+
+    Raises:
+        SeedError: a seed that torch does not take, or both.
+    """
+
+    seed: int | None = None
+    tried: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            seed = _integer(self.seed)
+            if seed is None or not -(1 << 63) <= seed < 1 << 64:
+                raise SeedError(f"seed {self.seed!r} is none that torch.manual_seed takes: an integer of 64 bits")
+            object.__setattr__(self, "seed", seed)
+        tried = DEFAULT_TRIED if self.tried is True else _integer(self.tried)
+        if tried is None or not 0 <= tried <= 1 << 32:
+            raise SeedError(f"{self.tried!r} seeds cannot be tried: 0 to 2^32")
+        object.__setattr__(self, "tried", tried)
+        if self.seed is not None and self.tried:
+            raise SeedError("the seed is given: there is none to find")
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """Lossy conversions of what is not masked; none by default.
+
+    Attributes:
+        fold_batchnorm: fold the running statistics of BatchNorms into weight and bias.
+        batchnorm_eps: the eps of all of them, in [0, 1]; None: as the module says, or PyTorch's default.
+        tensor_dtype: round float32 and float64 tensors to `"float16"` or `"bfloat16"`; None: leave them as they are.
+
+    Raises:
+        ConversionError: another value, or an eps with nothing to fold.
+    """
+
+    fold_batchnorm: bool = False
+    batchnorm_eps: float | None = None
+    tensor_dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.fold_batchnorm, bool):
+            raise ConversionError(f"fold_batchnorm is {self.fold_batchnorm!r}: choose True or False")
+        eps = self.batchnorm_eps
+        if eps is not None:
+            if not is_eps(eps):
+                raise ConversionError(f"batchnorm_eps is {eps!r}, and must be a number, at least 0 and at most 1")
+            if not self.fold_batchnorm:
+                raise ConversionError("batchnorm_eps requires fold_batchnorm")
+        if self.tensor_dtype is not None and self.tensor_dtype not in TENSOR_DTYPES:
+            raise ConversionError(f"tensor_dtype is {self.tensor_dtype!r}: choose 'float16' or 'bfloat16', as a string")
+
+    @property
+    def lossy(self) -> bool:
+        """Whether any conversion is asked for."""
+        return self.fold_batchnorm or self.tensor_dtype is not None

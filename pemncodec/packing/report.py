@@ -1,0 +1,49 @@
+"""What packing did: recognised, found, dropped, and where the bytes went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..coding.delta.base_files import BaseFiles, listed
+from ..container.accounting import Sizes
+from ..container.manifest.rows import Manifest
+
+
+@dataclass(frozen=True)
+class PackReport:
+    """The result of packing.
+
+    Attributes:
+        layout: the layout that was recognised.
+        mask_rule: how the masks were derived.
+        keep: the fraction kept that the rule was given, or fractions by pattern, or None.
+        layers: number of masked layers.
+        findings: which prototypes were found, a line each; the strategy of the network first.
+        notes: what the user should know (ties at the cut, −0.0, nothing masked, a base that is needed).
+        dropped: what is in the checkpoint and not in the file.
+        sizes: bytes of the file, by part.
+        conversions: what is lossy, and its largest error, a line each; empty unless asked for.
+        reasons: why it is this layout, a line each.
+        threshold: the number that the rule was given, or None.
+        tasks: names of the tasks.
+    """
+
+    layout: str
+    mask_rule: str
+    keep: float | dict[str, float] | None
+    layers: int
+    findings: list[str]
+    notes: list[str]
+    dropped: list[str]
+    sizes: Sizes = field(repr=False)
+    conversions: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    threshold: float | None = None
+    tasks: list[str] = field(default_factory=list)
+
+
+def base_notes(manifest: Manifest, base: BaseFiles) -> list[str]:
+    """What became of the base that was given, if one was."""
+    if manifest.base is not None:
+        return [f"the file is a delta: it can be read beside its base only, whose SHA-256 is {manifest.base}"]
+    return ["nothing in common with the base: the file is complete in itself"] if listed(base) else []

@@ -1,1 +1,0 @@
-"""Prototypes: made from a seed (`generator`), or found in the values of a checkpoint (`find`)."""

@@ -1,0 +1,1 @@
+"""Tests of checkpoints of other programs."""

@@ -1,0 +1,1 @@
+"""Tests of coders of masks and blocks, deltas."""

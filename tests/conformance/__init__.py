@@ -1,0 +1,1 @@
+"""Tests of the format: vectors, damage, both decoders, samples."""

@@ -1,0 +1,1 @@
+"""Tests of a checkpoint to a file."""

@@ -1,0 +1,201 @@
+"""The experiments at their smallest: rows, resuming, counting, pictures."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from experiments import counting, data, tables, training
+from experiments.rows import frontier
+from experiments.settings import Architecture, Recipe, Setting
+from torch import nn
+from torch.nn.utils import prune
+
+from pemncodec.nn import MaskedFill, mask_network
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def run(script: str, folder: Path, *arguments: str) -> tuple[list[dict[str, object]], str]:
+    """The rows and the output of an experiment."""
+    rows = folder / f"{script}.jsonl"
+    command = [sys.executable, str(BENCHMARKS / f"{script}.py"), "smoke", "--seeds", "1", "--rows", str(rows)]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in rows.read_text().splitlines()], done.stdout
+
+
+def test_representation(tmp_path: Path) -> None:
+    rows, output = run("representation", tmp_path, "--limit", "3")
+    assert [row["setting"] for row in sorted(rows, key=lambda row: str(row["setting"]))] == [
+        "dense",
+        "full mask, keep 0.5",
+        "one-layer, keep 0.5",
+    ]
+    assert "these are the packaged digits" in output
+    first = dict(rows[0])
+    rows, _ = run("representation", tmp_path, "--limit", "7")
+    assert rows[0] == first, "what has a row is not done again"
+    assert len(rows) == 8 + 2
+    by = {(row["network"], row["setting"]): row for row in rows}
+    mixer = {setting: row for (network, setting), row in by.items() if str(network).startswith("ConvMixer")}
+    # the largest layer has 32 × 32 weights
+    assert [mixer[f"random-vector 1e-{n}, keep 0.5"]["values"] for n in (1, 2, 3, 4)] == [103, 11, 2, 1]
+    assert mixer["max-layer, keep 0.5"]["values"] == 1024
+    for row in rows:
+        assert row["accuracy"] == row["accuracy_before_packing"], "the file has the network that was trained"
+        assert {"preset", "seed", "epochs", "commit", "data"} <= set(row)
+    for setting in ("full mask, keep 0.5", "random-vector 1e-2, keep 0.5"):
+        assert float(str(mixer[setting]["accuracy"])) > 50, "masks alone learn"
+    assert (tmp_path / "representation.png").read_bytes().startswith(PNG)
+    assert not list((tmp_path / "representation").glob("*")), "no checkpoint is left behind"
+
+
+def test_compression(tmp_path: Path) -> None:
+    rows, output = run("compression", tmp_path, "--limit", "9")
+    by = {(row["network"], row["setting"]): row for row in rows}
+    half = by["ResNet-8 width 8", "random-vector 1e-2, keep 0.5, 50% zeros"]
+    whole = by["ResNet-8 width 8", "random-vector 1e-2, keep 0.5"]
+    assert int(str(half["mask_bytes"])) < 0.52 * int(str(whole["mask_bytes"])), "half a bit a weight"
+    pruned = by["ResNet-8 width 8", "magnitude pruning 95%"]
+    assert int(str(pruned["pemn_bytes"])) < int(str(pruned["formula_bytes"])) < int(str(pruned["dense_bytes"]))
+    for (network, setting), row in by.items():
+        assert f"| {network} | {setting} |" in output
+        assert row["accuracy"] == row["accuracy_before_packing"]
+    assert (tmp_path / "compression.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("method", ["masked", "magnitude"])
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(method: str, tmp_path: Path) -> None:
+    images = data.digits()
+    images = data.Images("few", images.train[:200], images.train_labels[:200], images.test, images.test_labels, True)
+    setting = Setting(Architecture("resnet", 4, 8, patch=1), method, "random-vector", 0.1, 0.5, 0.3, True, pruned=0.9)
+    recipe, epochs = Recipe(epochs=4, batch=50), []
+
+    class Interrupted(Exception):  # noqa: N818 (no error)
+        pass
+
+    def say(line: str) -> None:
+        epochs.append(line)
+        if len(epochs) == 4:  # the fourth epoch is done, and not saved yet
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        training.train(setting, images, recipe, 7, tmp_path / "a.pt", say)
+    resumed = training.train(setting, images, recipe, 7, tmp_path / "a.pt", epochs.append)
+    assert len(epochs) == 5
+    whole = training.train(setting, images, recipe, 7, tmp_path / "b.pt", lambda _: None)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+
+
+def fills(model: nn.Module) -> list[tuple[MaskedFill, torch.Size]]:
+    """What fills the masked layers, and their shapes."""
+    parts = [part for part in model.modules() if isinstance(part, MaskedFill)]
+    scores = [parameter.shape for name, parameter in model.named_parameters() if name.endswith("weight.original")]
+    return list(zip(parts, scores, strict=True))
+
+
+def test_the_formula_by_hand() -> None:
+    def plain() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.Linear(32, 10, bias=False))
+
+    weights, rest = 64 * 32 + 320, 32 + 4 * 32
+    assert counting.formula(plain(), plain()) == 4 * (weights + rest)
+    masked = mask_network(plain(), ratio=0.1)
+    d = int(2048 * 0.1) + 1
+    assert counting.prototype_values(masked) == d
+    assert counting.formula(masked, plain()) == 4 * (rest + d) + weights // 8
+    zeros = mask_network(plain(), ratio=0.5, zeros=0.5, permute=True)
+    active = sum(int((part.filled(torch.empty(shape)) != 0).sum()) for part, shape in fills(zeros))
+    assert abs(active - weights / 2) < 60
+    assert counting.formula(zeros, plain()) == -(-(32 * (rest + 1025 - 512) + active) // 8)
+    pruned = plain()
+    prune.l1_unstructured(pruned[0], "weight", 2000)
+    prune.l1_unstructured(pruned[2], "weight", 300)
+    # indices of 11 bits in 2,048 places, of 9 in 320
+    assert counting.formula(pruned, plain()) == 4 * rest + -(-(48 * (32 + 11) + 20 * (32 + 9)) // 8)
+
+
+def test_bytes_at_equal_accuracy() -> None:
+    """By hand: halfway in accuracy is the geometric mean in bytes; a point below the line is not on it."""
+
+    def row(method: str, size: int, accuracy: float) -> dict[str, object]:
+        return {
+            "network": "n",
+            "setting": f"{method} {size}",
+            "method": method,
+            "accuracy": accuracy,
+            "pemn_bytes": size,
+            "formula_bytes": 2 * size,
+        }
+
+    rows = [row("masked", 100, 50.0), row("masked", 150, 45.0), row("masked", 300, 90.0)]
+    rows += [row("magnitude", 200, 40.0), row("magnitude", 800, 60.0), row("random", 1000, 50.0)]
+    assert frontier([(2, 5), (1, 3), (3, 4), (4, 6)]) == [(1, 3), (2, 5), (4, 6)]
+    lines = tables.equal_accuracy(rows)
+    assert "| 50.0 | 100 | 400 (4.00 ×) | — |" in lines
+    assert "| 50.0 | 200 | 800 (4.00 ×) | — |" in lines
+    assert "| 90.0 | 300 | — | — |" in lines
+    assert not any("45.0" in line for line in lines)
+
+
+def test_cifar_batches(tmp_path: Path) -> None:
+    """The layout that the authors of CIFAR-10 describe: 10,000 rows a batch of red, green and blue planes."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    images = {}
+    for number, name in enumerate(["data_batch_1", *(f"data_batch_{n}" for n in range(2, 6)), "test_batch"]):
+        pixels = rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+        images[name] = pixels
+        batch = {b"data": pixels.transpose(0, 3, 1, 2).reshape(3, -1), b"labels": [number, 1, 2], b"batch_label": b""}
+        (folder / name).write_bytes(pickle.dumps(batch))
+    (folder / "readme.html").write_text("")
+    archive = tmp_path / "cifar-10-python.tar.gz"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(folder, folder.name)
+    for path in (folder, archive):
+        loaded = data.load(path)
+        assert (loaded.name, loaded.train.shape, loaded.test.shape) == ("cifar10", (15, 3, 32, 32), (3, 3, 32, 32))
+        assert loaded.train_labels.tolist() == [n for first in range(5) for n in (first, 1, 2)]
+        assert torch.equal(loaded.train[3, 1], torch.from_numpy(images["data_batch_2"][0, :, :, 1].copy()))
+    (folder / "test_batch").unlink()
+    with pytest.raises(SystemExit, match="test_batch are missing"):
+        data.load(folder)
+    with pytest.raises(SystemExit, match="there is no such file"):
+        data.load(tmp_path / "nothing")
+    with pytest.raises(SystemExit, match="expected cifar-10-batches-py"):
+        data.load(folder / "readme.html")
+
+
+def window(image: torch.Tensor, top: int, left: int, flipped: bool) -> torch.Tensor:
+    """6 × 6 pixels of an image."""
+    part = image[:, top : top + 6, left : left + 6]
+    return part.flip(2) if flipped else part
+
+
+def test_augmented_images_are_shifted_and_flipped() -> None:
+    images = torch.arange(1, 2 * 3 * 6 * 6 + 1, dtype=torch.int32).reshape(2, 3, 6, 6)
+    batch = images.repeat(20, 1, 1, 1)
+    moved = training._augmented(batch, torch.Generator().manual_seed(0))
+    padded = nn.functional.pad(batch, (4, 4, 4, 4))
+    kinds = set()
+    for before, after in zip(padded, moved, strict=True):
+        candidates = {
+            (top, left, flipped)
+            for top in range(9)
+            for left in range(9)
+            for flipped in (False, True)
+            if torch.equal(after, window(before, top, left, flipped))
+        }
+        assert len(candidates) == 1, "every image is one window, one way round"
+        kinds |= candidates
+    assert len(kinds) > 20
