@@ -20,7 +20,7 @@ import zstandard
 from safetensors.torch import save as safetensors_save
 
 import pemncodec
-from pemncodec.packing.pack import save_tasks
+from pemncodec.packing.save import save_tasks
 
 State = dict[str, torch.Tensor]
 Row = dict[str, str | float | int | bool]

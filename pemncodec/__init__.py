@@ -35,19 +35,19 @@ if TYPE_CHECKING:
         Tensor,
         TileFill,
     )
-    from .packing.pack import PackArguments, pack, save, save_file, save_tasks
     from .packing.report import PackReport
+    from .packing.save import pack, pack_file, save, save_file, save_tasks
 
 _HOMES = {
     "load": "loading.load",
     "load_file": "loading.load",
     "load_model": "loading.load",
     "load_network": "loading.load",
-    "pack": "packing.pack",
-    "save": "packing.pack",
-    "save_file": "packing.pack",
-    "save_tasks": "packing.pack",
-    "PackArguments": "packing.pack",
+    "pack": "packing.save",
+    "pack_file": "packing.save",
+    "save": "packing.save",
+    "save_file": "packing.save",
+    "save_tasks": "packing.save",
     "load_original": "loading.original",
     "unpack_original": "loading.original",
     "load_checkpoint": "checkpoints.reading.load",
@@ -75,7 +75,6 @@ __all__ = [
     "Layer",
     "Mask",
     "MaskedNetwork",
-    "PackArguments",
     "PackReport",
     "PemnFile",
     "StoredPrototype",
@@ -89,6 +88,7 @@ __all__ = [
     "load_original",
     "open",
     "pack",
+    "pack_file",
     "save",
     "save_file",
     "save_tasks",

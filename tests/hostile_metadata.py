@@ -38,6 +38,7 @@ from pemncodec.loading.compare import compare
 from pemncodec.network.mask import Mask
 from pemncodec.network.model import Alias, GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Tensor, TileFill
 from pemncodec.packing import pack as packing
+from pemncodec.packing import tasks
 from pemncodec.packing.lossy.convert import convert_again
 
 from .networks import MASKABLE, finite, random_mask, stored, words
@@ -279,7 +280,7 @@ class Checks:
         return True
 
     def _add(self, data: bytes, checkpoint: dict[str, Any]) -> bool:
-        draft, _, _ = packing.draft_of_tasks({"new": checkpoint}, PackOptions(keep=0.5), data)
+        draft, _, _ = tasks.draft_of_tasks({"new": checkpoint}, PackOptions(keep=0.5), data)
         packed, _ = packing.pack_draft(draft)
         added = packed.to_bytes()
         for task in pemncodec.open(data).tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ from ..common import strict_json
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..errors import MaskRuleError
 from ..errors.quoting import quoted
+
+if TYPE_CHECKING:
+    from ..checkpoints.reading.load import CheckpointFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,6 +109,12 @@ class Reading:
     checksums: bool
     given: bool
 
+    def file(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> CheckpointFile:
+        """A checkpoint that is read as these options say; `max_bytes` as for `load_checkpoint`."""
+        from ..checkpoints.reading.load import CheckpointFile
+
+        return CheckpointFile(path, self.unsafe, self.checksums, max_bytes)
+
     def loaded(self, max_bytes: int = DEFAULT_MAX_BYTES) -> PackOptions:
         """With the tensors of other files. Raises CheckpointError where one cannot be read."""
         masks = None if self.masks is None else self.load(self.masks, max_bytes)
@@ -114,9 +123,7 @@ class Reading:
 
     def load(self, path: Path, max_bytes: int = DEFAULT_MAX_BYTES) -> Any:
         """A checkpoint, read as these options say; `max_bytes` as for `load_checkpoint`."""
-        from ..checkpoints.reading.load import load_checkpoint
-
-        return load_checkpoint(path, unsafe=self.unsafe, checksums=self.checksums, max_bytes=max_bytes)
+        return self.file(path, max_bytes).load()
 
 
 def options(command: F) -> F:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ..checkpoints.options import TENSOR_DTYPES
-from ..errors import CheckpointError, NetworkError
 from ..errors.quoting import quoted
 from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
 from ..packing.report import PackReport
 from . import checkpoint_options, file_options, show
 from .output_path import refuse_pipe, refuse_shard, same_file, shard, size_of, target
-
-if TYPE_CHECKING:
-    from ..checkpoints.draft import Draft
-    from ..loading.compare import Comparison
-    from ..loading.recheck.compare import Recheck
-
 
 # Lines of what was found, and characters of a note, that are printed without --verbose.
 _MOST_LINES, _LONGEST = 64, 1_000
@@ -130,64 +123,27 @@ def pack(
         refuse_shard(source, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
-    from ..coding.delta.base_files import refuse_base
-    from ..loading.recheck.aside import Aside
+    from ..packing.pack import Job, pack_to_file
 
-    refuse_base(path, base)
-    with Aside([] if how.unsafe or conversions.lossy else sources.values()) as second:
-        from ..checkpoints.reading.mapped import Watch
-        from ..checkpoints.recognise import draft_of
-        from ..common.files import whole_file
-        from ..loading.compare import compare
-        from ..loading.file import PemnFile
-        from ..loading.recheck.compare import recheck
-        from ..packing.lossy.convert import convert
-        from ..packing.pack import draft_of_tasks, pack_draft
-
-        watch = Watch(*(one for one in (*sources.values(), how.masks, how.backbone) if one is not None))
-        options = how.loaded(max_bytes)
-        loaded = {name: how.load(source, max_bytes) for name, source in sources.items()}
-        try:
-            draft: Draft
-            drafts: dict[str, Draft]
-            if not tasks:
-                draft = draft_of(loaded[""], options)
-                drafts = {"": draft}
-            else:
-                draft, inherited, drafts = draft_of_tasks(loaded, options, add_to, max_bytes)
-                metadata = inherited | metadata
-            draft = convert(draft, conversions)
-            before = sum(map(size_of, sources.values())) + (0 if add_to is None else size_of(add_to))
-            with whole_file(path, overwrite=force) as temporary:
-                with show.progress_bar("packing", quiet) as progress:
-                    encoded, report = pack_draft(
-                        draft, metadata=metadata, progress=progress, folder=temporary.parent, base=base, seeding=seeding
-                    )
-                encoded.write(temporary)
-                with show.progress_bar("verifying", quiet) as progress, PemnFile(temporary, base=base) as file:
-                    rechecked = [
-                        recheck(
-                            file,
-                            source,
-                            drafts[name],
-                            options,
-                            task=name or None,
-                            unsafe=how.unsafe,
-                            progress=progress,
-                            read=second.read,
-                        )
-                        for name, source in sources.items()
-                        if not conversions.lossy
-                    ]
-                    compared = rechecked[0].names if rechecked and not tasks else ()
-                    comparison = compare(file, draft, progress=progress, compared=compared)
-                watch.check()
-        except (CheckpointError, NetworkError) as reason:
-            raise type(reason)(f"{_called(sources)}: {reason}") from None
+    before = size_of(add_to) if add_to is not None and add_to.exists() else 0  # it may be replaced
+    job = Job(
+        sources={name: how.file(source, max_bytes) for name, source in sources.items()},
+        reading=how.options,
+        masks=None if how.masks is None else how.file(how.masks, max_bytes),
+        backbone=None if how.backbone is None else how.file(how.backbone, max_bytes),
+        seeding=seeding,
+        lossy=conversions,
+        metadata=metadata,
+        base=base,
+        add_to=add_to,
+        max_bytes=max_bytes,
+    )
+    report = pack_to_file(job, path, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))
+    before += sum(map(size_of, sources.values()))
     report.notes.extend(_shards(sources))
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
-        show.lines(_lines(_called(sources), what, before, path, report, comparison, rechecked, verbose))
+        show.lines(_lines(_called(sources), what, before, path, report, verbose))
 
 
 def _sources(
@@ -272,8 +228,6 @@ def _lines(
     before: int,
     packed: Path,
     report: PackReport,
-    comparison: Comparison,
-    rechecked: list[Recheck],
     verbose: bool,
 ) -> list[str]:
     sizes = report.sizes
@@ -299,6 +253,7 @@ def _lines(
     if sizes.masked_weights:
         lines.append(show.bits_per_weight(sizes))
     after = "after conversion, " if report.conversions else ""
-    lines.append(f"verified: {after}every tensor ({comparison.tensors}) decodes {comparison}")
-    lines += [f"compared: {one}" for one in rechecked]
+    if report.comparison is not None:
+        lines.append(f"verified: {after}every tensor ({report.comparison.tensors}) decodes {report.comparison}")
+    lines += [f"compared: {one}" for one in report.rechecked]
     return lines

@@ -16,6 +16,8 @@ from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..errors import MismatchError
 from ..errors.quoting import quoted
+from ..network.model import Alias, MaskedNetwork
+from ..network.tile import Tile
 from .file import PemnFile, opened_file
 
 
@@ -84,6 +86,27 @@ def compare(
                 _same_tensor(opened, entry.name, original)
     progress(total, total, "")
     return Comparison(len(draft.entries), draft.negative_zeros)
+
+
+def compare_network(file: PemnFile, network: MaskedNetwork, progress: Progress = silent) -> Comparison:
+    """Compare every entry of every task with the values of a network that was packed as it is.
+
+    Raises:
+        MismatchError: one is different.
+    """
+    tiles: dict[int, Tile] = {}
+    for index, entry in enumerate(network.entries):
+        progress(index, len(network.entries), entry.name)
+        if isinstance(entry, Alias):  # the encoder has seen that there is a target
+            continue
+        start = differs = 0
+        words = network.words_of_entry(entry, tiles)
+        for piece in file.decoder.pieces(index):
+            differs += int(np.count_nonzero(piece != words[start : start + len(piece)]))
+            start += len(piece)
+        if differs or start != len(words):
+            raise MismatchError(f"{differs} elements of {quoted(entry.name)} are not what the network says")
+    return Comparison(len(network.entries), 0)
 
 
 def _same_names(opened: PemnFile, entries: Sequence[DraftEntry]) -> None:

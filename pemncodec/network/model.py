@@ -213,9 +213,17 @@ class MaskedNetwork:
 
     def words_of(self, name: str, task: int = 0) -> Words:
         """The values of one entry as words, shape (numel × words per element,)."""
-        entry = self.resolve(self[name, task])
+        return self.words_of_entry(self.resolve(self[name, task]))
+
+    def words_of_entry(self, entry: Tensor | Layer, tiles: dict[int, Tile] | None = None) -> Words:
+        """The values of an entry that is no alias.
+
+        Args:
+            tiles: prototypes that were made already, which are kept there.
+        """
         if isinstance(entry, Tensor):
             return entry.values
+        tiles = {} if tiles is None else tiles
         out = np.empty(entry.numel, dtype=word_type(self.layer_dtype(entry)))
         packed = self.masks[entry.mask].packed
         if isinstance(entry.fill, KeptFill):
@@ -223,8 +231,8 @@ class MaskedNetwork:
             return out
         tiled, second = entry.fill, None
         if tiled.second is not None:
-            second = self._tile(tiled.second, tiled.scale_bits), tiled.second_phase
-        first = self._tile(tiled.prototype, tiled.scale_bits), tiled.phase
+            second = self._tile(tiled.second, tiled.scale_bits, tiles), tiled.second_phase
+        first = self._tile(tiled.prototype, tiled.scale_bits, tiles), tiled.phase
         fill.fill_masked(out, packed, tiled.zero, first, second)
         return out
 
@@ -238,5 +246,7 @@ class MaskedNetwork:
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
 
-    def _tile(self, index: int, scale_bits: int | None) -> Tile:
-        return scaled(Tile(self.prototype_values(index)), scale_bits)
+    def _tile(self, index: int, scale_bits: int | None, tiles: dict[int, Tile]) -> Tile:
+        if index not in tiles:
+            tiles[index] = Tile(self.prototype_values(index))
+        return scaled(tiles[index], scale_bits)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from ..coding.delta.base_files import BaseFiles, listed
 from ..container.accounting import Sizes
 from ..container.manifest.rows import Manifest
+from ..loading.compare import Comparison
+from ..loading.recheck.compare import Recheck
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class PackReport:
         reasons: why it is this layout, a line each.
         threshold: the number that the rule was given, or None.
         tasks: names of the tasks.
+        comparison: what was found equal in the file and what went in; None where it was not verified.
+        rechecked: of checkpoints that are files, what was found equal to what other libraries read of them.
     """
 
     layout: str
@@ -40,6 +44,8 @@ class PackReport:
     reasons: list[str] = field(default_factory=list)
     threshold: float | None = None
     tasks: list[str] = field(default_factory=list)
+    comparison: Comparison | None = None
+    rechecked: list[Recheck] = field(default_factory=list)
 
 
 def base_notes(manifest: Manifest, base: BaseFiles) -> list[str]:

@@ -13,16 +13,57 @@ import numpy as np
 
 from ..checkpoints import metadata
 from ..checkpoints.draft import Draft, DraftEntry, MaskedWeight, PlainTensor, SeededWeight, TiedTensor
-from ..checkpoints.metadata import KEEP_OF_TASK, OF_TASK, SEPARATE
+from ..checkpoints.metadata import KEEP_OF_TASK, OF_TASK, RESERVED, SEPARATE
+from ..checkpoints.options import PackOptions
+from ..checkpoints.recognise import draft_of
 from ..common.words import Words, word_type
-from ..errors import ConversionError, NetworkError, UnknownLayoutError
+from ..container.manifest.rows import DEFAULT_MAX_BYTES
+from ..container.opening import PathOrBytes
+from ..errors import CheckpointError, ConversionError, NetworkError, UnknownLayoutError
 from ..errors.quoting import quoted
+from ..loading.load import load_network
 from ..network import fill
 from ..network.mask import Mask
 from ..network.model import GeneratedPrototype, KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor
 
 # Entries of all tasks together, those that they share counted in each.
 _MOST_ENTRIES = 1 << 20
+
+
+def draft_of_tasks(
+    sources: Mapping[str, Any],
+    options: PackOptions,
+    add_to: PathOrBytes | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> tuple[Draft, dict[str, str], dict[str, Draft]]:
+    """Recognise several checkpoints, and the tasks that a file has already.
+
+    Args:
+        sources: checkpoints by the name of their task.
+        add_to: a file with tasks.
+        max_bytes: refuse a file that decodes to more.
+
+    Returns:
+        one draft of all tasks; the metadata of the file; and the drafts of the checkpoints.
+
+    Raises:
+        CheckpointError, NetworkError: a checkpoint cannot be packed, or they do not go together.
+        FormatError, FileAccessError: the file cannot be read.
+    """
+    drafts: dict[str, Draft] = {}
+    metadata: dict[str, str] = {}
+    if add_to is not None:
+        network = load_network(add_to, max_bytes=max_bytes)
+        drafts = drafts_of(network)
+        metadata = {key: value for key, value in network.metadata.items() if not key.startswith(RESERVED)}
+    for name, source in sources.items():
+        if name in drafts:
+            raise NetworkError(f"the file has a task {name!r} already: choose another name")
+        try:
+            drafts[name] = draft_of(source, options)
+        except CheckpointError as reason:
+            raise type(reason)(f"task {name!r}: {reason}") from None
+    return merge(drafts), metadata, {name: drafts[name] for name in sources}
 
 
 def merge(drafts: Mapping[str, Draft]) -> Draft:

@@ -11,7 +11,7 @@ import pemncodec
 from pemncodec import errors
 from pemncodec.loading.load import load_network
 from pemncodec.loading.original import load_original
-from pemncodec.packing.pack import save_tasks
+from pemncodec.packing.save import save_tasks
 
 from ..published import assert_equal, effective, filled_weights
 

@@ -160,7 +160,7 @@ def test_errors_that_public_docstrings_name_are_public() -> None:
         found = re.findall(r"^    ([A-Z][\w, \n]*?):", section, re.MULTILINE)
         assert found or not raises, f"{where}: what is raised is not seen here"
         named.update(name for names in found for name in re.split(r"[,\s]+", names))
-    assert {"OutputExistsError", "NotFoundError", "BaseFileError", "UnsafeCheckpointError", "TypeError"} <= named
+    assert {"OutputExistsError", "NotFoundError", "BaseFileError", "UnsafeCheckpointError", "MismatchError"} <= named
     for name in named:
         kind = getattr(pemncodec, name, None) or getattr(builtins, name)
         assert issubclass(kind, Exception), name

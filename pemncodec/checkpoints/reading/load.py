@@ -8,6 +8,7 @@ import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,6 +38,24 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "is one array and no state_dict: save a dictionary of tensors (np.savez, torch.save)"),
 )
 _TAR = (257, b"ustar")
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A checkpoint that is read when it is needed, and may be read a second time to be compared with.
+
+    Attributes:
+        path: as for `load_checkpoint`, and so are `unsafe`, `checksums` and `max_bytes`.
+    """
+
+    path: Path
+    unsafe: bool = False
+    checksums: bool = True
+    max_bytes: int = DEFAULT_MAX_BYTES
+
+    def load(self) -> Any:
+        """Return what `load_checkpoint` returns, and raise what it raises."""
+        return load_checkpoint(self.path, unsafe=self.unsafe, checksums=self.checksums, max_bytes=self.max_bytes)
 
 
 def load_checkpoint(
