@@ -35,6 +35,7 @@ import pemncodec.loading.original
 import pemncodec.loading.unpack
 from pemncodec.cli import inspect, unpack, verify  # noqa: F401
 from pemncodec.cli.main import cli
+from pemncodec.loading.layouts import Layout
 from pemncodec.loading.verify import verify_file
 
 FORK = get_context("fork")
@@ -53,7 +54,7 @@ class Run:
         self.max_bytes = max_bytes
         self.arguments: dict[str, Any] = {"max_bytes": max_bytes, "base": self.base}
 
-    def load(self, layout: str) -> None:
+    def load(self, layout: Layout) -> None:
         pemncodec.load_file(self.path, layout=layout, task=self.task(), **self.arguments)
 
     def task(self) -> str | None:

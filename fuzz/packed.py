@@ -70,11 +70,11 @@ def pack_and_compare(
             and name in loaded
             and name not in (options.get("masks") or ())  # of types without masks the product is stored
             and (
-                report.layout == "dense" or not (name in masked or tensor.is_complex())
+                report.family == "dense" or not (name in masked or tensor.is_complex())
             )  # masked complex ones are products
             and tensor.layout == torch.strided
         }
-        values.same("packed", plain, loaded, zeros=report.layout == "dense")
+        values.same("packed", plain, loaded, zeros=report.family == "dense")
     if expected is not None:
         values.same("expected", expected, loaded, zeros=True)
     return ACCEPTED

@@ -11,6 +11,7 @@ import torch
 
 import pemncodec
 from pemncodec.errors import FormatError, PemnError
+from pemncodec.loading.layouts import LAYOUTS
 
 from . import containers, fields, files, values
 from .decoders import Content, by_the_package, by_the_second, limit_of
@@ -52,7 +53,7 @@ def _refused(data: bytes, limit: int, kind: str, chosen: int) -> str:
         found = "content"
     if found != kind:
         raise Wrong(f"load_network-{found}-second-{kind}", f"load_network: {found}; second: {kind}")
-    layout = ("dense", "masked", "csr", "coo")[chosen % 4]
+    layout = LAYOUTS[chosen % 4]
     with contextlib.suppress(PemnError):
         pemncodec.load(data, layout=layout, max_bytes=limit, threads=1)
     if chosen == 7:
@@ -67,7 +68,7 @@ def _loaded(data: bytes, task: str | None, rows: Rows, limit: int, chosen: int) 
     expected = {name: (dtype, shape, content) for name, dtype, shape, content in rows}
     dense = pemncodec.load(data, task=task, max_bytes=limit, threads=1 + chosen % 2)
     _same("load", expected, dense)
-    layout = ("masked", "csr", "coo")[chosen % 3]
+    layout = LAYOUTS[1 + chosen % 3]
     try:
         other = pemncodec.load(data, task=task, layout=layout, max_bytes=limit, threads=1)
     except PemnError:  # not every layout can say what a layer is

@@ -130,7 +130,7 @@ def _entry(made: MaskedNetwork, name: str, task: int, rng: random.Random, simple
     mask = len(made.masks) - 1
     if kind < 6:
         dtype = rng.choice([FLOAT32, *MASKABLE])
-        return Layer(name, shape, mask, KeptFill(dtype, _values(dtype, made.masks[mask].count(), rng)), task)
+        return Layer(name, shape, mask, KeptFill(dtype, _values(dtype, made.masks[mask].count, rng)), task)
     number = rng.randrange(len(made.prototypes))
     if simple:
         number = rng.randrange(2, len(made.prototypes))
@@ -153,7 +153,7 @@ def said(rng: random.Random) -> dict[str, str]:
     keys = rng.sample(list(DETAILS), rng.choice([0, 0, 0, 1, 1, 2]))
     details = {key: copy.deepcopy(rng.choice(DETAILS[key])) for key in keys}
     found: dict[str, Any] = {
-        metadata.LAYOUT: rng.choice([family.name for family in FAMILIES] * 8 + ["", "none", "x" * 500]),
+        metadata.FAMILY: rng.choice([family.name for family in FAMILIES] * 8 + ["", "none", "x" * 500]),
         metadata.MASK_RULE: rng.choice([*metadata.MASK_RULES * 4, "zzz"]),
         metadata.ORIGINAL: details,
     }
@@ -172,11 +172,11 @@ def said(rng: random.Random) -> dict[str, str]:
     for _ in range(rng.choice([0, 0, 0, 0, 1, 2])):
         _mutate(found, rng)
     texts = {
-        key: str(value) if key in (metadata.LAYOUT, metadata.MASK_RULE, metadata.BASE) else json.dumps(value)
+        key: str(value) if key in (metadata.FAMILY, metadata.MASK_RULE, metadata.BASE) else json.dumps(value)
         for key, value in found.items()
     }
     if rng.random() < 0.1:  # what the first of `checkpoints` may be added to
-        texts |= {metadata.LAYOUT: "edge-popup", metadata.MASK_RULE: "edge-popup"}
+        texts |= {metadata.FAMILY: "edge-popup", metadata.MASK_RULE: "edge-popup"}
     elif rng.random() < 0.1:
         texts[rng.choice(list(texts))] = rng.choice(TEXTS)
     if rng.random() < 0.05:
@@ -237,7 +237,7 @@ class Checks:
                 "load_original", partial(original.load_original, data, task=task, max_bytes=MAX_BYTES), data
             )
             if made is not None:
-                self.results[f"restored: {metadata.read(pemncodec.open(data).metadata).layout}"] += 1
+                self.results[f"restored: {metadata.read(pemncodec.open(data).metadata).family}"] += 1
                 self._try("effective", partial(same_weights, data, made, task), data)
                 self._try("save", partial(self._save, made), data)
         checkpoint = self._checkpoints[number % len(self._checkpoints)]
@@ -314,7 +314,7 @@ def same_weights(data: bytes, made: Any, task: str | None) -> bool:
     """What a layout with masks of 0 and 1 says is what the file decodes to."""
     with pemncodec.open(data, task=task) as file:
         what = metadata.read(file.metadata).for_task(task)
-        pair = _PAIRS.get(what.layout)
+        pair = _PAIRS.get(what.family)
         if pair is None or what.details.get("parallel") or "model" in what.details:
             return True
         tensors = made[what.details["under"]] if "under" in what.details else made

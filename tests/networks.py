@@ -176,7 +176,7 @@ def every_dtype() -> MaskedNetwork:
     for dtype in MASKABLE:
         network.masks += [random_mask(12, 0.4, dtype.id), random_mask(35, 0.6, dtype.id)]
         network.prototypes.append(stored(dtype, words(dtype, 7, 2), 0.7 if dtype.id % 2 else None))
-        kept = KeptFill(dtype, words(dtype, network.masks[-2].count(), 3))
+        kept = KeptFill(dtype, words(dtype, network.masks[-2].count, 3))
         network.entries.append(Layer(f"{dtype}.kept", (3, 4), len(network.masks) - 2, kept))
         tile = TileFill(len(network.prototypes) - 1, phase=3)
         network.entries.append(Layer(f"{dtype}.tiled", (5, 7), len(network.masks) - 1, tile))
@@ -224,7 +224,7 @@ def tasks() -> MaskedNetwork:
         network.entries.append(Layer("w", shape, task, TileFill(0, task), task))
         network.entries.append(Tensor("bias", BY_NAME["int8"], (task,), words(BY_NAME["int8"], task, 11), task))
         network.entries.append(Alias("w again", "w", task))
-    kept = KeptFill(BY_NAME["bfloat16"], words(BY_NAME["bfloat16"], network.masks[0].count(), 12))
+    kept = KeptFill(BY_NAME["bfloat16"], words(BY_NAME["bfloat16"], network.masks[0].count, 12))
     network.entries += [Layer("k", (20,), 0, kept), Alias("k1", "k", 1), Layer("full", (20,), 3, TileFill(0), 2)]
     return network
 
@@ -319,7 +319,7 @@ def networks(draw: st.DrawFn) -> MaskedNetwork:
             known = [len(network.masks) - 1]
         mask = draw(st.sampled_from(known))
         dtype = draw(st.sampled_from(MASKABLE))
-        kept = KeptFill(dtype, words(dtype, network.masks[mask].count(), seed))
+        kept = KeptFill(dtype, words(dtype, network.masks[mask].count, seed))
         network.entries.append(
             Layer(name, shape, mask, kept if kind == "kept" else _fill(draw, network.prototypes), task)
         )

@@ -116,7 +116,7 @@ class Draft:
     """A recognised checkpoint.
 
     Attributes:
-        layout: which layout it is, as `pemn pack` prints it.
+        family: of the checkpoint, by its name.
         mask_rule: `"edge-popup"`, `"kth-value"`, `"global"`, `"sigmoid"`, `"threshold"`, `"explicit"`, `"nonzero"` or
             `"none"`.
         keep: the fraction kept that the rule was given, or fractions by pattern (`options.Keep`), or None.
@@ -124,7 +124,7 @@ class Draft:
         entries: all tensors, in the order of the state_dict.
         dropped: what is in the checkpoint and not in `entries`.
         notes: what the user should know.
-        reasons: why it is this layout and these masks, for a user who asks.
+        reasons: why it is this family and these masks, for a user who asks.
         original: what is needed to write this layout again and is not in `entries`; JSON values by key.
         accounted: names of tensors of the checkpoint that are neither weights nor masks, and are left out because
             others say the same.
@@ -135,7 +135,7 @@ class Draft:
         tasks: names of tasks; an entry's `task` is 0 (all of them) or 1 + an index into these.
     """
 
-    layout: str
+    family: str
     mask_rule: str
     keep: float | dict[str, float] | None = None
     threshold: float | None = None

@@ -1,4 +1,4 @@
-"""What a family of checkpoints is: how it is recognised, and how it is written again."""
+"""A family of checkpoints: how it is recognised, and how it is written again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .state import State, unwrap
 
 
 class Checkpoint:
-    """What a user wants to pack: the object, and the state_dict in it.
+    """The object that a user wants to pack, and the state_dict in it.
 
     Args:
         raw: a module, a state_dict, a checkpoint dictionary, or whatever `load_checkpoint` returned.
@@ -54,7 +54,7 @@ class Checkpoint:
 
 
 class Contents(Protocol):
-    """What a file holds, for a family that writes its layout again; of one task, or of a file with one network."""
+    """The contents of a file, for a family that writes its layout again; of one task, or of a file with one network."""
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ class Contents(Protocol):
         """The tensor that this one is another name of."""
 
     def masked(self, name: str) -> bool:
-        """Whether a tensor is a masked layer."""
+        """Return whether a tensor is a masked layer."""
 
     def dense(self, name: str) -> torch.Tensor:
         """The effective values."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .draft import Draft
 
 RESERVED = "pemn."
-LAYOUT, MASK_RULE, KEEP, THRESHOLD = "pemn.layout", "pemn.mask_rule", "pemn.keep", "pemn.threshold"
+FAMILY, MASK_RULE, KEEP, THRESHOLD = "pemn.layout", "pemn.mask_rule", "pemn.keep", "pemn.threshold"
 ORIGINAL, DROPPED, BASE = "pemn.original", "pemn.dropped", BASE_KEY
 FOLD_BATCHNORM, TENSOR_DTYPE = "pemn.fold_batchnorm", "pemn.tensor_dtype"
 
@@ -135,7 +135,7 @@ class Metadata:
     """The `pemn.` metadata of a file, checked.
 
     Attributes:
-        layout: which layout was packed; any string, `""` where the file does not say it.
+        family: of the checkpoint that was packed; any string, `""` where the file does not say it.
         mask_rule: one of `MASK_RULES`; `""` where the file does not say it.
         keep: the fraction kept that the rule was given, or fractions by pattern, or None.
         threshold: the number that the rule was given, or None; finite.
@@ -149,7 +149,7 @@ class Metadata:
         base: of a delta, the SHA-256 of its base.
     """
 
-    layout: str = ""
+    family: str = ""
     mask_rule: str = ""
     keep: float | dict[str, float] | None = None
     threshold: float | None = None
@@ -188,7 +188,7 @@ def read(metadata: Mapping[str, str]) -> Metadata:
     for found in (details, *of_task.values()):
         _check_details(found)
     return Metadata(
-        layout=metadata.get(LAYOUT, ""),
+        family=metadata.get(FAMILY, ""),
         mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a known rule", MASK_RULES.__contains__)),
         keep=_json(metadata, KEEP, _FRACTIONS, None),
         threshold=_threshold(metadata),
@@ -222,7 +222,7 @@ def write(draft: Draft) -> dict[str, str]:
     for keep in (draft.keep, *draft.original.get(KEEP_OF_TASK, {}).values()):
         if keep is not None and not _is_fractions(keep):
             raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters: give fewer")
-    own = {LAYOUT: draft.layout, MASK_RULE: draft.mask_rule}
+    own = {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
     if draft.threshold is not None:

@@ -1,4 +1,4 @@
-"""What a user says about a checkpoint that it does not say itself."""
+"""Options of reading a checkpoint: facts that it does not hold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Fractions = float | Mapping[str, float]
 
 @dataclass(frozen=True)
 class Keep:
-    """Which fraction of its weights a layer keeps.
+    """The fraction of its weights that a layer keeps.
 
     Attributes:
         fractions: pairs of a pattern and a fraction in (0, 1]. The first whose pattern matches counts: `fnmatch` on the
@@ -71,7 +71,7 @@ class Keep:
 
     @staticmethod
     def is_wildcard(pattern: str) -> bool:
-        """Whether a pattern may match other names than itself."""
+        """Return whether a pattern may match other names than itself."""
         return any(character in pattern for character in "*?[")
 
     @cached_property
@@ -108,7 +108,7 @@ def _matches(pattern: str, weight: str) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[Real]:
-    """Whether a value is a real number, numpy's included, and no bool."""
+    """Return whether a value is a real number, numpy's included, and no bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -189,5 +189,5 @@ class PackOptions:
 
 
 def is_eps(value: object) -> bool:
-    """Whether a value can be the eps of a BatchNorm that is folded: a number in [0, 1]."""
+    """Return whether a value can be the eps of a BatchNorm that is folded: a number in [0, 1]."""
     return isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value <= 1

@@ -35,7 +35,7 @@ __all__ = ["FAMILIES", "draft_of", "family_named"]
 
 
 def draft_of(source: object, options: PackOptions) -> Draft:
-    """What a module, a state_dict, a whole checkpoint or a folder says.
+    """Return the draft of a module, a state_dict, a whole checkpoint or a folder.
 
     Raises:
         CheckpointError: there is no network in it, its layout is broken, or masks do not follow from it.
@@ -92,7 +92,7 @@ def _check_leftover(draft: Draft) -> None:
         if weight is not None and isinstance(entry, PlainTensor) and shapes[weight] == entry.shape:
             raise UnknownLayoutError(
                 f"{quoted(entry.name)} stands beside {quoted(weight)}, which has another mask already "
-                f"({draft.layout}): which of them counts is not said (--family NAME takes one, --family dense none)"
+                f"({draft.family}): which of them counts is not said (--family NAME takes one, --family dense none)"
             )
 
 
@@ -110,7 +110,7 @@ def _note_leftover(draft: Draft, state: State) -> None:
     ]
     plain = [one.source for one in found if isinstance(one, PlainTensor) or not one.scores]
     named = [name for name in plain if name.rpartition(".")[2].endswith(("mask", "masks", "scores", "_orig"))]
-    if named and draft.layout != "dense":
+    if named and draft.family != "dense":
         shown = ", ".join(map(quoted, named[:_SHOWN])) + (", …" if len(named) > _SHOWN else "")
         draft.notes.append(f"stored as tensors, because nothing beside them fits: {shown}")
     for name, weight, suffix in found_masks.unnamed(state, plain):
@@ -122,7 +122,7 @@ def _note_leftover(draft: Draft, state: State) -> None:
 
 
 def _check_used(draft: Draft, options: PackOptions) -> None:
-    """What was said for nothing is a misunderstanding."""
+    """Refuse options that had no effect: they are a misunderstanding."""
     explicit = draft.mask_rule in ("explicit", "nonzero", "none")
     own = "the masks of this layout are in the file itself"
     why = own if explicit else f"rule {draft.mask_rule} takes none"
@@ -135,12 +135,12 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
         draft.notes.append(f"threshold {options.threshold:g} was not used: {why}")
     if options.inverted_masks and draft.mask_rule != "explicit":
         draft.notes.append("inverted masks were not used: there is no mask of 0 and 1")
-    if options.masks is not None and draft.layout != "masks-file":
+    if options.masks is not None and draft.family != "masks-file":
         raise MaskRuleError(
-            f"masks are given, and family {draft.layout!r} has its own: which of them count is not said"
+            f"masks are given, and family {draft.family!r} has its own: which of them count is not said"
         )
-    if options.backbone is not None and draft.layout != "piggyback":
-        raise UnknownLayoutError(f"a backbone is given, and this checkpoint ({draft.layout}) has its weights itself")
+    if options.backbone is not None and draft.family != "piggyback":
+        raise UnknownLayoutError(f"a backbone is given, and this checkpoint ({draft.family}) has its weights itself")
 
 
 def _stripped(draft: Draft, state: State | None) -> Draft:

@@ -70,7 +70,7 @@ class State:
         return replace(self, tensors=self.tensors | dict(more))
 
     def mixed_prefix(self) -> str | None:
-        """What to say where some names begin with a prefix that wrappers put before all of them."""
+        """Return a message if some names begin with a prefix that wrappers put before all of them."""
         for prefix in PREFIXES:
             having = [name for name in self.tensors if name.startswith(prefix)]
             others = [name for name in self.tensors if not name.startswith(prefix) and name != _AVERAGED]

@@ -92,7 +92,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """What these options say, checked; other files are not read yet.
+    """The options, checked; other files are not read yet.
 
     Attributes:
         options: without the tensors of other files.
@@ -150,7 +150,7 @@ def read(
     mixed_prefixes: bool,
     strip_prefix: bool = False,
 ) -> Reading:
-    """What the options say.
+    """Check the options.
 
     Raises:
         MaskRuleError: a fraction that is none, or a file of fractions that is none.
@@ -226,5 +226,5 @@ def as_said(options: PackOptions, said: Metadata) -> PackOptions:
 
 def always_said(options: PackOptions, said: Metadata) -> PackOptions:
     """These options, and what no checkpoint can say: its family, and whether a prefix was stripped."""
-    family = said.layout if options.family is None and said.layout in NAMED else options.family
+    family = said.family if options.family is None and said.family in NAMED else options.family
     return replace(options, family=family, strip_prefix=bool(said.details.get("prefix")))

@@ -100,7 +100,7 @@ def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
-    """How often each is there, the most frequent first."""
+    """Return how often each is there, the most frequent first."""
     return dict(Counter(names).most_common())
 
 

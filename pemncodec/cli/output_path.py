@@ -68,7 +68,7 @@ def target(
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, also by links of either kind."""
+    """Return whether two paths lead to one file, also by links of either kind."""
     try:
         return one.samefile(other)
     except (OSError, ValueError):  # one of them is not there: the reader or writer says so
@@ -112,7 +112,7 @@ def size_of(path: Path) -> int:
 
 
 def _is_output(path: Path, suffix: str) -> bool:
-    """Whether a file that exists may be an earlier output: by its suffix, and by its first bytes for checkpoints."""
+    """Return whether a file may be an earlier output: by its suffix, and by its first bytes for checkpoints."""
     if suffix == ".pemn":
         return path.suffix.lower() == Path(os.path.realpath(path)).suffix.lower() == ".pemn"
     if path.is_dir():  # it is never replaced, unless it is empty

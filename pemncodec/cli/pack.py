@@ -231,7 +231,7 @@ def _lines(
     verbose: bool,
 ) -> list[str]:
     sizes = report.sizes
-    lines = [f"{called}: {report.layout}, {show.count(report.layers, 'masked layer')}"]
+    lines = [f"{called}: {report.family}, {show.count(report.layers, 'masked layer')}"]
     if report.layers:
         lines[0] += f" of {sizes.masked_weights:,} weights"
     if report.tasks:

@@ -1,4 +1,4 @@
-"""How sizes, parts and progress look on a terminal."""
+"""Sizes, parts and progress as text for a terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def count(number: int, what: str) -> str:
 
 
 def ratio(before: int, after: int) -> str:
-    """How many times smaller, or larger."""
+    """Return the ratio of two sizes, as text."""
     return f"{before / after:.1f} × smaller" if before >= after else f"{after / max(before, 1):.1f} × larger"
 
 
@@ -79,7 +79,7 @@ def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def bits_per_weight(sizes: Sizes) -> str:
-    """What the masked weights cost, all told."""
+    """Return the cost of the masked weights in bits a weight, as text."""
     return f"{sizes.bits_per_masked_weight:.3f} bits a masked weight (masks, prototypes and kept values)"
 
 

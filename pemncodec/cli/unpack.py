@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -37,7 +38,7 @@ def unpack(
     file: Path,
     output: Path | None,
     output_option: Path | None,
-    layout: str,
+    layout: Literal["dense", "masked", "csr", "coo", "original"],
     task: str | None,
     strip_prefix: bool,
     base: tuple[Path, ...],

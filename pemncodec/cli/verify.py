@@ -40,7 +40,7 @@ def verify(
         if source is not None:
             refuse_pipe(source)
     if against is None and (how.given or task is not None):
-        raise click.UsageError("--keep, --task, --key and the like say how to compare: give --against, too")
+        raise click.UsageError("--keep, --task, --key and other options of reading require --against")
 
     from ..loading.verify import verify_file
 

@@ -1,4 +1,4 @@
-"""What several threads ask for, and one of them makes."""
+"""Values that several threads ask for, and one of them makes."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class Decoder(SectionDecoder):
         return out
 
     def has_idle(self, index: int) -> bool:
-        """Whether a tiled layer may have positions without a bit, because the prototype is zero there."""
+        """Return whether a tiled layer may have positions without a bit, because the prototype is zero there."""
         row = self.manifest.resolve(index)
         return isinstance(row, TiledRow) and self.tile(row.prototype, row.scale_bits).has_zero
 

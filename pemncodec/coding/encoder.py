@@ -225,13 +225,13 @@ class _Encoder:
             self.block_payloads.add(block.payload)
 
     def _sources(self, order: Mapping[int, int]) -> list[Source]:
-        """What wants a place in a block, in the order of spec section 4.4."""
+        """Return the arrays that are stored in blocks, in the order of spec section 4.4."""
         network, against = self.network, self.against
         sources: list[Source] = []
         for index in order:
             prototype = network.prototypes[index]
             if isinstance(prototype, StoredPrototype):
-                count = prototype.length if prototype.presence is None else prototype.presence.count()
+                count = prototype.length if prototype.presence is None else prototype.presence.count
                 size = count * prototype.dtype.itemsize
                 load, reference = partial(_stored, prototype), against.prototype(index)
                 sources.append(Source(("prototype", index), prototype.dtype, 0, "", size, load, reference))
@@ -241,7 +241,7 @@ class _Encoder:
                 size, load, reference = entry.values.nbytes, partial(_values, entry), against.tensor(entry)
                 sources.append(Source(("tensor", index), entry.dtype, entry.task, kind, size, load, reference))
             elif isinstance(entry, Layer) and isinstance(entry.fill, KeptFill):
-                size = network.masks[entry.mask].count() * entry.fill.dtype.itemsize
+                size = network.masks[entry.mask].count * entry.fill.dtype.itemsize
                 load, reference = partial(_values, entry.fill), against.kept(entry, entry.fill.dtype)
                 sources.append(Source(("kept", index), entry.fill.dtype, entry.task, "", size, load, reference))
         return sources

@@ -27,7 +27,7 @@ _HIGH = np.uint64(16)
 
 
 def lanes_for(count: int, bits: int) -> int:
-    """How many lanes an encoder takes for `count` bytes that cost about so many bits."""
+    """Return the number of lanes that an encoder takes for `count` bytes that cost about so many bits."""
     return max(1, -(-count // MAX_ROWS), min(count, bits // 8 // _BYTES_A_LANE))
 
 

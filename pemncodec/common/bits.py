@@ -53,7 +53,7 @@ def count_ones(packed: Packed) -> int:
 
 
 def padding_is_zero(packed: Packed, length: int) -> bool:
-    """Whether the unused bits of the last byte are zero."""
+    """Return whether the unused bits of the last byte are zero."""
     return length % 8 == 0 or not int(packed[-1]) >> (length % 8)
 
 

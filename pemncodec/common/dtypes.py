@@ -43,7 +43,7 @@ class DType:
 
     @property
     def has_sign_bit(self) -> bool:
-        """Whether the format may negate it by its highest bit (spec section 4.6, `zero` = 1)."""
+        """Return whether the format may negate it by its highest bit (spec section 4.6, `zero` = 1)."""
         return self.name in ("float16", "bfloat16", "float32", "float64")
 
     def __str__(self) -> str:

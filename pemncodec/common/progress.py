@@ -1,4 +1,4 @@
-"""How long work reports where it is."""
+"""Reports of progress."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What stands where a model file should be: the usual accidents of downloading."""
+"""Files that stand where a model file should be: the usual accidents of downloading."""
 
 from __future__ import annotations
 
 
 def accident(head: bytes) -> str | None:
-    """What a file that begins so is, and what to do; None if it is none of the usual accidents."""
+    """Return what a file that begins so is, and what to do; None if it is none of the usual accidents."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "is empty: fetch it again"

@@ -1,4 +1,4 @@
-"""Where the bytes of a file are, from its manifest alone."""
+"""The sizes of the parts of a file, from its manifest alone."""
 
 from __future__ import annotations
 

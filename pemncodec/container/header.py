@@ -46,7 +46,7 @@ class Header:
 
     @property
     def payload_offset(self) -> int:
-        """Where the payload begins in the file."""
+        """The place in the file where the payload begins."""
         return SIZE + self.manifest_size + 4 * self.pages
 
     @property

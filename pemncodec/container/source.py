@@ -1,4 +1,4 @@
-"""Where the bytes of a file come from: memory, or a file that is read piece by piece."""
+"""Sources of bytes: memory, or a file that is read piece by piece."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class NotFoundError(PemnError, KeyError):
 
 
 class OutputExistsError(PemnError):
-    """The output file exists already and was not to be overwritten."""
+    """The output file already exists; allow replacing it with --force, or overwrite=True."""
 
 
 class OutputError(PemnError):

@@ -1,4 +1,4 @@
-"""Whether a file holds the same network as a checkpoint, bit for bit."""
+"""Compare a file with the checkpoint, or the network, that it was packed from, bit for bit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .file import PemnFile, opened_file
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found equal.
+    """The result of a comparison.
 
     Attributes:
         tensors: number of tensors.
@@ -137,7 +137,7 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
 
 
 def _effective(original: DraftEntry) -> Callable[[int, int], Words]:
-    """What makes the words start … stop − 1 of the effective weight; start is a multiple of 8."""
+    """Return a function of the words start … stop − 1 of the effective weight; start is a multiple of 8."""
     assert not isinstance(original, TiedTensor)
     if isinstance(original, PlainTensor):
         return lambda start, stop: original.values[start:stop]

@@ -128,7 +128,7 @@ class PemnFile:
         return self._container.manifest.entries[row.target].name if isinstance(row, AliasRow) else None
 
     def is_masked(self, name: str) -> bool:
-        """Whether a tensor is a masked layer."""
+        """Return whether a tensor is a masked layer."""
         return not isinstance(self._container.manifest.resolve(self._index(name)), TensorRow)
 
     def get_tensor(self, name: str, *, device: str | torch.device = "cpu", threads: int | None = None) -> torch.Tensor:
@@ -180,7 +180,7 @@ class PemnFile:
 
     @property
     def decoder(self) -> Decoder:
-        """What decodes the sections; made when it is first needed, because it needs numpy."""
+        """The decoder of the sections; made when it is first needed, because it needs numpy."""
         if self._decoder is None:
             from ..coding.decoder import Decoder
 
@@ -284,7 +284,7 @@ def opened_file(
 def open_decoder(
     source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None
 ) -> Iterator[Decoder]:
-    """What decodes all tasks of a file; arguments as for `PemnFile`.
+    """Open the decoder of all tasks of a file; arguments as for `PemnFile`.
 
     Raises:
         FormatError, FileAccessError: the file cannot be opened.

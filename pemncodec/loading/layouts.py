@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Collection, Iterator
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from ..container.manifest.rows import ZERO_SECOND, ZERO_ZERO, KeptRow, TensorRow
 from ..errors import NetworkError, OutputError, UnsupportedTensorError
 from ..network.tile import BLOCK, Tile
 
-LAYOUTS = ("dense", "masked", "csr", "coo")
+Layout = Literal["dense", "masked", "csr", "coo"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 # What a tensor of torch takes beside its elements, about. It counts from so many tensors on.
 TENSOR_BYTES, FREE_TENSORS = 2048, 1 << 13
 
@@ -33,7 +35,7 @@ def check_layout(layout: str) -> None:
         raise NetworkError(f"layout {layout!r} is unknown: choose {', '.join(LAYOUTS)}{other}")
 
 
-def load_entry(decoder: Decoder, index: int, name: str, layout: str) -> Iterator[tuple[str, torch.Tensor]]:
+def load_entry(decoder: Decoder, index: int, name: str, layout: Layout) -> Iterator[tuple[str, torch.Tensor]]:
     """The tensors that an entry becomes: one, or for `masked` layers two (weight and scores).
 
     Args:
@@ -88,7 +90,7 @@ def scores(decoder: Decoder, index: int, kind: torch.dtype = torch.float32) -> t
     return made.reshape(shape)
 
 
-def result_bytes(decoder: Decoder, index: int, layout: str) -> int:
+def result_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
     """Bytes of the tensors that `load_entry` makes of an entry, as the manifest says it."""
     row = decoder.manifest.resolve(index)
     dense, dtype = decoder.size(index), decoder.dtype(index)
@@ -102,7 +104,7 @@ def result_bytes(decoder: Decoder, index: int, layout: str) -> int:
     return kept * (8 + dtype.itemsize) + 8 * (csr_shape(row.shape)[0] + 1)
 
 
-def check_result(decoder: Decoder, entries: Collection[int], layout: str) -> None:
+def check_result(decoder: Decoder, entries: Collection[int], layout: Layout) -> None:
     """Refuse, before anything is made, entries that become more than `max_bytes` of tensors.
 
     Raises:
@@ -134,7 +136,7 @@ def _masked(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) ->
     yield scores_name(name), scores(decoder, index, _scores_dtype(decoder.dtype(index)))
 
 
-def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: str, name: str) -> torch.Tensor:
+def _sparse(decoder: Decoder, index: int, row: KeptRow | TiledRow, layout: Layout, name: str) -> torch.Tensor:
     """Explicit elements are those that the mask keeps, also where their value is zero."""
     decoder.check_limit(result_bytes(decoder, index, layout) - SLACK, f"tensor {name!r}")
     dtype, packed = decoder.dtype(index), decoder.layer_mask(index)

@@ -19,6 +19,7 @@ from ..errors.quoting import listed, quoted
 from ..network.model import MaskedNetwork
 from . import layouts
 from .file import PemnFile, open_decoder
+from .layouts import Layout
 from .tensors import load_entries
 from .threads import available_threads
 
@@ -33,7 +34,7 @@ def load(
     data: bytes | bytearray | memoryview,
     *,
     device: str | torch.device = "cpu",
-    layout: str = "dense",
+    layout: Layout = "dense",
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -77,7 +78,7 @@ def load_file(
     path: PathLike,
     *,
     device: str | torch.device = "cpu",
-    layout: str = "dense",
+    layout: Layout = "dense",
     task: str | None = None,
     strip_prefix: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -96,7 +97,7 @@ def load_file(
 def _load(
     source: PathOrBytes,
     device: str | torch.device,
-    layout: str,
+    layout: Layout,
     task: str | None,
     strip_prefix: bool,
     max_bytes: int,

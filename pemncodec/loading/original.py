@@ -33,7 +33,7 @@ def load_original(
     base: BaseFiles = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Any:
-    """What was packed, as its project saves it: keys, wrapping, and scores or masks of 0 and 1.
+    """Return the checkpoint as its project saves it: keys, wrapping, and scores or masks of 0 and 1.
 
     The project's own rule gives the same masks and, bit for bit, the same effective weights. Weights that no mask keeps
     are zero where the file does not hold them. What was left out (optimizer, epoch, …) is not there.
@@ -89,10 +89,10 @@ def _wrapped(made: Any, details: Mapping[str, Any]) -> Any:
 
 def _family(said: Metadata) -> Family:
     try:
-        return family_named(said.layout)
+        return family_named(said.family)
     except UnknownLayoutError:
         raise OutputError(
-            f"the file does not say which layout it was packed from ({quoted(said.layout or 'nothing')}): use another "
+            f"the file does not say which layout it was packed from ({quoted(said.family or 'nothing')}): use another "
             "layout"
         ) from None
 
@@ -150,7 +150,7 @@ def unpack_original(
 
 
 def is_folder(source: PathOrBytes) -> bool:
-    """Whether the layout that was packed is a folder.
+    """Return whether the layout that was packed is a folder.
 
     Raises:
         FormatError, FileAccessError: the file cannot be read.
@@ -159,4 +159,4 @@ def is_folder(source: PathOrBytes) -> bool:
     with naming(source):
         said = metadata.read(metadata_of(source))
     models = any("model" in details for details in (said.details, *said.of_task.values()))
-    return said.layout == lottery_ticket.LAYOUT or (said.layout == open_lth.LAYOUT and models)
+    return said.family == lottery_ticket.NAME or (said.family == open_lth.NAME and models)

@@ -17,6 +17,7 @@ from ..network import fill
 from ..network.fill import Filler
 from . import device as on_device
 from . import layouts
+from .layouts import Layout
 from .threads import Job, run
 
 Parts = list[tuple[str, torch.Tensor]]
@@ -28,7 +29,7 @@ _BYTES_A_THREAD = 1 << 21
 def load_entries(
     decoder: Decoder,
     entries: Mapping[str, int],
-    layout: str,
+    layout: Layout,
     device: str | torch.device,
     threads: int,
     progress: Progress = silent,
@@ -61,7 +62,7 @@ def load_entries(
 
 
 class _Loading:
-    def __init__(self, decoder: Decoder, layout: str, device: torch.device, total: int, progress: Progress) -> None:
+    def __init__(self, decoder: Decoder, layout: Layout, device: torch.device, total: int, progress: Progress) -> None:
         self.decoder = decoder
         self.layout = layout
         self.device = device

@@ -173,7 +173,7 @@ def kept(values: Words, packed: Packed) -> Words:
 
 
 def active(start: int, count: int, tile: Tile, phase: int, second: tuple[Tile, int] | None) -> NDArray[np.bool_]:
-    """Which of `count` positions from `start` on have a bit in the mask: those where one and zero differ (section 7).
+    """Return flags of the positions with a bit in the mask, those where one and zero differ (section 7).
 
     Args:
         count: at most `BLOCK`.

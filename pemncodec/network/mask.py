@@ -52,6 +52,7 @@ class Mask:
         del value[self.length :]
         return value
 
+    @property
     def count(self) -> int:
         """Number of ones."""
         if self._ones is None:
@@ -61,7 +62,7 @@ class Mask:
     @property
     def density(self) -> float:
         """Fraction of ones; 0 for an empty mask."""
-        return self.count() / self.length if self.length else 0.0
+        return self.count / self.length if self.length else 0.0
 
     def distance(self, other: Mask) -> int:
         """Hamming distance: number of bits that differ."""
@@ -95,7 +96,7 @@ class Mask:
         return hash((self.length, self.packed.tobytes()))
 
     def __repr__(self) -> str:
-        return f"Mask({self.count()} of {self.length} bits)"
+        return f"Mask({self.count} of {self.length} bits)"
 
     def _same_length(self, other: Mask) -> None:
         if self.length != other.length:

@@ -117,7 +117,7 @@ class KeptFill:
 
     @property
     def on_demand(self) -> bool:
-        """Whether the values are made when they are asked for."""
+        """Return whether the values are made when they are asked for."""
         return callable(self._values)
 
     @property

@@ -27,7 +27,7 @@ class Tile:
 
     @cached_property
     def _around(self) -> tuple[int, Words]:
-        """What stands where the period ends and begins again, and where in the period that starts.
+        """The elements around the end of the period, and the place in the period where they begin.
 
         A short period as a whole, and the next `BLOCK` elements; of a long one the last `BLOCK` and the first.
         """

@@ -1,4 +1,4 @@
-"""Whether a `MaskedNetwork` is one: every rule that the format has, before anything is encoded."""
+"""Check that a `MaskedNetwork` is consistent and fits the format, before anything is encoded."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _check_layer(network: MaskedNetwork, layer: Layer) -> None:
     if not layer.fill.dtype.maskable:
         raise NetworkError(f"{where} has dtype {layer.fill.dtype}, which cannot be masked")
     if not layer.fill.on_demand:  # what is gathered by the mask fits it
-        _check_words(layer.fill.values, layer.fill.dtype, mask.count(), where)
+        _check_words(layer.fill.values, layer.fill.dtype, mask.count, where)
 
 
 def _check_tile(network: MaskedNetwork, fill: TileFill, where: str) -> None:

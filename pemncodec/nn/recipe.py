@@ -51,7 +51,7 @@ class Recipe:
     factor: float | None = None
 
     def active(self, numel: int) -> NDArray[np.bool_] | None:
-        """Which of `numel` weights have a random value other than zero, and so a say in the mask; None for all."""
+        """Return the weights, of `numel`, whose random value is not zero, and which the mask is about; None for all."""
         return np.resize(self.generator.values(), numel) != 0 if self.generator.zeros else None
 
     def to_integers(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Which weights of a network are masked or pruned."""
+"""The weights of a network that are masked or pruned."""
 
 from __future__ import annotations
 

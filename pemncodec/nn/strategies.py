@@ -1,4 +1,4 @@
-"""Which random values fill which layer: the strategies of PEMN (Bai et al., NeurIPS 2022, section 3).
+"""The random values of each layer: the strategies of PEMN (Bai et al., NeurIPS 2022, section 3).
 
 No torch here: a strategy turns shapes into recipes.
 """
@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Filling:
-    """What fills one layer, from its first value on.
+    """The values of one layer, from the first one on.
 
     Attributes:
         generator: makes the vector; it is tiled, or cut, to the size of the layer.
@@ -93,7 +93,7 @@ def plan(
     zeros: float,
     rescale: bool,
 ) -> list[Filling]:
-    """What fills each layer. The arguments are those of `mask_network`.
+    """Return the values of each layer. The arguments are those of `mask_network`.
 
     Raises:
         NetworkError: an unknown strategy or init, a ratio outside of [0, 1], zeros outside of [0, 1), or `permute`

@@ -23,7 +23,7 @@ def _integer(number: object) -> int | None:
 
 @dataclass(frozen=True)
 class Seeding:
-    """Where random weights may come from.
+    """The seed that random weights may come from, or how many are tried.
 
     Attributes:
         seed: of `torch.manual_seed`; None: it is not known.
@@ -82,5 +82,5 @@ class InferenceOptions:
 
     @property
     def lossy(self) -> bool:
-        """Whether any conversion is asked for."""
+        """Return whether any conversion is asked for."""
         return self.fold_batchnorm or self.tensor_dtype is not None

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from ..checkpoints.draft import Draft
-from ..checkpoints.metadata import LAYOUT, MASK_RULE
+from ..checkpoints.metadata import FAMILY, MASK_RULE
 from ..checkpoints.options import PackOptions
 from ..checkpoints.reading.load import CheckpointFile
 from ..checkpoints.reading.mapped import Watch
@@ -173,7 +173,7 @@ class _Packing:
                 return encoded
             encoded = encode_file(network, progress, folder, job.base)
             self._report = PackReport(
-                layout=network.metadata.get(LAYOUT, "MaskedNetwork"),
+                family=network.metadata.get(FAMILY, "MaskedNetwork"),
                 mask_rule=network.metadata.get(MASK_RULE, ""),
                 keep=None,
                 layers=len(network.layers),
@@ -264,7 +264,7 @@ def pack_draft(
     assembled = assemble(draft, metadata, progress, _seed_of(base) if seeding == UNKNOWN else seeding)
     encoded = encode_file(assembled.network, progress, folder, base)
     return encoded, PackReport(
-        layout=draft.layout,
+        family=draft.family,
         mask_rule=draft.mask_rule,
         keep=draft.keep,
         layers=len(assembled.network.layers),

@@ -1,4 +1,4 @@
-"""What packing did: recognised, found, dropped, and where the bytes went."""
+"""The report of packing: recognised, found, dropped, and where the bytes went."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PackReport:
     """The result of packing.
 
     Attributes:
-        layout: the layout that was recognised.
+        family: of the checkpoint, by its name.
         mask_rule: how the masks were derived.
         keep: the fraction kept that the rule was given, or fractions by pattern, or None.
         layers: number of masked layers.
@@ -25,14 +25,14 @@ class PackReport:
         dropped: what is in the checkpoint and not in the file.
         sizes: bytes of the file, by part.
         conversions: what is lossy, and its largest error, a line each; empty unless asked for.
-        reasons: why it is this layout, a line each.
+        reasons: why it is this family, a line each.
         threshold: the number that the rule was given, or None.
         tasks: names of the tasks.
         comparison: what was found equal in the file and what went in; None where it was not verified.
         rechecked: of checkpoints that are files, what was found equal to what other libraries read of them.
     """
 
-    layout: str
+    family: str
     mask_rule: str
     keep: float | dict[str, float] | None
     layers: int
@@ -49,7 +49,7 @@ class PackReport:
 
 
 def base_notes(manifest: Manifest, base: BaseFiles) -> list[str]:
-    """What became of the base that was given, if one was."""
+    """Return a note about the base that was given, if one was."""
     if manifest.base is not None:
         return [f"the file is a delta: it can be read beside its base only, whose SHA-256 is {manifest.base}"]
     return ["nothing in common with the base: the file is complete in itself"] if listed(base) else []

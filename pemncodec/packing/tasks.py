@@ -84,16 +84,16 @@ def merge(drafts: Mapping[str, Draft]) -> Draft:
             raise UnknownLayoutError(
                 f"the checkpoint of task {name!r} has tasks itself ({', '.join(draft.tasks[:4])}, …)"
             )
-        if (draft.layout, draft.mask_rule) != (first.layout, first.mask_rule):
+        if (draft.family, draft.mask_rule) != (first.family, first.mask_rule):
             raise UnknownLayoutError(
-                f"task {name!r} is {draft.layout} with rule {draft.mask_rule}, and task {first_name!r} {first.layout} "
+                f"task {name!r} is {draft.family} with rule {draft.mask_rule}, and task {first_name!r} {first.family} "
                 f"with {first.mask_rule}: tasks of one file have one layout"
             )
         if draft.conversions:
             raise ConversionError(
                 f"task {name!r} is converted ({draft.conversions[0].done}): tasks are packed as they are"
             )
-    merged = Draft(first.layout, first.mask_rule, tasks=list(drafts))
+    merged = Draft(first.family, first.mask_rule, tasks=list(drafts))
     merged.entries = list(_entries(drafts))
     merged.original = _original(drafts)
     fractions = {name: draft.keep for name, draft in drafts.items()}
@@ -207,7 +207,7 @@ def drafts_of(network: MaskedNetwork) -> dict[str, Draft]:
     for number, name in enumerate(network.tasks, 1):
         own = said.for_task(name)
         numbers = sorted(common + by_task.get(number, []))
-        draft = Draft(own.layout, own.mask_rule, own.keep, own.threshold)
+        draft = Draft(own.family, own.mask_rule, own.keep, own.threshold)
         draft.entries = [replace(e, task=0) if e.task else e for e in map(entries.__getitem__, numbers)]
         draft.original = dict(own.details)
         draft.dropped = list(own.dropped)

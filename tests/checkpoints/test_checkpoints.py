@@ -28,7 +28,7 @@ from .. import published
 @pytest.mark.parametrize(("keep", "n", "dropped"), [(0.9, 10, 0), (0.8, 25, 4), (0.5, 7, 3), (0.3, 1000, 700)])
 def test_number_of_dropped_weights_is_that_of_python_floats(keep: float, n: int, dropped: int) -> None:
     scores = torch.rand(n, generator=torch.Generator().manual_seed(0))
-    assert mask_rules.edge_popup(scores, keep, "s").mask.count() == n - dropped
+    assert mask_rules.edge_popup(scores, keep, "s").mask.count == n - dropped
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int8])
@@ -70,7 +70,7 @@ def pruned_network() -> nn.Sequential:
 def test_torch_prune_is_the_product_with_plus_zero() -> None:
     model = pruned_network()
     data, report = pemncodec.pack({"model_state_dict": model.state_dict(), "epoch": 1})
-    assert (report.layout, report.mask_rule) == ("torch.nn.utils.prune", "explicit")
+    assert (report.family, report.mask_rule) == ("torch.nn.utils.prune", "explicit")
     assert report.notes == []
     assert "keep 0.3 was not used" in pemncodec.pack(model, keep=0.3)[1].notes[0]
     loaded = pemncodec.load(data)

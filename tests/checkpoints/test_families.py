@@ -49,7 +49,7 @@ def test_there_and_back(case: Case, tmp_path: Path) -> None:
     # vectors stay as they are where zeros are the mask: −0.0 is not touched in them
     for task, expected in case.effective.items():
         dense = pemncodec.load_file(packed, task=task or None)
-        assert_same(expected, dense, zeros=report.layout == "dense")
+        assert_same(expected, dense, zeros=report.family == "dense")
     with pemncodec.open(packed) as file:
         assert set(file.tasks) - {"backbone"} == set(case.effective) - {""}
 
@@ -136,7 +136,7 @@ def test_real_masks_of_piggyback_stay_where_they_lay() -> None:
 
 # What a message has to say, by the words with which `tests.layouts` describes the input.
 SAYS = {
-    "no keep for": "keep says nothing about 'fc1.weight'",
+    "no keep for": "keep has no pattern for 'fc1.weight'",
     "no keep": "the fraction .* not in the file|neither a fraction",
     "a tie": r"equal scores straddle the cut .* which of them are kept is not in the file",
     "matches no layer": "matches no layer",

@@ -132,7 +132,7 @@ def network(names: list[str], layout: str, original: str) -> bytes:
     """A masked layer and a tensor for every name."""
     made = MaskedNetwork(masks=[random_mask(12, 0.5, 0)])
     for number, name in enumerate(names):
-        kept = KeptFill(FLOAT32, np.full(made.masks[0].count(), 0x3F800000, dtype=np.uint32))
+        kept = KeptFill(FLOAT32, np.full(made.masks[0].count, 0x3F800000, dtype=np.uint32))
         made.entries.append(Layer(name, (3, 4), 0, kept))
         made.entries.append(Tensor(f"plain{number}", FLOAT32, (2,), np.zeros(2, dtype=np.uint32)))
     made.metadata = {"pemn.layout": layout, "pemn.mask_rule": "explicit", "pemn.original": original}

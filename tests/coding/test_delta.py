@@ -156,7 +156,7 @@ def test_bits_are_those_of_the_base_xor_the_flips(length: int, share: float) -> 
     """A payload made by hand, against numpy."""
     network = MaskedNetwork(masks=[random_mask(length, 0.4, 1), random_mask(length, 0.6, 2)])
     for index in range(2):
-        fill = KeptFill(FLOAT32, floats(network.masks[index].count(), seed=index))
+        fill = KeptFill(FLOAT32, floats(network.masks[index].count, seed=index))
         network.entries.append(Layer(f"{index}", (length,), index, fill))
     base = encode(network)
     flags = np.random.default_rng(length).random(length) < share
@@ -248,7 +248,7 @@ def test_elements_are_those_of_the_base_xor_the_differences() -> None:
     network.masks.append(random_mask(64, 0.5, 4))
     network.entries += [
         Alias("again", "0.bias"),
-        Layer("kept", (4, 16), 1, KeptFill(FLOAT32, words(FLOAT32, network.masks[1].count(), 3))),
+        Layer("kept", (4, 16), 1, KeptFill(FLOAT32, words(FLOAT32, network.masks[1].count, 3))),
     ]
     base = encode(network)
     shapes = [(64,), (64,), (8, 8), (2, 32), (16,)]

@@ -64,7 +64,7 @@ def base_network() -> MaskedNetwork:
         Layer("a", (LENGTH,), 0, TileFill(0)),
         Tensor("bias", FLOAT32, (6,), floats(6, seed=2)),
         Alias("tied", "bias"),
-        Layer("kept", (64,), 1, KeptFill(FLOAT32, floats(network.masks[1].count(), seed=3))),
+        Layer("kept", (64,), 1, KeptFill(FLOAT32, floats(network.masks[1].count, seed=3))),
         Layer("b", (LENGTH,), 0, TileFill(1)),
         flags,
         Tensor("half", BY_NAME["float16"], (6,), np.arange(6, dtype=np.uint16)),
@@ -147,7 +147,7 @@ def test_padding_of_flips() -> None:
     network.entries = [Layer("w", (5,), 0, TileFill(0))]
     base = encode(network)
     fails(
-        mask_delta(base, b"\0\1\1\x20", 5, network.masks[0].count()),
+        mask_delta(base, b"\0\1\1\x20", 5, network.masks[0].count),
         PayloadError,
         "the padding after its 5 bits is not zero",
         base,

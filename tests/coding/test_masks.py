@@ -221,7 +221,7 @@ def test_set_operations(length: int) -> None:
         assert np.array_equal(result.to_bool(), expected)
         assert result == Mask.from_bool(expected)
         assert hash(result) == hash(Mask.from_bool(expected))
-        assert result.count() == expected.sum()
+        assert result.count == expected.sum()
         assert result.packed.tobytes() == np.packbits(expected, bitorder="little").tobytes()  # padding is zero
     assert first.distance(second) == (one != two).sum()
     assert first.distance(first) == 0
@@ -240,7 +240,7 @@ def test_bitarray(length: int, endian: str) -> None:
     assert np.array_equal(mask.to_bool(), flags)
     assert mask.to_bitarray().tolist() == flags.astype(int).tolist()
     assert mask.to_bitarray().endian == "little"
-    assert mask.count() == value.count()
+    assert mask.count == value.count()
     assert value.tolist() == flags.astype(int).tolist()  # the argument is left as it was
 
 

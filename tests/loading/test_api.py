@@ -15,6 +15,7 @@ from torch import nn
 
 import pemncodec
 from pemncodec import errors
+from pemncodec.loading.layouts import Layout
 
 from .. import published
 
@@ -148,7 +149,7 @@ def test_lazy_reader_reads_only_what_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["csr", "coo"])
-def test_sparse_layouts(state: published.StateDict, data: bytes, layout: str) -> None:
+def test_sparse_layouts(state: published.StateDict, data: bytes, layout: Layout) -> None:
     expected = published.effective(state, KEEP)
     loaded = pemncodec.load(data, layout=layout)
     assert list(loaded) == list(expected)
@@ -221,7 +222,7 @@ def test_same_bytes_in_another_process_with_another_hash_seed(data: bytes, tmp_p
 
 def test_bad_arguments(state: published.StateDict, data: bytes) -> None:
     with pytest.raises(errors.NetworkError, match="layout 'sparse' is unknown: choose dense, masked, csr, coo"):
-        pemncodec.load(data, layout="sparse")
+        pemncodec.load(data, layout="sparse")  # type: ignore[arg-type]
     with pytest.raises(errors.NetworkError, match="reserved"):
         pemncodec.save(state, keep=KEEP, metadata={"pemn.keep": "1"})
     with pytest.raises(errors.NotFoundError, match="no task 'x' in the file; it has none"):

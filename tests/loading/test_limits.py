@@ -33,6 +33,7 @@ from pemncodec.container.manifest.rows import (
 )
 from pemncodec.container.reader import Container
 from pemncodec.generators.pytorch import mt19937
+from pemncodec.loading.layouts import Layout
 from pemncodec.loading.verify import verify_file
 from pemncodec.network.model import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 
@@ -147,7 +148,7 @@ def kept(shape: tuple[int, ...], dtype: str = "uint8") -> bytes:
 @pytest.mark.parametrize(
     ("layout", "each", "more"), [("coo", 3 * 8 + 4, 0), ("csr", 8 + 4, 8 * 201), ("masked", 4 + 4, 0)]
 )
-def test_what_a_result_takes_is_exact(layout: str, each: int, more: int) -> None:
+def test_what_a_result_takes_is_exact(layout: Layout, each: int, more: int) -> None:
     """Of tensors of 2,000,000 elements, all of which are kept; a megabyte is free."""
     data, size = kept((200, 100, 100), "float32"), each * 2_000_000 + more
     tensors = pemncodec.load(data, layout=layout, max_bytes=size - (1 << 20))

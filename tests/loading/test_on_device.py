@@ -187,7 +187,7 @@ def test_masks_of_all_coders_and_sizes() -> None:
         network.masks.append(Mask.from_bool(flags))
     values = words(BY_NAME["bfloat16"], 300_003, 1)
     for number, mask in enumerate(network.masks):
-        kept = KeptFill(BY_NAME["bfloat16"], values[: mask.count()])
+        kept = KeptFill(BY_NAME["bfloat16"], values[: mask.count])
         network.entries.append(Layer(f"{number}", (mask.length,), number, kept))
     assert assert_same(encode(network)) == set(range(8))
 

@@ -101,7 +101,7 @@ def test_packing_needs_no_flag_and_gives_the_live_network(tmp_path: Path) -> Non
     path = tmp_path / "a.pemn"
     torch.save(model.state_dict(), tmp_path / "model.pt")
     report = pemncodec.save_file(pemncodec.load_checkpoint(tmp_path / "model.pt"), path)
-    assert (report.layout, report.keep, report.layers) == ("pemncodec.nn", 0.4, 3)
+    assert (report.family, report.keep, report.layers) == ("pemncodec.nn", 0.4, 3)
     assert report.sizes.prototypes == report.sizes.kept == 0, "the prototype is a seed"
     stock = network().eval()
     pemncodec.load_model(stock, path)
@@ -428,7 +428,7 @@ def test_lottery_tickets() -> None:
     pruned_last = (calls[2] > 0) & ~mask
     assert calls[2][mask].min() >= calls[2][pruned_last].max()
     data, report = pemncodec.pack(model)
-    assert report.layout == "torch.nn.utils.prune"
+    assert report.family == "torch.nn.utils.prune"
     loaded = pemncodec.load(data)
     assert torch.equal(loaded["6.weight"], start["6.weight"] * mask)
 

@@ -80,7 +80,7 @@ def test_values_that_no_layer_keeps_are_not_stored() -> None:
         members = [layer for layer in network.layers if getattr(layer.fill, "prototype", None) is not None]
         assert members
         assert prototype.presence is not None
-        assert prototype.presence.count() < prototype.length
+        assert prototype.presence.count < prototype.length
     published.assert_equal(pemncodec.load(data), published.effective(state, 0.3))
 
 

@@ -181,3 +181,12 @@ def test_the_spec_decoder_does_not_import_the_package() -> None:
     names |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert "pemncodec" not in names
     assert {name for name in names if name not in sys.stdlib_module_names} == {"numpy", "zstandard"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_docstrings_say_what_comes_back(path: Path) -> None:
+    """The first line is an imperative or a noun phrase, no question."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node) or ""
+            assert not re.match(r"(What|Whether|Which|Where|How)\b", text), text.partition("\n")[0]

@@ -21,7 +21,7 @@ from ..masks import scored
 from ..options import Keep, PackOptions
 from .edge_popup import weight_and_scores
 
-LAYOUT = "biprop"
+NAME = "biprop"
 _MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
 # Of the search for weights with the same α: draws, steps in each, and how far magnitudes are apart.
 _ROUNDS, _BISECTIONS, _SPREAD = 64, 40, 0.01
@@ -37,7 +37,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores without a weight of their shape.
         MaskRuleError: `keep` is missing, so small that int(keep · n) is 0, or there is a tie at the cut.
     """
-    if options.family != LAYOUT:
+    if options.family != NAME:
         return None
     state = checkpoint.state
     pairs = scored.named(state, "scores")
@@ -51,7 +51,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         alpha = _alpha(weight, mask, _divisor(mask, masks.rule, keep, name), name)
         return torch_tensors.to_words(torch.sign(weight) * alpha, name)
 
-    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.scores", "magnitudes"], values=values)
+    draft = scored.draft_with(state, NAME, pairs, masks, dropped=["*.scores", "magnitudes"], values=values)
     draft.reasons.append(f"{len(pairs)} weights have scores, and the family was named")
     return draft
 
@@ -132,4 +132,4 @@ def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int, name: str
     raise OutputError(f"no weights give {quoted(name)} its magnitude, {float(alpha):g}: use another layout")
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

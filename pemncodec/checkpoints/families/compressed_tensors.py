@@ -25,7 +25,7 @@ from ..family import Checkpoint, Contents, Family, Tensors, restored, torch_type
 from ..options import PackOptions
 from ..state import State
 
-LAYOUT = "compressed-tensors"
+NAME = "compressed-tensors"
 _PARTS = ("shape", "compressed", "bitmask")
 _OFFSETS = "row_offsets"
 _MAX_DIMS = 32
@@ -44,7 +44,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     bases = [base for base in bases if f"{base}.bitmask" in state.tensors or f"{base}.shape" in state.tensors]
     halves = [base for base in bases if _is_half(state, base)]
-    draft = Draft(LAYOUT, "explicit", dropped=["*.bitmask", *(["*.row_offsets"] if len(halves) < len(bases) else [])])
+    draft = Draft(NAME, "explicit", dropped=["*.bitmask", *(["*.row_offsets"] if len(halves) < len(bases) else [])])
     owners = {f"{base}.{part}": base for base in bases for part in (*_PARTS, _OFFSETS)}
     # about release 0.9 the parts stood beside the weight instead of below it
     suffix = "" if any(base.rpartition(".")[2] == "weight" for base in bases) else ".weight"
@@ -70,7 +70,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
 
 
 def _is_half(state: State, base: str) -> bool:
-    """Whether two of any four elements of a row are kept, and each row of `compressed` has as many."""
+    """Return whether two of any four elements of a row are kept, and each row of `compressed` has as many."""
     compressed = state.tensors.get(f"{base}.compressed")
     return f"{base}.{_OFFSETS}" not in state.tensors and compressed is not None and compressed.dim() == 2
 
@@ -171,4 +171,4 @@ def _integers(values: np.ndarray[Any, np.dtype[np.int64]], contents: Contents, p
     return torch.from_numpy(values).to(dtype)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

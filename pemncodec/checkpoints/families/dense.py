@@ -23,7 +23,7 @@ from ..draft import Draft, DraftEntry, MaskedWeight, PlainTensor
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..options import PackOptions
 
-LAYOUT = "dense"
+NAME = "dense"
 # One bit of mask an element against 32 bits of value: where a mask begins to pay for float32.
 MIN_ZEROS = 1 / 32
 
@@ -36,7 +36,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     draft = Draft(
-        LAYOUT, "nonzero", reasons=["no other layout fits: weights with many zeros are masked where they are zero"]
+        NAME, "nonzero", reasons=["no other layout fits: weights with many zeros are masked where they are zero"]
     )
     known: dict[Hashable, DraftEntry] = {}  # by memory: what is tied is looked at once
     for name in state.tensors:
@@ -47,7 +47,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             continue
         masked = _masked(plain)
         if masked is not None:
-            draft.negative_zeros += int(np.count_nonzero(plain.values)) - masked.mask.count()
+            draft.negative_zeros += int(np.count_nonzero(plain.values)) - masked.mask.count
         entry = masked or plain
         if plain.memory is not None:
             known[plain.memory] = entry
@@ -100,4 +100,4 @@ def restore(contents: Contents) -> Tensors:
     return restored(contents, lambda name: (name,), lambda contents, name: (contents.dense(name),))
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -20,7 +20,7 @@ from ..names import scores_name
 from ..options import PackOptions
 from ..state import State
 
-LAYOUT = "edge-popup"
+NAME = "edge-popup"
 _SUFFIX = "scores"
 _MISSING = (
     "the fraction of weights to keep is not in the file: give it with --keep (keep= in Python). PEMN's published "
@@ -54,7 +54,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     else:
         masks = scored.derive(state, pairs, options, "edge-popup", _MISSING)
         reason = f"{len(pairs)} weights have scores beside them (first: {quoted(next(iter(pairs.values())))})"
-    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=[f"*.{_SUFFIX}"])
+    draft = scored.draft_with(state, NAME, pairs, masks, dropped=[f"*.{_SUFFIX}"])
     draft.reasons.append(reason)
     dtype = scored.score_dtype(state, pairs)
     if dtype is not None:
@@ -74,9 +74,9 @@ def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
     keep.check_used(pairs)
     for weight, mask in masks.items():
         fraction = keep(weight)
-        if fraction is not None and mask.length - mask.count() != rules.dropped(fraction, mask.length):
+        if fraction is not None and mask.length - mask.count != rules.dropped(fraction, mask.length):
             raise MaskRuleError(
-                f"{quoted(pairs[weight])} is 0 or 1, a mask that keeps {mask.count()} of {mask.length}, and --keep "
+                f"{quoted(pairs[weight])} is 0 or 1, a mask that keeps {mask.count} of {mask.length}, and --keep "
                 f"{fraction:g} "
                 f"would keep {mask.length - rules.dropped(fraction, mask.length)}: omit --keep to use it as it "
                 "is, or say --rule edge-popup to sort it as scores"
@@ -121,4 +121,4 @@ def check_threshold(contents: Contents) -> None:
         raise OutputError(f"scores of 0 and 1 say no mask where the threshold is {threshold}: use another layout")
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -15,7 +15,7 @@ from ..family import Checkpoint, Contents, Family, Tensors, beside, restored
 from ..masks import rules, scored
 from ..options import PackOptions
 
-LAYOUT = "fedpm"
+NAME = "fedpm"
 _WEIGHT, _BIAS = "mask", "bias_mask"
 
 
@@ -27,7 +27,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         MaskRuleError: no threshold is given.
     """
     state = checkpoint.state
-    asked = options.family == LAYOUT
+    asked = options.family == NAME
     weights = scored.named(state, _WEIGHT, strict=asked)
     biases = scored.named(state, _BIAS, weight="bias", strict=asked)
     pairs = weights | biases
@@ -45,7 +45,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             "FedPM's evaluation takes it)"
         )
     masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
-    draft = scored.draft_with(state, LAYOUT, pairs, masks, dropped=["*.mask", "*.bias_mask"])
+    draft = scored.draft_with(state, NAME, pairs, masks, dropped=["*.mask", "*.bias_mask"])
     draft.reasons.append(f"{len(pairs)} tensors have logits (first: {quoted(next(iter(pairs.values())))}), biases too")
     return draft
 
@@ -67,4 +67,4 @@ def _weight_and_logits(contents: Contents, name: str) -> tuple[torch.Tensor, tor
     return weight, rules.sure_logits(contents.mask(name)).to(dtype)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

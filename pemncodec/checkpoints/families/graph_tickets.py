@@ -18,7 +18,7 @@ from ..masks import explicit, rules
 from ..options import PackOptions
 from ..state import State, memory_of
 
-LAYOUT = "graph-tickets"
+NAME = "graph-tickets"
 _TRAIN, _FIXED = "_mask_train", "_mask_fixed"
 
 
@@ -37,9 +37,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not masks:
         return None
     if all(rules.is_binary(state.tensors[train]) for _, train in masks.values()):
-        draft = explicit.draft_with(state, LAYOUT, masks, options, dropped=["*_mask_train", "*_mask_fixed"])
+        draft = explicit.draft_with(state, NAME, masks, options, dropped=["*_mask_train", "*_mask_fixed"])
     else:
-        draft = Draft(LAYOUT, "explicit", dropped=["*_mask_train", "*_mask_fixed"])
+        draft = Draft(NAME, "explicit", dropped=["*_mask_train", "*_mask_fixed"])
         used = {name for names in masks.values() for name in names}
         draft.entries = [
             _multiplied(state, name, *masks[name]) if name in masks else state.plain(name)
@@ -73,4 +73,4 @@ def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
     return weight, mask, mask.clone()
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -12,7 +12,7 @@ from ..masks import scored
 from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
-LAYOUT = "iterand"
+NAME = "iterand"
 _SUFFIX = "weight_score"
 _MISSING = (
     "the fraction of weights to keep is not in the file: give it with --keep, 1 minus conv_sparsity of the "
@@ -28,7 +28,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores without a weight of their shape.
         MaskRuleError: `keep` is missing.
     """
-    return scored.recognise(checkpoint.state, options, LAYOUT, _SUFFIX, "kth-value", _MISSING)
+    return scored.recognise(checkpoint.state, options, NAME, _SUFFIX, "kth-value", _MISSING)
 
 
 def restore(contents: Contents) -> Tensors:
@@ -36,4 +36,4 @@ def restore(contents: Contents) -> Tensors:
     return restored(contents, lambda name: (name, beside(name, _SUFFIX)), weight_and_scores)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

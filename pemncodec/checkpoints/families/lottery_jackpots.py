@@ -17,7 +17,7 @@ from ..masks.scored import Masks
 from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
-LAYOUT = "lottery-jackpots"
+NAME = "lottery-jackpots"
 _SCORES, _MASK = "mask", "b_mask"
 _MISSING = "there is no b_mask beside them, and the fraction of weights to keep is not in the file: give it with --keep"
 
@@ -31,17 +31,15 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     explicit = scored.named(state, _MASK)
-    if not explicit and options.family != LAYOUT:
+    if not explicit and options.family != NAME:
         return None
-    pairs = scored.named(state, _SCORES, strict=bool(explicit) or options.family == LAYOUT)
+    pairs = scored.named(state, _SCORES, strict=bool(explicit) or options.family == NAME)
     if explicit:
         lacking = [name for weight, name in pairs.items() if weight not in explicit]
         if lacking:
             raise UnknownLayoutError(f"other layers have a b_mask, and beside {quoted(lacking[0])} there is none")
         masks = Masks({w: rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
-        draft = scored.draft_with(
-            state.without(pairs.values()), LAYOUT, explicit, masks, dropped=["*.mask", "*.b_mask"]
-        )
+        draft = scored.draft_with(state.without(pairs.values()), NAME, explicit, masks, dropped=["*.mask", "*.b_mask"])
         draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {quoted(next(iter(explicit.values())))})")
         draft.original["b_mask"] = True
         draft.accounted.extend(pairs.values())
@@ -49,7 +47,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not pairs:
         return None
     derived = scored.derive(state, pairs, options, "top-k", _MISSING)
-    draft = scored.draft_with(state, LAYOUT, pairs, derived, dropped=["*.mask"])
+    draft = scored.draft_with(state, NAME, pairs, derived, dropped=["*.mask"])
     draft.reasons.append(f"{len(pairs)} weights have scores called mask, and the family was named")
     return draft
 
@@ -67,4 +65,4 @@ def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
     return weight, mask, contents.mask(name, mask.dtype)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -23,7 +23,7 @@ from ..options import PackOptions
 from ..state import State
 from .masks_file import with_masks
 
-LAYOUT = "lottery-ticket-hypothesis"
+NAME = "lottery-ticket-hypothesis"
 _MASKS = "masks"
 
 
@@ -40,7 +40,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     parts = {PurePosixPath(name).parts[0] for name in folder.files if _is_tensor(name)}
     if which not in parts or not parts & {"masks", "initial"}:
         return None
-    draft = with_masks(_state(folder, which), _state(folder, "masks").tensors, LAYOUT, options, some=False)
+    draft = with_masks(_state(folder, which), _state(folder, "masks").tensors, NAME, options, some=False)
     draft.dropped += [f"{part}/*.npy" for part in sorted(parts - {which, "masks"})]
     draft.reasons.append(f"the folder has {which}/*.npy and masks/*.npy")
     draft.original["folder"] = which
@@ -89,4 +89,4 @@ def _array(tensor: torch.Tensor, name: str) -> np.ndarray[Any, Any]:
     return array
 
 
-FAMILY = Family(LAYOUT, recognise, restore, folders=True)
+FAMILY = Family(NAME, recognise, restore, folders=True)

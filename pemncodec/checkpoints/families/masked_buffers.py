@@ -15,7 +15,7 @@ from ..masks import explicit, found_masks, rules
 from ..options import PackOptions
 from ..state import State
 
-LAYOUT = "masked-buffers"
+NAME = "masked-buffers"
 _SUFFIX = "mask"
 
 
@@ -37,7 +37,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if not pairs:
         return None
     names = {weight: (name,) for weight, name in pairs.items()}
-    draft = explicit.draft_with(state, LAYOUT, names, options, dropped=_dropped(pairs))
+    draft = explicit.draft_with(state, NAME, names, options, dropped=_dropped(pairs))
     draft.reasons.append(f"{len(pairs)} tensors have a mask of 0 and 1 (first: {quoted(next(iter(pairs.values())))})")
     draft.original |= explicit.mask_dtype(state, names)
     draft.original["names"] = {weight: name for weight, name in pairs.items() if name != _usual(weight)}
@@ -75,4 +75,4 @@ def restore(contents: Contents) -> Tensors:
     )
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -17,7 +17,7 @@ from ..masks import explicit, found_masks
 from ..options import PackOptions
 from ..state import MASKS, State
 
-LAYOUT = "masks-file"
+NAME = "masks-file"
 # What a mask is called among the tensors until it is applied.
 PREFIX = "mask of "
 
@@ -30,7 +30,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     if options.masks is not None:
-        draft = with_masks(state, options.masks, LAYOUT, options)
+        draft = with_masks(state, options.masks, NAME, options)
         draft.reasons.append("masks are given in another file")
         return draft
     under = [
@@ -40,7 +40,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     ]
     if not under:
         return None
-    draft = with_masks(state, state.beside[under[0]], LAYOUT, options)
+    draft = with_masks(state, state.beside[under[0]], NAME, options)
     draft.original["masks_under"] = under[0]
     draft.reasons.append(f"there are masks under {under[0]!r} beside the network")
     state.dropped[:] = [name for name in state.dropped if name != under[0]]
@@ -48,7 +48,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     return draft
 
 
-def with_masks(state: State, source: Any, layout: str, options: PackOptions, *, some: bool = True) -> Draft:
+def with_masks(state: State, source: Any, family: str, options: PackOptions, *, some: bool = True) -> Draft:
     """The draft of a network and masks by name.
 
     Args:
@@ -61,7 +61,7 @@ def with_masks(state: State, source: Any, layout: str, options: PackOptions, *, 
     masks = found_masks.given(source, state) if some or source else {}
     together = state.with_tensors({PREFIX + name: mask for name, (_, mask) in masks.items()})
     names = {name: (PREFIX + name,) for name in masks}
-    draft = explicit.draft_with(together, layout, names, options, dropped=[])
+    draft = explicit.draft_with(together, family, names, options, dropped=[])
     draft.original["names"] = {name: called for name, (called, _) in masks.items() if called != name}
     kinds = {str(mask.dtype).removeprefix("torch.") for _, mask in masks.values()}
     if len(kinds) == 1:
@@ -83,4 +83,4 @@ def restore(contents: Contents) -> Tensors | Beside:
     return Beside(weights, {under: masks})
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -13,7 +13,7 @@ from ..masks import scored
 from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
-LAYOUT = "movement"
+NAME = "movement"
 _SUFFIX = "mask_scores"
 _MISSING = (
     "the fraction of weights to keep is not in the file: give it with --keep, the --final_threshold of the "
@@ -29,7 +29,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores of another shape than their weight.
         MaskRuleError: `keep` is missing, or there is a tie at the cut.
     """
-    return scored.recognise(checkpoint.state, options, LAYOUT, _SUFFIX, "movement", _MISSING)
+    return scored.recognise(checkpoint.state, options, NAME, _SUFFIX, "movement", _MISSING)
 
 
 def restore(contents: Contents) -> Tensors:
@@ -37,4 +37,4 @@ def restore(contents: Contents) -> Tensors:
     return restored(contents, lambda name: (name, name.removesuffix("weight") + _SUFFIX), weight_and_scores)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

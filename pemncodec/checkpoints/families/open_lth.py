@@ -21,7 +21,7 @@ from ..options import PackOptions
 from ..state import unwrap
 from .masks_file import with_masks
 
-LAYOUT = "open_lth"
+NAME = "open_lth"
 _MODEL, _MASK, _PARALLEL = "model.", "mask_", "module."
 
 
@@ -44,7 +44,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     draft = explicit.draft_with(
         state,
-        LAYOUT,
+        NAME,
         names,
         options,
         dropped=["mask_*"],
@@ -65,7 +65,7 @@ def _recognise_folder(folder: Folder, options: PackOptions) -> Draft | None:
             f"one of "
             "them, with --masks mask.pth"
         )
-    draft = with_masks(unwrap(folder.load(models[0])), folder.load("mask.pth"), LAYOUT, options)
+    draft = with_masks(unwrap(folder.load(models[0])), folder.load("mask.pth"), NAME, options)
     draft.reasons.append(f"the folder has mask.pth beside {models[0]}")
     draft.original["model"] = models[0]
     return draft
@@ -99,4 +99,4 @@ def restore(contents: Contents) -> Any:
     return restored(contents, names, explicit.weight_and_mask, plain)
 
 
-FAMILY = Family(LAYOUT, recognise, restore, folders=True)
+FAMILY = Family(NAME, recognise, restore, folders=True)

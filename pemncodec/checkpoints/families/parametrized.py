@@ -19,7 +19,7 @@ from ..options import PackOptions
 from ..state import State, memory_of
 from .torch_parametrize import INFIX, parametrized_name, plain_name
 
-LAYOUT = "pemncodec.nn"
+NAME = "pemncodec.nn"
 _RECIPE = ".0.recipe"
 _ORIGINAL = ".original"
 
@@ -35,7 +35,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     recipes = {name[: -len(_RECIPE)]: name for name in state.tensors if name.endswith(_RECIPE) and INFIX in name}
     if not recipes:
         return None
-    draft = Draft(LAYOUT, "edge-popup", dropped=["scores"])
+    draft = Draft(NAME, "edge-popup", dropped=["scores"])
     draft.reasons.append(f"{len(recipes)} layers have a recipe (first: {quoted(next(iter(recipes.values())))})")
     for name in state.tensors:
         if name in recipes.values():
@@ -88,8 +88,8 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         mask = rules.sigmoid(scores, where)
     else:
         mask = rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
-    if recipe.sampler == "bernoulli" and mask.count() in (0, mask.length):
-        some = "none" if mask.count() == 0 else "all"
+    if recipe.sampler == "bernoulli" and mask.count in (0, mask.length):
+        some = "none" if mask.count == 0 else "all"
         draft.notes.append(f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
     return SeededWeight(
         plain_name(base),
@@ -137,4 +137,4 @@ def _edge_popup(contents: Contents, name: str, fraction: float | None, flags: to
     return recipe
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -32,7 +32,7 @@ from ..options import PackOptions
 from ..state import State, unwrap
 from .edge_popup import check_threshold
 
-LAYOUT = "piggyback"
+NAME = "piggyback"
 _MASKS, _CLASSIFIERS = "dataset2masks", "dataset2classifiers"
 _REAL, _THRESHOLD = "mask_real", 5e-3
 _MINUS = 255
@@ -54,7 +54,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     threshold = _THRESHOLD if options.threshold is None else options.threshold
     of = {w: rules.above(checkpoint.state.tensors[name], threshold, name) for w, name in pairs.items()}
     masks = Masks(of, "threshold", threshold=threshold)
-    draft = scored.draft_with(checkpoint.state, LAYOUT, pairs, masks, dropped=["*.mask_real"])
+    draft = scored.draft_with(checkpoint.state, NAME, pairs, masks, dropped=["*.mask_real"])
     draft.reasons.append(f"{len(pairs)} weights have a mask_real (first: {quoted(next(iter(pairs.values())))})")
     return draft
 
@@ -71,9 +71,7 @@ def _packed(raw: Mapping[Any, Any], options: PackOptions) -> Draft:
         )
     backbone = unwrap(options.backbone)
     names = [str(task) for task in tasks]
-    draft = Draft(
-        LAYOUT, "explicit", dropped=[str(key) for key in raw if key not in (_MASKS, _CLASSIFIERS)], tasks=names
-    )
+    draft = Draft(NAME, "explicit", dropped=[str(key) for key in raw if key not in (_MASKS, _CLASSIFIERS)], tasks=names)
     indices = sorted({index for masks in tasks.values() for index in masks})
     weights = _weights(backbone, tasks, indices)
     own = _classifiers(raw.get(_CLASSIFIERS), list(tasks))
@@ -218,4 +216,4 @@ def _weight_and_real(contents: Contents, name: str) -> tuple[torch.Tensor, torch
     return contents.filled(name), contents.mask(name, torch.float32)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

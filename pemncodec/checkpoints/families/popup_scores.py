@@ -11,7 +11,7 @@ from ..masks import scored
 from ..options import PackOptions
 from .edge_popup import weight_and_scores
 
-LAYOUT = "popup-scores"
+NAME = "popup-scores"
 _SUFFIX = "popup_scores"
 _MISSING = "the fraction of weights to keep is not in the file: give it with --keep (hydra calls it -k)"
 
@@ -23,7 +23,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         UnknownLayoutError: scores without a weight of their shape.
         MaskRuleError: `keep` is missing, or there is a tie at the cut.
     """
-    return scored.recognise(checkpoint.state, options, LAYOUT, _SUFFIX, "edge-popup", _MISSING)
+    return scored.recognise(checkpoint.state, options, NAME, _SUFFIX, "edge-popup", _MISSING)
 
 
 def restore(contents: Contents) -> Tensors:
@@ -31,4 +31,4 @@ def restore(contents: Contents) -> Tensors:
     return restored(contents, lambda name: (name, beside(name, _SUFFIX)), weight_and_scores)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -25,7 +25,7 @@ from ..options import PackOptions
 from ..state import State
 from .edge_popup import weight_and_scores
 
-LAYOUT = "supsup"
+NAME = "supsup"
 _SCORES = re.compile(r"(?:(.*)\.)?scores\.(\d+)")
 _NORM = re.compile(r"(?:(.*)\.)?bns\.(\d+)\.([^.]+)")
 _STACKED = re.compile(r"(?:.*\.)?stacked")  # masks of all tasks once more, as a cache
@@ -54,7 +54,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     scored.check_pairs(state, weights)
     tasks = sorted({int(match[2]) for match in found.values()})
     masks: dict[str, dict[int, Mask]] = {weight: {} for weight in weights.values()}
-    draft = Draft(LAYOUT, "", dropped=["*.scores.*"], tasks=[str(task) for task in tasks])
+    draft = Draft(NAME, "", dropped=["*.scores.*"], tasks=[str(task) for task in tasks])
     for task in tasks:
         pairs = {weights[name]: name for name, match in found.items() if int(match[2]) == task}
         lacking = [weight for weight in masks if weight not in pairs]
@@ -170,4 +170,4 @@ class _Backbone:
         np.copyto(self._words, words, where=words != 0)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

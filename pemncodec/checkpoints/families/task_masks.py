@@ -27,7 +27,7 @@ from ..masks.explicit import fits
 from ..options import PackOptions
 from ..state import State, memory_of
 
-LAYOUT = "task-masks"
+NAME = "task-masks"
 _TASKS, _OWNERS, _NAMES = "per_task_masks", "previous_masks", "dataset2idx"
 ByTask = dict[str, dict[str, torch.Tensor]]
 
@@ -50,7 +50,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     by_task, named = (
         _of_tasks(source, state) if key == _TASKS else _of_owners(source, state, checkpoint.raw.get(_NAMES))
     )
-    draft = Draft(LAYOUT, "explicit", tasks=list(by_task))
+    draft = Draft(NAME, "explicit", tasks=list(by_task))
     weights = {name for masks in by_task.values() for name in masks}
     found = {
         task: {name: _mask(state, name, mask, options) for name, mask in masks.items()}
@@ -184,4 +184,4 @@ class _Network:
         return mask.to(torch.uint8)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -12,7 +12,7 @@ from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..masks import explicit
 from ..options import PackOptions
 
-LAYOUT = "torch.nn.utils.parametrize"
+NAME = "torch.nn.utils.parametrize"
 INFIX = "parametrizations."
 _ORIGINAL, _MASK = ".original", ".0.mask"
 
@@ -39,7 +39,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
             )
     draft = explicit.draft_with(
         state,
-        LAYOUT,
+        NAME,
         masks,
         options,
         dropped=["*.mask"],
@@ -76,4 +76,4 @@ def restore(contents: Contents) -> Tensors:
     )
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -11,7 +11,7 @@ from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..masks import explicit
 from ..options import PackOptions
 
-LAYOUT = "torch.nn.utils.prune"
+NAME = "torch.nn.utils.prune"
 _WEIGHT, _MASK = "_orig", "_mask"
 
 
@@ -29,7 +29,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     draft = explicit.draft_with(
         state,
-        LAYOUT,
+        NAME,
         masks,
         options,
         dropped=["*_mask"],
@@ -45,4 +45,4 @@ def restore(contents: Contents) -> Tensors:
     return restored(contents, lambda name: (name + _WEIGHT, name + _MASK), explicit.weight_and_mask)
 
 
-FAMILY = Family(LAYOUT, recognise, restore)
+FAMILY = Family(NAME, recognise, restore)

@@ -21,7 +21,7 @@ MaskNames = Mapping[str, Sequence[str]]
 
 def draft_with(
     state: State,
-    layout: str,
+    family: str,
     masks: MaskNames,
     options: PackOptions,
     *,
@@ -40,7 +40,7 @@ def draft_with(
         UnknownLayoutError: a mask does not fit its weight, or has values other than 0 and 1; two tensors of one name.
         MaskRuleError: all that the masks keep is zero, and what they prune is not.
     """
-    draft = Draft(layout, "explicit", dropped=list(dropped))
+    draft = Draft(family, "explicit", dropped=list(dropped))
     used = {mask for names in masks.values() for mask in names}
     draft.entries = [
         _masked(state, name, masks[name], rename(name), options, draft) if name in masks else state.plain(name, rename)
@@ -91,7 +91,7 @@ def _masked(
 
 
 def fits(mask: torch.Tensor, weight: torch.Tensor) -> bool:
-    """Whether a mask has the shape of a weight, or dimensions of 1 where the weight has others."""
+    """Return whether a mask has the shape of a weight, or dimensions of 1 where the weight has others."""
     return mask.dim() == weight.dim() and all(
         own in (theirs, 1) for own, theirs in zip(mask.shape, weight.shape, strict=True)
     )
@@ -103,9 +103,9 @@ def _check_inverted(draft: Draft) -> None:
     Of a vector that can be chance: a bias may be zero wherever it is kept.
     """
     layers = [entry for entry in draft.entries if isinstance(entry, MaskedWeight)]
-    empty = [entry for entry in layers if entry.mask.count() and entry.values.any() and not _keeps_any(entry)]
+    empty = [entry for entry in layers if entry.mask.count and entry.values.any() and not _keeps_any(entry)]
     lost = [entry for entry in empty if len(entry.shape) >= 2] or empty
-    if not any(entry.mask.count() for entry in layers):  # the masks of a network that is not pruned yet
+    if not any(entry.mask.count for entry in layers):  # the masks of a network that is not pruned yet
         lost = [entry for entry in layers if entry.values.any()]
     if lost and (len(lost[0].shape) >= 2 or not any(_keeps_any(entry) for entry in layers)):
         raise MaskRuleError(
@@ -157,7 +157,7 @@ def _one(shape: torch.Size, axis: int) -> list[int]:
 
 
 def mask_dtype(state: State, masks: MaskNames) -> dict[str, str]:
-    """What `Draft.original` says of the type of the masks; nothing where it is that of the weights."""
+    """Return the entry of `Draft.original` for the type of the masks; empty where it is that of the weights."""
     pairs = [
         (state.tensors[mask].dtype, state.tensors[weight].dtype) for weight, names in masks.items() for mask in names
     ]

@@ -78,7 +78,7 @@ def _pruned(keep: float) -> float:
 
 
 def dropped(keep: float, count: int) -> int:
-    """How many of `count` weights rule A drops; in Python floats, as published: keep = 0.9 of 10 drops none."""
+    """Return how many of `count` weights rule A drops; in Python floats, as published: keep = 0.9 of 10 drops none."""
     return int((1 - keep) * count)
 
 
@@ -157,7 +157,7 @@ def movement_over_all(scores: Sequence[torch.Tensor], keep: float, names: Sequen
     for one in flat:
         mask = _where(one, lambda piece: piece > cut)
         least = int(0.005 * len(one)) + 1
-        if len(one) and mask.count() < least:
+        if len(one) and mask.count < least:
             own = one.double().kthvalue(max(len(one) - least, 1)).values
             mask = _where(one, lambda piece, own=own: piece > own)  # type: ignore[misc]
         masks.append(mask)
@@ -220,7 +220,7 @@ def inverted(mask: Mask) -> Mask:
 
 
 def is_binary(mask: torch.Tensor) -> bool:
-    """Whether every element is 0 or 1."""
+    """Return whether every element is 0 or 1."""
     flat = mask.detach().reshape(-1)
     pieces = (flat[start : start + bits.PIECE] for start in range(0, len(flat), bits.PIECE))
     return all(bool(((piece == 0) | (piece == 1)).all()) for piece in pieces)

@@ -113,9 +113,7 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
     fractions = {weight: keep(weight) for weight in pairs}
     without = [weight for weight, fraction in fractions.items() if fraction is None]
     if without:
-        raise MaskRuleError(
-            f"keep says nothing about {quoted(without[0])}: give a fraction for all others, too (--keep K)"
-        )
+        raise MaskRuleError(f"keep has no pattern for {quoted(without[0])}: add a fraction for all others (--keep K)")
     kept = {weight: fraction for weight, fraction in fractions.items() if fraction is not None}
     if rule in _TOGETHER:
         if len(set(kept.values())) > 1:
@@ -130,7 +128,7 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
 
 
 def _ties(state: State, tied: Mapping[str, bits.Packed], options: PackOptions) -> tuple[str, ...]:
-    """What to say of equal scores at the cut; those of weights that are zero do not matter."""
+    """Return a note about equal scores at the cut; those of weights that are zero do not matter."""
     matter = [weight for weight, where in tied.items() if _any_nonzero(state.tensors[weight], where)]
     if not matter:
         return ()
@@ -163,7 +161,7 @@ def _as_stored(name: str, tensor: torch.Tensor) -> tuple[DType, Words]:
 
 
 def draft_with(
-    state: State, layout: str, pairs: Pairs, masks: Masks, *, dropped: Sequence[str], values: Values = _as_stored
+    state: State, family: str, pairs: Pairs, masks: Masks, *, dropped: Sequence[str], values: Values = _as_stored
 ) -> Draft:
     """The draft: weights with their masks, everything else as it is, scores left out.
 
@@ -173,7 +171,7 @@ def draft_with(
         dropped: what the draft says it left out.
         values: what a layer was filled with, by the name of the weight and its tensor.
     """
-    draft = Draft(layout, masks.rule, dropped=list(dropped))
+    draft = Draft(family, masks.rule, dropped=list(dropped))
     masks.describe(draft)
     scores = set(pairs.values())
     for name, tensor in state.tensors.items():
@@ -198,7 +196,7 @@ def draft_with(
     return draft
 
 
-def recognise(state: State, options: PackOptions, layout: str, suffix: str, rule: str, missing: str) -> Draft | None:
+def recognise(state: State, options: PackOptions, family: str, suffix: str, rule: str, missing: str) -> Draft | None:
     """The draft of weights with `X.<suffix>` beside `X.weight`, and nothing special about them; None without any.
 
     Args:
@@ -212,7 +210,7 @@ def recognise(state: State, options: PackOptions, layout: str, suffix: str, rule
     pairs = named(state, suffix)
     if not pairs:
         return None
-    draft = draft_with(state, layout, pairs, derive(state, pairs, options, rule, missing), dropped=[f"*.{suffix}"])
+    draft = draft_with(state, family, pairs, derive(state, pairs, options, rule, missing), dropped=[f"*.{suffix}"])
     draft.reasons.append(f"{len(pairs)} weights have a {suffix} (first: {next(iter(pairs.values()))!r})")
     return draft
 

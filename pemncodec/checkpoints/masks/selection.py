@@ -91,7 +91,7 @@ class Magnitudes:
         return keys
 
     def have_nan(self) -> bool:
-        """Whether any is NaN."""
+        """Return whether any is NaN."""
         if self._infinity is None:
             return False
         return any(len(keys) and int(keys.max()) > self._infinity for keys in self.chunks())

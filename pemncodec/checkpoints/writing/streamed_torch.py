@@ -109,7 +109,7 @@ class _Tensor:
         self.dtype = () if tensor.dtype.name in _STORAGES else (torch_dtype(tensor.dtype),)
 
     def reduced(self) -> tuple[Any, tuple[Any, ...]]:
-        """What torch.load calls, and with what: storage, offset, shape, strides, requires_grad, hooks."""
+        """Return the call that torch.load makes: storage, offset, shape, strides, requires_grad, hooks."""
         rebuild = torch._utils._rebuild_tensor_v3 if self.dtype else torch._utils._rebuild_tensor_v2
         return rebuild, (self.storage, 0, self.shape, _strides(self.shape), False, OrderedDict(), *self.dtype)
 

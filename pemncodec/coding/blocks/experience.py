@@ -1,4 +1,4 @@
-"""Which coders are not tried for a block, as they lost clearly for those of its kind before.
+"""Coders that are not tried for a block, as they lost clearly for those of its kind before.
 
 A network of a hundred thousand small tensors has thousands of blocks of one kind, and nearly all the time goes into
 coders that do not win. So what lost clearly for some blocks in a row is tried for one block in many from then on, and

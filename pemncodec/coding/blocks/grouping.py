@@ -1,4 +1,4 @@
-"""Which arrays share a block: small ones of one kind, and kinds together where that is smaller (spec section 4.4).
+"""Groups of arrays that share a block: small ones of one kind, and kinds together where that is smaller (spec 4.4).
 
 The four vectors of a BatchNorm have distributions of their own: each kind of a trained network in blocks of its own
 costs 1.6 to 3 % less than all in one. Where kinds are short the frames weigh more, and they are put together again.

@@ -21,7 +21,7 @@ def write(references: Sequence[int], coder: int, differences: Payload) -> bytes:
 
 
 def read(payload: Payload, users: int) -> tuple[list[int], int, Payload]:
-    """What `write` was given.
+    """Read what `write` has written.
 
     Raises:
         PayloadError: a field that is not allowed.

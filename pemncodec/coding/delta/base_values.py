@@ -1,4 +1,4 @@
-"""What a delta takes from its base: masks as stored, prototypes, entries with masks applied (spec 5.4, 6.2)."""
+"""Values that a delta reads from its base: masks as stored, prototypes, entries with masks applied (spec 5.4, 6.2)."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class BaseValues:
             yield words[start : start + fill.PIECE]
 
     def _is_first(self, what: tuple[str, int], user: Hashable) -> bool:
-        """Whether nobody else has asked for it."""
+        """Return whether nobody else has asked for it."""
         return self._first_users.setdefault(what, user) == user
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What a network is coded against when it becomes a delta: masks, prototypes and entries of a base (spec 5.4, 6.2).
+"""Masks, prototypes and entries of a base that a network is coded against when it becomes a delta (spec 5.4, 6.2).
 
 Things of one name go together. How much they have in common is not judged here: the encoder takes what is smaller.
 """

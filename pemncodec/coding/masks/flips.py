@@ -23,7 +23,7 @@ def write(number: int, flips: MaskRow, payload: Payload) -> bytes:
 
 
 def read(payload: Payload, length: int) -> tuple[int, MaskRow, Payload]:
-    """What `write` was given.
+    """Read what `write` has written.
 
     Raises:
         PayloadError: a field that is not allowed.

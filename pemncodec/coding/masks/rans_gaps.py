@@ -75,7 +75,7 @@ def encode_positions(positions: NDArray[np.int64]) -> bytes | None:
 
 
 def read(payload: Payload, length: int, count: int) -> CodedGaps:
-    """What the payload for `count` positions below `length` holds.
+    """Return the contents of the payload for `count` positions below `length`.
 
     Raises:
         PayloadError: a field that is not allowed, or sizes that do not fit.

@@ -58,17 +58,17 @@ class Drawn:
 
     @property
     def machine(self) -> str:
-        """Where PyTorch draws so, or nothing for signs, which are the same everywhere."""
+        """The machines on which PyTorch draws so; empty for signs, which are the same everywhere."""
         return _MACHINES.get((self.distribution, self.dialect), "")
 
     @property
     def has_low(self) -> bool:
-        """Whether the elements begin at a number that is stored."""
+        """Return whether the elements begin at a number that is stored."""
         return self.distribution == "uniform"
 
     @property
     def blocked(self) -> bool:
-        """Whether elements are made sixteen at a time."""
+        """Return whether elements are made sixteen at a time."""
         return self.distribution in ("normal", "signs of normal")
 
 
@@ -114,7 +114,7 @@ class PytorchRow:
 
     @property
     def draws(self) -> int:
-        """How many draws of its seed are made for it, from the beginning."""
+        """The number of draws of its seed that are made for it, from the beginning."""
         return self.offset + self.length + PYTORCH_BLOCK
 
 

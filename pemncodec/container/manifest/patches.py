@@ -65,7 +65,7 @@ class Patches(Sequence[Pair]):
         return f"Patches({list(self)!r})"
 
     def fit(self, length: int) -> bool:
-        """Whether the indices are ascending and below `length`."""
+        """Return whether the indices are ascending and below `length`."""
         indices = self.indices
         ascending = all(first < second for first, second in pairwise(indices))
         return ascending and (not indices or indices[-1] < length)

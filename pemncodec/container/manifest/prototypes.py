@@ -24,7 +24,7 @@ from .patches import read_patches, write_patches
 
 
 def read_generator(cursor: Cursor, length: int, minor: int, what: str) -> GeneratedRow:
-    """What follows kind and length."""
+    """Return the bytes that follow kind and length."""
     generator = cursor.fixed(1, f"generator of {what}")
     if GENERATOR_MINOR.get(generator, minor + 1) > minor:
         raise ManifestError(f"{what} has the generator {generator}, which is unknown in format version {MAJOR}.{minor}")

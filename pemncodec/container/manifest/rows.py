@@ -205,7 +205,7 @@ class Manifest:
         return merge(of_tasks.get(0, ()), of_tasks.get(task, ()) if task else ())
 
     def decoded_bytes(self, task: int | None) -> int:
-        """What decoding will make, as spec section 4.7 counts it."""
+        """Return the bytes that decoding makes, as spec section 4.7 counts them."""
         entries = sum(
             numel(row.shape) * self.entry_dtype(index).itemsize
             for index in self.entries_of(task)
@@ -219,7 +219,7 @@ class Manifest:
         return prototypes + entries + 4 * sum(draws.values())
 
     def block_users(self) -> tuple[list[int], array[int], array[int]]:
-        """How blocks are shared out (spec section 4.4).
+        """Lay out the users of all blocks (spec section 4.4).
 
         Returns:
             elements of every block; first element of every prototype, and of every entry: 0 for those that are in no

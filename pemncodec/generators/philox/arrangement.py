@@ -1,4 +1,4 @@
-"""Which values are zero and where they go, from seed and stream (spec section 8.7), in numpy."""
+"""Zeros and a permutation of values, from seed and stream (spec section 8.7), in numpy."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ class Generator:
 
     @property
     def permuted(self) -> bool:
-        """Whether `period` values are repeated and permuted."""
+        """Return whether `period` values are repeated and permuted."""
         return self.period < self.length
 
     @property
     def arranged(self) -> bool:
-        """Whether values are zero or permuted: then it takes generator 2 of the format."""
+        """Return whether values are zero or permuted: then it takes generator 2 of the format."""
         return self.permuted or self.zeros > 0
 
     def range(self, start: int, stop: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What the arithmetic of spec 8.8 and 8.9 needs of arrays beside operators, so that it is written once.
+"""Array functions that the arithmetic of spec 8.8 and 8.9 needs beside operators, so that it is written once.
 
 Operators of numpy arrays and torch tensors round each result by itself, and take Python's floats as numbers of the
 array's own type; the constants are such floats.

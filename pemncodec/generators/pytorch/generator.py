@@ -1,4 +1,4 @@
-"""What `torch.manual_seed` and `uniform_` or `normal_` give on the CPU, without torch (spec sections 8.8 and 8.9)."""
+"""The numbers of `torch.manual_seed` and `uniform_` or `normal_` on the CPU, without torch (spec 8.8 and 8.9)."""
 
 from __future__ import annotations
 
@@ -79,22 +79,22 @@ class PytorchGenerator:
 
     @property
     def in_dialect(self) -> bool:
-        """Whether it takes generator 4 of the format."""
+        """Return whether it takes generator 4 of the format."""
         return self.dialect != FUSED or len(self.steps) > 0
 
     @property
     def blocked(self) -> bool:
-        """Whether elements are made sixteen at a time."""
+        """Return whether elements are made sixteen at a time."""
         return self.distribution in ("normal", "signs of normal")
 
     @property
     def draws(self) -> int:
-        """How many draws of the seed it takes to make them, counted from the beginning."""
+        """The number of draws of the seed that make them, counted from the beginning."""
         return self.offset + self.length + BLOCK
 
     @property
     def arranged(self) -> bool:
-        """Whether an element may depend on others: a stretch is then cut from the whole."""
+        """Return whether an element may depend on others: a stretch is then cut from the whole."""
         return self.blocked
 
     def range(self, start: int, stop: int) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ class Stream:
         self._last = 0, self._states[0]  # where the draws that were asked for last end, and the state there
 
     def __len__(self) -> int:
-        """How many states are kept."""
+        """Return the number of states that are kept."""
         return len(self._states) + 1
 
     def draws(self, start: int, stop: int) -> Draws:

@@ -1,4 +1,4 @@
-"""Which devices tensors can be put on, and on which they can be decoded."""
+"""The devices that tensors can be put on, and those on which they can be decoded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def usable(device: str | torch.device) -> torch.device:
 
 
 def expands(device: torch.device) -> bool:
-    """Whether masks are decoded and layers filled on the device itself."""
+    """Return whether masks are decoded and layers filled on the device itself."""
     return device.type in _EXPANDING
 
 

@@ -27,7 +27,7 @@ class Source:
     factor: float | None
 
     def slice(self, start: int, stop: int) -> torch.Tensor:
-        """What stands at positions start … stop − 1 of the layer."""
+        """Return the values at positions start … stop − 1 of the layer."""
         places = torch.arange(self.phase + start, self.phase + stop, device=self.words.device)
         words = self.words.index_select(0, places.remainder_(len(self.words)))
         return words if self.factor is None else (words.view(torch.float32) * self.factor).view(torch.int32)

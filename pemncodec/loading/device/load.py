@@ -132,6 +132,6 @@ class _Loading:
 
 
 def _keeps_subnormals(device: torch.device) -> bool:
-    """Whether products below the least normal float32 are what IEEE 754 says."""
+    """Return whether products below the least normal float32 are what IEEE 754 says."""
     small = torch.tensor([3 << 20, 0x00800000], dtype=torch.int32, device=device).view(torch.float32)
     return (small * 0.5).view(torch.int32).tolist() == [3 << 19, 0x00400000]

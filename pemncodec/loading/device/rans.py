@@ -147,7 +147,7 @@ class _LockStep:
             torch.where(short, refilled, made, out=states)
 
     def ended_well(self) -> torch.Tensor:
-        """Whether every stream took all its words and none beyond, and all its states are 2^16; bool."""
+        """Return whether every stream took all its words and none beyond, and all its states are 2^16; bool."""
         wrong = torch.zeros(len(self._states) + 1, dtype=torch.int64, device=self._states.device)
         torch.cumsum(self._states != TOTAL, 0, out=wrong[1:])
         edges = wrong.index_select(0, self._bounds)
@@ -155,7 +155,7 @@ class _LockStep:
 
 
 def _tables(models: list[Model], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """What follows from r = x mod 2^16, the tables of all models one after the other.
+    """Tables of what follows from r = x mod 2^16, those of all models one after the other.
 
     Returns:
         v, uint8; and F(v) · 2^16 + r − C(v), int64.

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...checkpoints.draft import Draft, DraftEntry, MaskedWeight, SeededWeight, TiedTensor
+from ...checkpoints.names import PREFIXES
 from ...checkpoints.options import Keep, PackOptions
 from ...coding.delta.base_files import BaseFiles
 from ...common.progress import Progress, silent
@@ -24,7 +25,6 @@ from . import raw, rules
 
 # What a layout makes of the values themselves, beyond a mask.
 _OWN_VALUES = ("biprop", "graph-tickets", "compressed-tensors")
-_WRAPPERS = ("module.", "_orig_mod.")
 
 
 @dataclass
@@ -109,7 +109,7 @@ class _Checked:
     def __init__(self, draft: Draft, options: PackOptions, whole: Any) -> None:
         self._draft = draft
         # masks of several tasks over a network in another file
-        self._apart = draft.layout == "piggyback" and "index" in draft.original
+        self._apart = draft.family == "piggyback" and "index" in draft.original
         self._keep = Keep.of(draft.keep)
         details = draft.original
         self._tensors: dict[str, torch.Tensor] = {}
@@ -167,8 +167,8 @@ class _Checked:
         meant: DraftEntry = entry
         if isinstance(entry, TiedTensor):
             meant = targets[entry.target]
-        if (self._apart or self._draft.layout in _OWN_VALUES) and not _is_plain(meant):
-            found.left.append(f"masked weights of {self._draft.layout}, which computes their values")
+        if (self._apart or self._draft.family in _OWN_VALUES) and not _is_plain(meant):
+            found.left.append(f"masked weights of {self._draft.family}, which computes their values")
             return None
         weight = self._tensors.get(entry.source)
         if weight is None:
@@ -270,7 +270,7 @@ def _weight_of(source: str) -> str:
 
 def _bare(name: str) -> str:
     name = name.removesuffix("_mask")
-    while name.startswith(_WRAPPERS):
+    while name.startswith(PREFIXES):
         name = name.partition(".")[2]
     return name
 

@@ -34,7 +34,7 @@ _INFINITE = "values that would not be finite when folded"
 
 @dataclass
 class Folding:
-    """What folding gives.
+    """The result of folding.
 
     Attributes:
         exact: new values before they are rounded, by name.

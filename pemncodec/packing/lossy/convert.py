@@ -19,7 +19,7 @@ from .tensor_dtype import Rounding, round_tensors
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to do.
+    """The conversions to make.
 
     Attributes:
         eps_of: the eps of a BatchNorm by its prefix, None for one that stays as it is; None: fold none.

@@ -9,7 +9,7 @@ from .tensor_dtype import Rounding
 
 
 def write_folding(folding: Folding) -> str:
-    """What was folded."""
+    """Return the metadata of folding."""
     return write(
         {
             "eps": next(iter(folding.eps.values())) if folding.one_eps else folding.eps,
@@ -21,7 +21,7 @@ def write_folding(folding: Folding) -> str:
 
 
 def write_rounding(rounding: Rounding, dtype: DType) -> str:
-    """What was rounded."""
+    """Return the metadata of rounding."""
     return write(
         {
             "dtype": dtype.name,

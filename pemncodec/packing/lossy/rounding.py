@@ -84,7 +84,7 @@ def widen(words: Words, dtype: DType) -> Floats:
 
 
 def is_finite(words: Words, dtype: DType) -> NDArray[np.bool_]:
-    """Which elements are neither infinite nor NaN, shape (n,)."""
+    """Return flags of the elements that are neither infinite nor NaN, shape (n,)."""
     infinity = words.dtype.type(_FORMATS[dtype.name].infinity)
     finite: NDArray[np.bool_] = (words & infinity) != infinity
     return finite

@@ -32,7 +32,7 @@ class Largest:
 
 @dataclass
 class Rounding:
-    """What rounding has done.
+    """The result of rounding.
 
     Attributes:
         tensors: number of tensors that have another type now.

@@ -1,4 +1,4 @@
-"""Where in the stream of PyTorch's CPU generator (spec section 8.8) given weights were drawn, for a given seed."""
+"""Find the place in the stream of PyTorch's CPU generator (spec 8.8) where weights were drawn, for a given seed."""
 
 from .search import Prober, probe, search
 from .target import Found, Target, default_window

@@ -38,7 +38,7 @@ class Anchors:
 
     @property
     def reach(self) -> int:
-        """How far the last of the draws is from the first of the tensor."""
+        """The distance from the first draw of the tensor to the last."""
         return int(self.positions.max()) + 1
 
     def fitting(self, k: NDArray[np.uint32], offsets: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -122,7 +122,7 @@ def _from_zero(positions: NDArray[np.intp], exact: NDArray[np.float64], outside:
 
 
 def _nearest(size: NDArray[np.float64], outside: int, short: float) -> tuple[NDArray[np.intp], float, float]:
-    """Which elements are nearest to 0, and what the bound is at least and at most."""
+    """Return the elements nearest to 0, and the least and the greatest that the bound can be."""
     order = np.argsort(size, kind="stable")
     least = float(size[order[len(size) - 1 - outside]])
     return order[_ranks(outside, len(size))], least, least / (1 - short)
@@ -165,7 +165,7 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 
 
 def _ranks(outside: int, count: int) -> list[int]:
-    """Which of the elements, nearest to 0 first: that many that were changed, and lie together, hide few of these."""
+    """Choose elements, nearest to 0 first, so that as many that were changed and lie together hide few of them."""
     step = -(-max(outside, 1) // 3)
     ranks = list(range(outside, count, step))[:_MOST]
     apart = ranks[:: _MOST // _PRIMARY + 1]

@@ -49,7 +49,7 @@ class Chunk:
 
     @cached_property
     def planes(self) -> tuple[NDArray[np.bool_], ...]:
-        """Whether a uniform element is above 0, the cosine of the angle is below 0, its sine is below 0."""
+        """Return whether a uniform element is above 0, the cosine of the angle is below 0, its sine is below 0."""
         k = self.fractions
         sine = k > _HALF
         cosine = (k - np.uint32(1 << 22)) < _HALF

@@ -1,4 +1,4 @@
-"""What a seed makes, for the search: elements before and after their scale (spec sections 8.8 and 8.9)."""
+"""Elements that a seed makes, for the search, before and after their scale (spec sections 8.8 and 8.9)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a tensor of `length` elements may have been drawn, and how."""
+    """A place where a tensor of `length` elements may have been drawn, and how."""
 
     stream: Stream
     distribution: str
@@ -26,7 +26,7 @@ class Place:
 
 
 def numbers(place: Place, dialect: str, start: int, stop: int) -> Floats:
-    """What scale and low are applied to, for elements start … stop − 1; start is a multiple of 16."""
+    """Return the numbers before scale and low, of elements start … stop − 1; start is a multiple of 16."""
     stream, offset, length = place.stream, place.offset, place.length
     if place.distribution == "uniform":
         return arithmetic.fractions(stream.draws(offset + start, offset + stop))

@@ -1,4 +1,4 @@
-"""What to say of vectors that a seed made: distribution, place, scale, and whose rounding it is."""
+"""Lines about vectors that a seed made: distribution, place, scale, and whose rounding it is."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def no_seed(tried: int) -> str:
 
 
 def findings(seed: int, rows: Sequence[Origin]) -> list[str]:
-    """How many vectors the seed made, and a line for each of them."""
+    """Return the number of vectors that the seed made, and a line for each of them."""
     made = [(row, row.generator) for row in rows if row.generator is not None]
     if not made:
         return []
@@ -67,7 +67,7 @@ def _line(row: Origin, one: PytorchGenerator) -> str:
 
 
 def notes(seed: int, rows: Sequence[Origin], window: int) -> list[str]:
-    """Which vectors the seed did not make, or not so that it would be smaller."""
+    """Return a line about vectors that the seed did not make, or not so that it would be smaller."""
     missed = [row.name for row in rows if row.found is None]
     larger = [row.name for row in rows if row.found is not None and row.generator is None]
     said = []

@@ -35,7 +35,7 @@ class Parameters:
 
 
 def parameters(target: Target, place: Place) -> Parameters | None:
-    """What the first wanted elements agree with best, or None if they were not drawn there."""
+    """Return the parameters that the first wanted elements agree with best; None if they were not drawn there."""
     if place.distribution.startswith("signs"):
         scale = constant(target)
         return None if scale is None else Parameters(FUSED, False, scale)
@@ -87,7 +87,7 @@ def _guesses(distribution: str, raw: Floats, values: Floats) -> Iterator[tuple[i
 
 
 def _factor(drawn: Doubles, exact: Doubles) -> float | None:
-    """What most of the numbers times it make the values, if there is such a number."""
+    """Return the factor by which most of the numbers make the values; None if there is none."""
     size = np.abs(drawn)
     clear = size > min(0.1, float(np.median(size)))
     if not clear.any():

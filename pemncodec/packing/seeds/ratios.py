@@ -25,7 +25,7 @@ class Ratios:
 
     @property
     def reach(self) -> int:
-        """How far the last of the draws is from the first of the tensor."""
+        """The distance from the first draw of the tensor to the last."""
         return int(self.positions.max()) + 1
 
     def scan(self, chunk: Chunk) -> list[int]:

@@ -26,7 +26,7 @@ _PROBE_TARGETS = 8
 def search(
     targets: Sequence[Target], seed: int, progress: Progress = silent, window: int | None = None
 ) -> list[Found | None]:
-    """Where each of the targets was drawn after `torch.manual_seed(seed)`.
+    """Find the place where each of the targets was drawn after `torch.manual_seed(seed)`.
 
     Args:
         targets: in any order.
@@ -60,17 +60,17 @@ class Prober:
         self._plan = _Plan(chosen, window or shortest, _PROBE_PREFIX)
 
     def __call__(self, seed: int) -> bool:
-        """Whether any of the targets comes from this seed."""
+        """Return whether any of the targets comes from this seed."""
         return any(self._plan.run(seed, silent, first_only=True))
 
 
 def probe(targets: Sequence[Target], seed: int) -> bool:
-    """Whether any of the first targets comes from this seed; a Prober does that for many seeds."""
+    """Return whether any of the first targets comes from this seed; a Prober does that for many seeds."""
     return Prober(targets)(seed)
 
 
 class _Plan:
-    """What to look for; made once, for any number of seeds."""
+    """The targets of a search; made once, for any number of seeds."""
 
     def __init__(self, targets: Sequence[Target], window: int, prefix: int) -> None:
         self._targets, self._window = targets, window

@@ -1,4 +1,4 @@
-"""What the search is given, what it finds, and when that is more than chance."""
+"""Targets of the search, its results, and when these are more than chance."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Found:
-    """Where and how a target was drawn.
+    """The place and the parameters with which a target was drawn.
 
     Attributes:
         distribution: as `PytorchGenerator` names them.
@@ -60,17 +60,17 @@ class Found:
 
 
 def tolerated(wanted: int) -> int:
-    """How many of the wanted elements may be other ones; any number may differ in its last places."""
+    """Return how many of the wanted elements may be other ones; any number may differ in its last places."""
     return wanted // 20
 
 
 def outliers(wanted: int) -> int:
-    """How many of the wanted elements may lie outside of the interval of a uniform."""
+    """Return how many of the wanted elements may lie outside of the interval of a uniform."""
     return wanted // 1000
 
 
 def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, near: int = 0) -> bool:
-    """Whether so many equal elements are evidence, among all places of the window, scales and sets of patches.
+    """Return whether so many equal elements are evidence, among all places of the window, scales and sets of patches.
 
     Args:
         distribution: of the find.
@@ -90,7 +90,7 @@ def beyond_chance(distribution: str, wanted: int, mismatches: int, window: int, 
 
 
 def default_window(targets: Sequence[Target], elements: int = 0) -> int:
-    """How many draws the offsets are looked for in: a network is drawn a few times over, scores too.
+    """Return the number of draws in which offsets are looked for: a network is drawn a few times over, scores too.
 
     Args:
         targets: what is looked for.

@@ -1,4 +1,4 @@
-"""What was drawn at a place exactly, and which elements of a target differ from it."""
+"""The exact draws at a place, and the elements of a target that differ from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEAR = 2.0**-20
 
 @dataclass
 class _Differences:
-    """What was counted so far, and where."""
+    """Counts so far, and places."""
 
     others: int
     near: int
@@ -35,7 +35,7 @@ class _Differences:
 
 
 def verify(target: Target, place: Place, window: int) -> Found | None:
-    """What was drawn at the place, if that is the target."""
+    """Return the draws at the place, if they are the target."""
     drawn = parameters(target, place)
     if drawn is None:
         return None
@@ -73,7 +73,7 @@ def _differences(target: Target, place: Place, drawn: Parameters) -> _Difference
 
 
 def _near(made: NDArray[np.float32], bits: NDArray[np.uint32], drawn: Parameters) -> NDArray[np.bool_]:
-    """Whether elements are what another machine may have rounded to; one of another sign is none."""
+    """Return whether elements are what another machine may have rounded to; one of another sign is none."""
     exact, values = made.astype(np.float64), bits.view(np.float32).astype(np.float64)
     unit = float32_of(drawn.scale)
     with np.errstate(invalid="ignore"):

@@ -34,7 +34,7 @@ def describe(vectors: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
 
 
 def _says_something(weight: Weight) -> bool:
-    return (len(weight.values) if weight.known is None else weight.known.count()) > 0
+    return (len(weight.values) if weight.known is None else weight.known.count) > 0
 
 
 def _from_kept_values(found: Sequence[Vector], filled: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
@@ -58,7 +58,7 @@ def _from_kept_values(found: Sequence[Vector], filled: Sequence[Vector], weights
 
 
 def _words(vector: Vector, weights: Sequence[Weight]) -> Iterator[Words]:
-    """What is known of the values, a piece at a time."""
+    """Yield the known values, a piece at a time."""
     known = weights[vector.members[0]].known if vector.known is None else None
     for start in range(0, len(vector.values), PIECE):
         words = vector.values[start : start + PIECE]
@@ -83,7 +83,7 @@ def _distinct(vector: Vector, weights: Sequence[Weight]) -> int:
 
 
 def _signed(vector: Vector, weights: Sequence[Weight]) -> bool:
-    """Whether the values are c and −c."""
+    """Return whether the values are c and −c."""
     if _distinct(vector, weights) != 2:
         return False
     few = np.unique(np.concatenate([words[:4096] for words in _words(vector, weights)]))

@@ -105,7 +105,7 @@ class _Index:
         return None
 
     def _rebase(self, vector: Vector, values: Words) -> bool:
-        """Whether the known vector is itself a scaled copy of `values`: then these become the vector."""
+        """Return whether the known vector is itself a scaled copy of `values`: then these become the vector."""
         if len(values) < len(vector.values) or any(scale is not None for scale in vector.scales):
             return False
         length = len(vector.values)
@@ -143,7 +143,7 @@ def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
     if partial < whole:
         vector.presence = used
     kept = sum(
-        weight.mask.count() * _element_bits(len(weight.values), distinct, weight.values.itemsize) for weight in members
+        weight.mask.count * _element_bits(len(weight.values), distinct, weight.values.itemsize) for weight in members
     )
     vector.shared = min(whole, partial) + 8 * _OVERHEAD < kept
 
@@ -154,14 +154,14 @@ def _saved(weight: Weight, active: int, all_known: bool) -> float:
     A bit each was the estimate before there were vectors that are partly known, and stays for the others: the same
     checkpoint gives the same file.
     """
-    length, kept = len(weight.values), weight.mask.count()
+    length, kept = len(weight.values), weight.mask.count
     if all_known or not active:
         return length - active
     return length * _entropy(kept / length) - active * _entropy(kept / active)
 
 
 def folded(mask: Mask, length: int) -> NDArray[np.bool_]:
-    """Which elements of a prototype of this length the layer keeps somewhere."""
+    """Return flags of the elements of a prototype of this length that the layer keeps somewhere."""
     folded: NDArray[np.bool_] = np.zeros(length, dtype=np.bool_)
     step = 8 * length * max(1, PIECE // (8 * length))  # whole periods, whole bytes
     for start in range(0, mask.length, step):
@@ -178,7 +178,7 @@ def _count_used(used: NDArray[np.bool_], count: int) -> int:
 
 
 def _distinct(values: Words) -> int:
-    """How many distinct values there are; all, where a sample says so: two of a hundred thousand draws coincide."""
+    """Return the number of distinct values; all, where a sample says so: two of a hundred thousand draws coincide."""
     sample = values[: 1 << 17]
     if len(np.unique(sample)) > len(sample) // 2:
         return len(values)

@@ -26,20 +26,20 @@ def extend(period: Words, count: int) -> Words:
 
 
 def equal(one: Words, two: Words) -> bool:
-    """Whether words of one length are the same; no array of that length is made."""
+    """Return whether words of one length are the same; no array of that length is made."""
     return all(
         np.array_equal(one[start : start + PIECE], two[start : start + PIECE]) for start in range(0, len(one), PIECE)
     )
 
 
 def is_tile_of(values: Words, period: Words) -> bool:
-    """Whether `values` is the repetition of `period` from its beginning, cut to length."""
+    """Return whether `values` is the repetition of `period` from its beginning, cut to length."""
     length = min(len(period), len(values))
     return equal(values[:length], period[:length]) and equal(values[length:], values[: len(values) - length])
 
 
 def _places(values: Words, value: np.unsignedinteger) -> NDArray[np.int64]:
-    """Where `value` stands."""
+    """Return the places of `value`."""
     pieces = range(0, len(values), PIECE)
     found = [np.flatnonzero(values[start : start + PIECE] == value) + start for start in pieces]
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
@@ -126,7 +126,7 @@ def _differ_at_once(base: list[float], scaled: list[float]) -> bool:
 
 
 def _is_product(base: NDArray[np.float32], factor: np.float32, scaled: Words) -> bool:
-    """Whether the repetition of `base` times `factor` is `scaled`, in bits, and nothing is infinite or NaN."""
+    """Return whether the repetition of `base` times `factor` is `scaled`, in bits, and nothing is infinite or NaN."""
     step = max(len(base), PIECE // len(base) * len(base))
     for start in range(0, len(scaled), step):
         for begin in range(start, min(start + step, len(scaled)), PIECE):

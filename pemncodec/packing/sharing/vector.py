@@ -1,4 +1,4 @@
-"""What the search for prototypes is given, and what it finds."""
+"""Layers that the search for prototypes is given, and vectors that it finds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...network.mask import Mask
 
 @dataclass(frozen=True)
 class Weight:
-    """What the finder looks at: a layer before masking, its mask, and which of its values are known (None: all)."""
+    """A layer before masking, its mask, and which of its values are known (None: all)."""
 
     dtype: DType
     values: Words
@@ -23,8 +23,8 @@ class Weight:
 
     @property
     def partly_known(self) -> bool:
-        """Whether there is a value that is not known."""
-        return self.known is not None and self.known.count() < self.known.length
+        """Return whether there is a value that is not known."""
+        return self.known is not None and self.known.count < self.known.length
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""How much a search may look at: what it costs is bounded whatever the input, and the same on every machine."""
+"""A limit of what a search looks at: its cost is bounded whatever the input, and the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Budget:
         self._left = elements
 
     def spend(self, elements: int) -> bool:
-        """Whether there was so much left; it is gone then."""
+        """Return whether there was so much left; it is gone then."""
         if elements > self._left:
             return False
         self._left -= elements

@@ -78,13 +78,13 @@ def _vectors(group: Group, weights: Sequence[Weight]) -> list[Vector]:
 
 
 def _repeats_whole(weight: Weight) -> bool:
-    """Whether a layer repeats itself with all that is not known: then not even its mask is worth storing."""
+    """Return whether a layer repeats itself with all that is not known: then not even its mask is worth storing."""
     length = len(weight.values)
     return weight.partly_known and length >= _SHORTEST_REPETITION and periods.minimal_period(weight.values) < length
 
 
 def _is_given(unit: Unit, values: Words, factor: float | None) -> bool:
-    """Whether the repetition of the values, scaled, has the known words of a unit."""
+    """Return whether the repetition of the values, scaled, has the known words of a unit."""
     for places, words in unit.plain().elements():
         found = values[places % len(values)]
         if factor is not None:

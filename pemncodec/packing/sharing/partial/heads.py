@@ -43,7 +43,7 @@ class Heads:
         self._begins = np.cumsum([0] + [len(places) for places, _ in heads[:-1]])
 
     def has(self, unit: Unit) -> bool:
-        """Whether it is one of these."""
+        """Return whether it is one of these."""
         return unit.number in self._numbers
 
     def without(self, units: Sequence[Unit]) -> Heads:

@@ -1,4 +1,4 @@
-"""Which period a layer of few distinct words may have: all distances at which no two known elements differ.
+"""Candidates for the period of a layer of few distinct words: all distances at which no two known elements differ.
 
 Equal words say nothing where a layer is c and −c. Here every word is one bit and whether it is known another, and the
 beginning of the layer is laid over the whole of it at every distance, 56 bits in a machine word at a time.
@@ -123,7 +123,7 @@ class _Overlay:
     def _compared(
         self, window: int, start: int, count: int, shift: int, picked: Indices | slice = slice(None)
     ) -> tuple[Numbers, Numbers]:
-        """Which bits of a window are known in both, and which of them differ, at all bytes or those that are picked."""
+        """Return the bits of a window that are known in both, and those that differ, at all or the picked bytes."""
         by = np.uint64(shift)
         known, words = (_view(plane, start, count, window)[picked] for plane in (self._known, self._words))
         both = known >> by & (_view(self._known, 0, 1, window) & _WINDOW)

@@ -54,7 +54,7 @@ class Repeats:
             yield from islice(lags.candidates(unit, self._lag_budget), _MOST_FOLDED)
 
     def _proven(self, unit: Unit, period: int) -> bool:
-        """Whether nothing contradicts the period, and more agrees than by chance at the best of all periods."""
+        """Return whether nothing contradicts the period, and more agrees than by chance at the best of all periods."""
         if not agrees_with_itself(*unit.head, period) or not self._budget.spend(unit.length):
             return False
         part = folded(unit, period)

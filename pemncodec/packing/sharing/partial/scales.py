@@ -18,7 +18,7 @@ _TOLERANCE = 8
 
 
 def ratio(slots: Slots, unit: Unit) -> tuple[float, int] | None:
-    """What most elements of the head are a multiple by, and how many; None if there is no such factor above zero."""
+    """Return the factor of most elements of the head, and their number; None if there is no such factor above zero."""
     places, words = unit.head
     bases, known = slots.at(places)
     b, v = (some.view(np.float32).astype(np.float64) for some in (bases[known], words[known]))
@@ -47,7 +47,7 @@ def _around(factor: float) -> Iterator[np.float32]:
 
 
 def finite(values: Words, factor: float | None) -> bool:
-    """Whether all elements and all products are numbers: those of a scaled prototype have to be (spec section 7)."""
+    """Return whether all elements and products are numbers: those of a scaled prototype have to be (spec 7)."""
     if factor is None:
         return True
     largest = np.max(np.abs(values.view(np.float32)), initial=np.float32(0))

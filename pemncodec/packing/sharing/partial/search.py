@@ -1,4 +1,4 @@
-"""Which units are filled by one vector: proposed by a few elements, proven by all of them.
+"""Find units that one vector fills: proposed by a few elements, proven by all of them.
 
 A vector grows from one unit. Others join where enough of what is known of both agrees that chance is out, and nothing
 contradicts. A unit that agrees but for a few elements may be wrong, or may have been first and be the reason for which
@@ -29,7 +29,7 @@ _CONSTANT = 32
 # Units from which vectors are grown, each compared with all others, and passes over these for one vector.
 _MOST_SEEDS = 1024
 _MOST_PASSES = 16
-# Of the units of which one is nearly a copy so many are tried as the original.
+# A unit that is nearly a copy of others is compared with at most so many of them.
 _MOST_ORIGINALS = 3
 
 Scale = np.float32 | None
@@ -116,7 +116,7 @@ class Search:
             self._accept(group)
 
     def _has_likes(self, seed: Unit) -> bool:
-        """Whether the beginning of any other unit looks like that of this one."""
+        """Return whether the beginning of any other unit looks like that of this one."""
         screened = self._screen(self._heads, Slots.beginning(seed))
         if screened is None:
             return False
@@ -155,7 +155,7 @@ class Search:
         return group
 
     def _is_copy(self, seed: Unit, original: Unit, period: int | None) -> bool:
-        """Whether the first unit is a multiple of one that was taken for a multiple of it."""
+        """Return whether the first unit is a multiple of one that was taken for a multiple of it."""
         slots = Slots(self._word, period)
         parts = folded(original, period), folded(seed, period)
         if parts[0] is None or parts[1] is None or not self._budget.spend(original.length + seed.length):

@@ -1,4 +1,4 @@
-"""What is known of a vector, slot by slot, as layers are found that it fills.
+"""The known elements of a vector, slot by slot, as layers are found that it fills.
 
 A slot that only scaled copies know is not known by itself: there may be several float32 b with fl(c · b) = v, and each
 further layer leaves fewer of them. So a slot holds a word and which of the words around it are still possible.
@@ -43,7 +43,7 @@ class Slots:
 
     @classmethod
     def beginning(cls, unit: Unit) -> Slots:
-        """What the head of a unit knows."""
+        """Return the slots that the head of a unit knows."""
         places, words = unit.head
         slots = cls(unit.values.dtype, None)
         slots.reserve(int(places[-1]) + 1)
@@ -66,7 +66,7 @@ class Slots:
         return self.words[slots], (self.state[slots] != 0) & (places < len(self.words))
 
     def compare(self, unit: Unit, scale: np.float32 | None = None, tolerance: int = 8) -> tuple[int, int]:
-        """How many known elements of a folded unit agree with what is known here, and how many contradict it.
+        """Count the known elements of a folded unit that agree with what is known here, and those that contradict it.
 
         Given up, with what was counted so far, where more than one in `tolerance` contradicts.
         """
@@ -104,7 +104,7 @@ class Slots:
                 own[new], state[new] = _quotients(words[new], scale)
 
     def unit(self) -> Unit | None:
-        """What is known, as of one layer; None where it is not decided yet."""
+        """Return the known elements as those of one layer; None where they are not decided yet."""
         if self._open:
             return None
         return Unit(-1, self.words, Mask.from_bool(self.state != 0), _HEAD)
@@ -124,7 +124,7 @@ class Slots:
         return self.words, self.state != 0
 
     def _fitting(self, where: slice, words: Words, scale: np.float32 | None) -> States:
-        """Which possibilities of each slot give these words."""
+        """Return the possibilities of each slot that give these words."""
         own, state = self.words[where], self.state[where]
         if scale is None and not self._open:
             equal: States = (own == words).view(np.uint8)

@@ -36,14 +36,14 @@ class Unit:
         self.number = number
         self.values = values
         self.length = len(values)
-        self.count = self.length if known is None else known.count()
+        self.count = self.length if known is None else known.count
         # Where all values are c or −c, they are taken for 1 and −1, and this is c.
         self.factor: float | None = None
         self._known = known
         self._head = head
 
     def pieces(self) -> Iterator[Piece]:
-        """Where a piece begins, its words, and which are known."""
+        """Yield the place where a piece begins, its words, and which are known."""
         for start in range(0, self.length, PIECE):
             words = self.values[start : start + PIECE]
             if self._known is None:
@@ -67,22 +67,22 @@ class Unit:
 
     @property
     def head_is_all(self) -> bool:
-        """Whether the head has all known elements."""
+        """Return whether the head has all known elements."""
         return len(self.head[0]) == self.count
 
     @cached_property
     def evidence(self) -> float:
-        """How many bits it is worth that an element is what was expected, by the words of the head."""
+        """The bits of evidence of an element that is what was expected, by the words of the head."""
         return worth_of(self.head[1])
 
     @cached_property
     def distinct(self) -> int:
-        """How many distinct words the head has."""
+        """The number of distinct words of the head."""
         return len(np.unique(self.head[1]))
 
     @property
     def constant(self) -> bool:
-        """Whether all known words are the same."""
+        """Return whether all known words are the same."""
         return self._all_alike(self.head[1].dtype.type(-1 & (1 << 8 * self.values.itemsize) - 1))
 
     def take_signs(self) -> None:
@@ -100,7 +100,7 @@ class Unit:
         return Unit(self.number, self.values, self._known, self._head)
 
     def _all_alike(self, where: np.unsignedinteger) -> bool:
-        """Whether all known words have the same bits, where there are ones."""
+        """Return whether all known words have the same bits, where there are ones."""
         if not self.count:
             return False
         one = self.head[1][0] & where
@@ -115,7 +115,7 @@ def with_sign_of(words: Words, factor: float) -> Words:
 
 
 def worth_of(words: Words) -> float:
-    """How many bits it is worth that two elements are equal, by how often two of these are."""
+    """Return the bits of evidence of two elements that are equal, by how often two of these are."""
     pairs = len(words) * (len(words) - 1) / 2
     ordered = np.sort(words)
     if not np.equal(ordered[1:], ordered[:-1]).any():
@@ -139,7 +139,7 @@ def first(elements: Iterator[tuple[Places, Words]], most: int, like: Words) -> t
 
 
 def agrees_with_itself(places: Places, words: Words, period: int) -> bool:
-    """Whether there is one word a place modulo the period."""
+    """Return whether there is one word a place modulo the period."""
     slots = places % period
     table = np.empty(period, dtype=words.dtype)  # looked at only where something is written
     table[slots] = words

@@ -1,4 +1,4 @@
-"""Which period a layer may have, by the distances between equal words: in a repetition they are multiples of it.
+"""Candidates for the period of a layer, by the distances between equal words: in a repetition they are multiples of it.
 
 Among many distinct words few are equal by chance, and neighbours tell. Where a word stands often in the period, too,
 all distances of one word are counted. Where there are only a few words, `lags` looks at whether they differ instead.
