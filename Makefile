@@ -6,13 +6,17 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 60
 SEED ?= 0
 
-.PHONY: demo test lint sanitize fuzz clean
+.PHONY: demo test test-fast lint sanitize fuzz docs clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+# Two minutes, on two idle cores.
+test-fast: $(STAMP)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not fuzz"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -26,6 +30,14 @@ sanitize: $(STAMP)
 # For all targets together; under atheris where that is installed. SECURITY.md has more.
 fuzz: $(STAMP)
 	$(BIN)/python -m fuzz --engine auto --seconds $(SECONDS) --seed $(SEED)
+
+# The site, in build/site; warnings are errors, broken links and anchors among them. It needs no network.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

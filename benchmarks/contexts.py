@@ -1,4 +1,4 @@
-"""Whether the bits of trained masks are known better from what stands around them than from their density.
+"""Gain of coding the bits of trained masks by a context, over coding them by the density of the layer.
 
 For every mask the cost of its bits is computed as an adaptive binary coder has it (Krichevsky and Trofimov: what it
 costs to learn the densities is in it), once with one density for the whole layer, once with a density for each value of
@@ -77,7 +77,7 @@ def measure(network: MaskedNetwork) -> dict[str, float]:
 
 
 def networks(files: list[Path]) -> dict[str, Callable[[], MaskedNetwork]]:
-    """What to measure."""
+    """Return loaders of the networks to measure, by name."""
     if files:
         return {path.name: lambda path=path: pemncodec.load_network(path) for path in files}  # type: ignore[misc]
     found = sorted(CACHE.glob("*-masked-*.pt"))

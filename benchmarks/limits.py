@@ -1,10 +1,10 @@
-"""What hostile files cost: every public function and command on every file of a folder, with a small `max_bytes`.
+"""The cost of hostile files: every public function and command on every file of a folder, with a small `max_bytes`.
 
-Without a folder the files are those of `limits_files`. Each run has a process of its own, in which all is imported
-before; its memory is the growth of the peak from there, its CPU that of all its threads. A JSON row a run: the file,
-the operation, what came of it (`ok`, or the class of the error), bytes of memory and of disk, seconds of CPU; and last
-a row with the greatest of each. The status is 1 if a bound of docs/limits.md does not
-hold, or anything but a PemnError came.
+Without a folder the files are those of `limits_files`. Each run has a process of its own, in which everything is
+imported before; its memory is the growth of the peak from there, its CPU time that of all its threads. It prints a JSON
+row a run: the file, the operation, the outcome (`ok`, or the class of the error), bytes of memory and of disk, seconds
+of CPU; and last a row with the greatest of each. The exit status is 1 if a bound of docs/limits.md does not hold, or if
+a run ended in anything but `ok`, a PemnError or an error of the command line.
 
     python benchmarks/limits.py [FOLDER] [--max-bytes 67108864] [--only OPERATION]
 """
@@ -156,7 +156,7 @@ def run(path: Path, operation: str, max_bytes: int, seconds: int = 5 * SECONDS) 
 
 
 def holds(row: dict[str, Any], max_bytes: int) -> bool:
-    """Whether a run stays within the bounds."""
+    """Return whether a run stays within the bounds and ends in `ok` or an expected error."""
     memory, disk = MEMORY * max_bytes + FIXED, max_bytes + FIXED_DISK
     good = row["memory"] <= memory and row["disk"] <= disk and row["cpu_s"] <= SECONDS
     return bool(good) and not row["outcome"].startswith("!")

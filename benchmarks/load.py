@@ -59,7 +59,7 @@ def network(scale: float) -> dict[str, torch.Tensor]:
 
 
 def loaders(folder: Path) -> dict[str, Callable[[], object]]:
-    """What is compared: name, threads, with or without compiled loops."""
+    """Return the calls to time by case: keep, threads, with or without compiled loops; torch.load is the baseline."""
     cases: dict[str, Callable[[], object]] = {BASELINE: lambda: torch.load(folder / "dense.pt", weights_only=True)}
     for keep in KEEPS:
         for threads in sorted({1, available_threads(None)}):

@@ -1,4 +1,4 @@
-"""How long `pemn pack` takes for very many tensors, where what counts is the cost of a tensor and not of a byte.
+"""Time of `pemn pack` for very many tensors, where the cost of a tensor counts and not that of a byte.
 
 Checkpoints of `--tensors` tensors in all are made in a temporary folder, one a kind, and packed by the command itself,
 in turns with that of another checkout of this repository where one is given. A JSON row a kind: medians of the seconds

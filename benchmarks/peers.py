@@ -56,7 +56,7 @@ def write(rows: list[Row], path: Path) -> None:
 
 
 def complete(rows: list[Row], settings: Settings, again: bool) -> bool:
-    """Whether the rows of one network are what this run would measure."""
+    """Return whether the rows of one network have every peer and the settings of this run."""
     if again or not all("peer" in row for row in rows):
         return False
     names = {row["peer"] for row in rows}

@@ -1,4 +1,4 @@
-"""What a seed saves: networks that PyTorch drew, packed with their values and with their seed; and how long that takes.
+"""Bytes that a seed saves: networks that PyTorch drew, packed with their values and with their seed; times.
 
 Every file is decoded and compared with its checkpoint, bit for bit, before its bytes count. One JSON row a network, or
 a table. The samples are checkpoints that the original projects' code wrote; without `--samples` they are left out.

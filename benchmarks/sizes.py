@@ -1,4 +1,4 @@
-"""Where the bytes of a `.pemn` file are, for every strategy of the paper, beside general compressors. With a picture.
+"""The bytes of a `.pemn` file by part, for every strategy of the paper, beside general compressors. With a picture.
 
 A ConvMixer 256/6 (8 × 8 patches of CIFAR size) whose masked weights are filled as the published code fills them;
 random masks that keep half of the weights, random BatchNorm. Nothing is trained: masks of trained networks at this
@@ -64,7 +64,7 @@ def checkpoint(strategy: str) -> dict[str, torch.Tensor]:
 
 
 def saved(tensors: dict[str, torch.Tensor]) -> bytes:
-    """What torch.save writes."""
+    """Return the bytes that torch.save writes."""
     buffer = io.BytesIO()
     torch.save(tensors, buffer)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""How long `pemn inspect` and `import pemncodec` take beside `import numpy`: whole processes, interleaved, medians.
+"""Time of `pemn inspect` and `import pemncodec` beside `import numpy`: whole processes, interleaved, medians.
 
 python benchmarks/startup.py [--runs 21]
 """

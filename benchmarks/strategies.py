@@ -1,4 +1,4 @@
-"""What a network of `pemncodec.nn` costs with every strategy: masks, BatchNorm, everything else. One JSON row each.
+"""Bytes of a network of `pemncodec.nn` with every strategy: masks, BatchNorm, everything else. One JSON row each.
 
 A ConvMixer 256/6 (kernel 8, patch 2, ten classes: 497,152 masked weights) that was not trained. Its BatchNorm is
 uniform random, since PyTorch's start of ones and zeros would cost nothing; trained ones cost up to their 53 kB. Masks

@@ -1,4 +1,4 @@
-"""What is hidden in checkpoints of other projects: found prototypes, pruned networks, tasks, deltas. A table.
+"""Structure hidden in checkpoints of other projects: found prototypes, pruned networks, tasks, deltas. A table.
 
 Every file is decoded and compared with its checkpoint, bit for bit, before its bytes count. One JSON row a case.
 
@@ -61,7 +61,7 @@ def top_k(scores: torch.Tensor, keep: float) -> torch.Tensor:
 
 
 def masked(weights: State, scores: State, keep: float) -> State:
-    """What evaluating multiplies: weights · masks."""
+    """Return the weights as evaluation multiplies them: weights · masks."""
     out = dict(weights)
     for name, score in scores.items():
         weight = name.replace("scores", "weight")

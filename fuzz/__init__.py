@@ -22,6 +22,7 @@ CORPUS = ROOT / "fuzz" / "corpus" / "faults"
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-# The writers and the decoder beside the specification are modules without a package.
-if str(SPEC) not in sys.path:
-    sys.path.insert(0, str(SPEC))
+# The decoder beside the specification, and the writer of its vectors, are modules without a package around them.
+for _folder in (SPEC, SPEC / "vector_maker"):
+    if str(_folder) not in sys.path:
+        sys.path.insert(0, str(_folder))

@@ -12,9 +12,9 @@ from random import Random
 
 import decoder as second
 import torch
-from vector_coders import D, u, zstd
-from vector_rans import gaps_payload
-from vector_writer import Block, Drawn, File, Generator, Mask, Values, alias, assemble, kept, tensor, tiled
+from writer.coders import D, u, zstd
+from writer.rans import gaps_payload
+from writer.writer import Block, Drawn, File, Generator, Mask, Values, alias, assemble, kept, tensor, tiled
 
 import pemncodec
 from pemncodec.errors import PemnError

@@ -31,7 +31,7 @@ KEPT = 3  # cases that are saved of faults that look alike
 
 @dataclass
 class Tally:
-    """What became of the cases of a target."""
+    """The results of the cases of a target, counted."""
 
     target: str
     seed: int

@@ -9,9 +9,9 @@ from functools import cache
 from random import Random
 
 import decoder as second
-from vector_coders import SIZES, Bits, D
-from vector_delta import coded_block, coded_mask, flips_payload, xor_payload
-from vector_writer import Block, File, Mask, kept, tensor
+from writer.coders import SIZES, Bits, D
+from writer.delta import coded_block, coded_mask, flips_payload, xor_payload
+from writer.writer import Block, File, Mask, kept, tensor
 
 from . import SPEC, fields, files
 from .decoders import MAX_BYTES, compare

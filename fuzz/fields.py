@@ -16,7 +16,7 @@ import decoder as second
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from vector_coders import frame, u, zstd
+from writer.coders import frame, u, zstd
 
 from .draws import integer, noise
 

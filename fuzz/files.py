@@ -6,11 +6,11 @@ from random import Random
 
 import decoder as second
 import numpy as np
-from vector_coders import SIZES, Bits, D, zstd
-from vector_delta import coded_block, coded_mask
-from vector_grouped import GROUPED_PLANES, grouped
-from vector_rans import RANS_BYTES, rans_mask
-from vector_writer import (
+from writer.coders import SIZES, Bits, D, zstd
+from writer.delta import coded_block, coded_mask
+from writer.grouped import GROUPED_PLANES, grouped
+from writer.rans import RANS_BYTES, rans_mask
+from writer.writer import (
     Block,
     Drawn,
     Entry,
@@ -209,7 +209,7 @@ def _number_masks(file: File) -> None:
 
 
 def dims_of(rng: Random) -> list[int]:
-    """A shape of few elements; 0-d and empty ones, too."""
+    """A shape of few elements, sometimes 0-d or empty."""
     kind = rng.randrange(8)
     if kind == 0:
         return []
@@ -259,7 +259,7 @@ def _add_tiled(made: Builder, name: str, task: int) -> None:
 
 
 def active(made: Builder, row: Entry, count: int) -> int:
-    """How many positions of a tiled layer have a bit (section 7)."""
+    """Return how many positions of a tiled layer have a bit (section 7)."""
     assert isinstance(row.prototype, int)
     assert isinstance(row.second, int)
     assert isinstance(row.phase, int)

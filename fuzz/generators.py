@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import decoder as second
-from vector_writer import Dialect, Drawn, Generator
+from writer.writer import Dialect, Drawn, Generator
 
 SCALES = (1, 0x00800000, 0x3D000000, 0x3F800000, 0x3F8CCCCD, 0x41200000, 0x7F000000, 0x7F7FFFFF)
 

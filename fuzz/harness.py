@@ -1,4 +1,4 @@
-"""What a target is, what counts as a fault, and one case under limits of time and memory.
+"""Targets, faults, and the check of one case under limits of time and memory.
 
 A case is *accepted*, or *refused* by an error of the package. Everything else is a fault:
 
@@ -58,7 +58,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Fault:
-    """What was wrong with a case: one of `FAULTS`, a name for faults that look alike, and a text."""
+    """The fault of a case: one of `FAULTS`, a name for faults that look alike, and a text."""
 
     kind: str
     name: str
@@ -79,7 +79,7 @@ class OutOfTimeError(BaseException):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a case: how it ended, or the fault; CPU seconds, and bytes of memory that it added."""
+    """The result of a case: its outcome or its fault, CPU seconds, and bytes of memory that it added."""
 
     outcome: str
     fault: Fault | None

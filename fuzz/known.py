@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from vector_coders import D, frame
-from vector_delta import xor_payload
-from vector_writer import Block, File, alias, kept, mask, tensor
+from writer.coders import D, frame
+from writer.delta import xor_payload
+from writer.writer import Block, File, alias, kept, mask, tensor
 
 import pemncodec
 
@@ -50,7 +50,7 @@ def packed(**metadata: str) -> bytes:
 
 
 def original() -> dict[str, bytes]:
-    """What `load_original` ended in a traceback for, or wrote somewhere else."""
+    """Return files for which `load_original` ended in a traceback, or wrote outside of the output."""
 
     def detail(**details: Any) -> bytes:
         return packed(original=json.dumps(details))
@@ -127,7 +127,7 @@ def entry_name(name: str, **metadata: str) -> bytes:
 
 
 def against() -> dict[str, bytes]:
-    """What `verify --against` ended in a traceback for."""
+    """Return cases for which `verify --against` ended in a traceback."""
     checkpoint = saved(weights())
 
     def files(keep: float | None = None, **metadata: str) -> bytes:
@@ -150,7 +150,7 @@ def against() -> dict[str, bytes]:
 
 
 def add_to() -> dict[str, bytes]:
-    """What `save_tasks(add_to=)` ended in a traceback for."""
+    """Return cases for which `save_tasks(add_to=)` ended in a traceback."""
 
     def files(**metadata: str) -> bytes:
         other = {"l.weight": weights()["l.weight"], "l.scores": weights()["l.scores"]}

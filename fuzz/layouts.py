@@ -207,7 +207,7 @@ def check(data: bytes) -> str:
 
 
 def _in_state(case: Case, added: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What was added, where the checkpoint is one state_dict of one network."""
+    """Return the added tensors if the checkpoint is one state_dict of one network, else nothing."""
     plain = set(case.effective) == {""} and not isinstance(next(iter(case.checkpoint.values()), None), dict)
     return added if plain else {}
 

@@ -7,8 +7,8 @@ from random import Random
 
 import decoder as second
 import numpy as np
-from vector_coders import D
-from vector_writer import Values, tensor, tiled
+from writer.coders import D
+from writer.writer import Values, tensor, tiled
 
 from . import containers, fields, files, generators
 from .decoders import compare

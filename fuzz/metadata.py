@@ -52,7 +52,7 @@ KEYS = [
 
 @cache
 def small_cases() -> list[Case]:
-    """Checkpoints of every family of few elements; folders, too."""
+    """Checkpoints of every family with few elements, and folders."""
     found = []
     for case in cases():
         size = sum(tensor.numel() for tensor in flat(case.checkpoint).values())  # of a folder 0

@@ -112,7 +112,7 @@ def _same(what: str, expected: dict[str, tuple[str, tuple[int, ...], bytes]], fo
 
 
 def _again(data: bytes, content: Content, limit: int) -> None:
-    """What `load_network` gives is saved as a file of the same content, which is the same for both decoders."""
+    """Check that the network of `load_network`, saved again, has the same content for both decoders."""
     saved = pemncodec.save(pemncodec.load_network(data, max_bytes=limit))
     found = [by_the_package(saved, 4 * limit), by_the_second(saved, 4 * limit)]
     for metadata, _, _ in content.values():

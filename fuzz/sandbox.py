@@ -63,7 +63,7 @@ def _unchanged(top: Path, folder: Path, files: dict[str, bytes]) -> None:
 
 
 def pemn(*arguments: str | Path) -> str:
-    """What the command prints. Raises what it raises; a usage error as SystemExit."""
+    """Run the command and return its output. Its exceptions are raised; a usage error is raised as SystemExit."""
     result = CliRunner().invoke(cli, [str(argument) for argument in arguments], standalone_mode=False)
     if isinstance(result.exception, click.ClickException):
         raise SystemExit(result.exception.format_message())

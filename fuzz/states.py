@@ -204,7 +204,7 @@ class Own(torch.Tensor):
 
 
 def value_of(entry: dict[str, Any]) -> Any:
-    """What stands in the state_dict."""
+    """Return the value that an entry puts in the state_dict."""
     tensor, how = tensor_of(entry), entry["how"]
     try:
         with warnings.catch_warnings():
@@ -281,7 +281,7 @@ def build(recipe: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, torch.
 
 
 def _expected(state: dict[Any, Any]) -> dict[str, torch.Tensor]:
-    """What has a plain name beside nothing that may be its mask, and holds plain values."""
+    """Return the plain tensors under plain names of layers that have no other names, such as those of a mask."""
     touched = {_module(str(key)) for key in state if _end(str(key)) not in PLAIN}
     expected: dict[str, torch.Tensor] = {}
     for key, value in state.items():

@@ -128,7 +128,7 @@ def _change_header(header: dict[str, Any], data: bytes, rng: Random) -> None:
 
 
 def check_safetensors(data: bytes) -> str:
-    """What is read is what the header says of the bytes after it."""
+    """Check that the loaded tensors are those that the header describes in the bytes after it; then pack them."""
     name = "in.safetensors" if len(data) % 3 else "in.bin"
     with sandbox(**{name.replace(".", "__"): data}) as folder:
         try:

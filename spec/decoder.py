@@ -61,7 +61,7 @@ class Tensor:
 
 @dataclass
 class Network:
-    """What a file holds, for one task if it has tasks; the tensors are in entry order."""
+    """The content of a file, for one task if it has tasks; the tensors are in entry order."""
 
     metadata: dict[str, str]
     tasks: list[str]
@@ -964,7 +964,7 @@ def elements(distribution: int, seed: int, stream: int, scale_bits: int, indices
 
 
 def in_chunks(count: int, make: Callable[[Array], Array]) -> npt.NDArray[np.uint32]:
-    """What `make` gives for the indices 0 … count - 1, of which it gets CHUNK at a time."""
+    """The results of `make` for the indices 0 … count - 1, of which it gets CHUNK at a time."""
     made = np.empty(count, "<u4")
     for start in range(0, count, CHUNK):
         part = np.arange(start, min(start + CHUNK, count))
@@ -1241,9 +1241,9 @@ def read_bases(manifest: Manifest, max_bytes: int, base: Bases | None) -> Conten
 
 
 class Content:
-    """What a file holds; each page is checked, each mask, block, prototype and entry decoded, when it is first used.
+    """The content of a file: each page is checked, each mask, block, prototype and entry decoded, when first used.
 
-    Each must pass the limit by itself (4.7). The parts of a delta do, once their sum has; those of a base need it.
+    Each must be within the limit by itself (4.7). Parts of a delta are, if their sum is; parts of a base need a check.
     """
 
     def __init__(
@@ -1273,7 +1273,7 @@ class Content:
         return decode_mask(row, self._bytes(row), where)
 
     def _block(self, index: int) -> tuple[npt.NDArray[np.uint8], list[int | None]]:
-        """What a block stores, and for each user what of the base that is to be xored with."""
+        """The content of a block, and for each user the index of what it is xored with in the base, or None."""
         row, where = self.manifest.blocks[index], f"block {index}"
         self._check_limit(row, where)
         if row.coder == XOR and self.base is not None:

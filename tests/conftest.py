@@ -1,9 +1,10 @@
-"""Fixtures of several test modules."""
+"""Fixtures of several test modules, and which of these are slow."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,44 @@ from pemncodec.coding import sections as decode_sections
 from pemncodec.coding.blocks import coders as tensors
 from pemncodec.coding.masks import coders as masks
 from pemncodec.common import kernels
+
+# Modules that `make test-fast` leaves out: they start processes, or train, or try very much.
+SLOW = {
+    "checkpoints/test_reading",
+    "checkpoints/test_streamed",
+    "cli/test_cli",
+    "cli/test_cli_checkpoints",
+    "cli/test_cli_streams",
+    "cli/test_cli_targets",
+    "coding/test_masks",
+    "conformance/test_damage",
+    "generators/test_dialects",
+    "loading/test_jobs",
+    "loading/test_limits",
+    "loading/test_memory",
+    "loading/test_on_device",
+    "loading/test_processes",
+    "nn/test_nn",
+    "packing/test_hidden_prototypes",
+    "packing/test_inference",
+    "packing/test_many_tensors",
+    "packing/test_torch_seeds",
+    "project/test_docs",
+    "project/test_experiments",
+    "project/test_site",
+    "project/test_vector_script",
+}
+FUZZ = {"conformance/test_fuzz"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow modules, and of the fuzzing harness."""
+    for item in items:
+        module = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
+        if module in SLOW:
+            item.add_marker(pytest.mark.slow)
+        if module in FUZZ:
+            item.add_marker(pytest.mark.fuzz)
 
 
 @pytest.fixture(scope="module", params=["compiled", "numpy"])
@@ -29,7 +68,7 @@ def both_ways(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often masks and blocks were decoded, and how many elements were multiplied by a scale."""
+    """Count the masks and the blocks that are decoded, under `"mask"` and `"block"`."""
     counter: Counter[str] = Counter()
 
     def counted(name: str, function: Any) -> Any:

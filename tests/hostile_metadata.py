@@ -206,7 +206,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def checkpoints() -> list[dict[str, Any]]:
-    """What files are compared with, and what is added to them."""
+    """Return the checkpoints that files are compared with and that are added to them as tasks."""
     draw = torch.Generator().manual_seed(0)
     weight, scores = torch.rand(3, 4, generator=draw), torch.rand(3, 4, generator=draw)
     return [
@@ -311,7 +311,7 @@ _PAIRS: dict[str, tuple[str, str]] = {
 
 
 def same_weights(data: bytes, made: Any, task: str | None) -> bool:
-    """What a layout with masks of 0 and 1 says is what the file decodes to."""
+    """Check that a restored layout with masks of 0 and 1 has the weights that the file decodes to."""
     with pemncodec.open(data, task=task) as file:
         what = metadata.read(file.metadata).for_task(task)
         pair = _PAIRS.get(what.family)

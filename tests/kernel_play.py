@@ -61,7 +61,7 @@ def succeed(compiled: Any, rng: np.random.Generator, call: Call) -> None:
 
 
 def _wrong_buffers(buffer: Buffer) -> list[Any]:
-    """What is no such buffer: no buffer, of other items, with gaps, read-only."""
+    """Return arguments that must be refused in place of a buffer: no buffers, other items, gaps, read-only."""
     content, width = buffer.content, buffer.content.itemsize
     found: list[Any] = [None, 7, 0.5, "text", [1, 2], object(), np.empty(len(content), dtype=object)]
     found += [content.astype(np.dtype("U1")), np.zeros(len(content), dtype=[("a", content.dtype), ("b", "u1")])]

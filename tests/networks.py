@@ -60,7 +60,7 @@ second = _second_decoder()
 
 
 def second_decode(data: bytes, task: str | None = None, max_bytes: int = MAX_BYTES) -> Network:
-    """What the decoder beside the specification makes of a file."""
+    """Decode a file with the decoder beside the specification."""
     network: Network = second.decode(data, task, max_bytes)
     return network
 
@@ -168,7 +168,7 @@ def stored(dtype: DType, values: Array, density: float | None = None, seed: int 
 
 
 def every_dtype() -> MaskedNetwork:
-    """Every dtype as tensors (0-d, empty, several pages in a group); the maskable ones kept and tiled, too."""
+    """Every dtype as tensors (0-d, empty, several pages in a group); the maskable ones also kept and tiled."""
     network = MaskedNetwork(metadata={"ключ\0": "значение", "a": ""})
     for dtype in BY_ID.values():
         for shape in ((), (0, 3), (2, 3, 5)):

@@ -95,7 +95,7 @@ def top_k_mask(scores: torch.Tensor, keep: float) -> torch.Tensor:
 
 
 def effective(state: StateDict, keep: float) -> StateDict:
-    """What the network computes with: +0.0 where masked, no scores."""
+    """Return the state_dict that the network computes with: +0.0 where masked, no scores."""
     out: StateDict = {}
     for name, tensor in state.items():
         scores = state.get(name[: -len("weight")] + "scores") if name.endswith("weight") else None

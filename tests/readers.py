@@ -1,4 +1,4 @@
-"""What children of the tests of several processes do; without torch, so that a spawned one starts fast."""
+"""Work for the child processes of tests; without torch, so that a spawned child starts fast."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Expected = Mapping[str, bytes]
 
 
 def wrong_reads(files: Sequence[pemncodec.PemnFile], expected: Sequence[Expected], seed: int, reads: int) -> int:
-    """How many of so many reads of random tensors and masks of open files give other bits than expected."""
+    """Return how many of `reads` reads of random tensors of open files fail or give other bits than expected."""
     choose, wrong = random.Random(seed), 0
     for _ in range(reads):
         number = choose.randrange(len(files))

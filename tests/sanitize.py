@@ -108,7 +108,10 @@ def _shared_runtime(compiler: list[str]) -> list[str]:
 
 
 def runtimes(compiler: list[str]) -> list[str]:
-    """What a Python that is not instrumented has to load first; of C++, because exceptions of torch pass through it."""
+    """Return the libraries that a Python without instrumentation must load first: ASan's runtime and libstdc++.
+
+    libstdc++ is among them for the sake of torch's exceptions.
+    """
     names = ["libasan.so"]
     if _is_clang(compiler):
         names = [f"libclang_rt.asan-{platform.machine()}.so", "libclang_rt.asan.so"]

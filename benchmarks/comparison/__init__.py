@@ -1,1 +1,1 @@
-"""What `peers.py` compares: networks, formats, the floor of both, the measurement, and its table and picture."""
+"""The comparison of `peers.py`: networks, formats, the floor, the measurement, and its table and picture."""

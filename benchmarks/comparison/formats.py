@@ -143,14 +143,14 @@ def xz(peer: Peer, load: Callable[[bytes], State], most: int | None = None) -> P
 
 
 def saved(content: object) -> bytes:
-    """What torch.save writes."""
+    """Return the bytes that torch.save writes."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()
 
 
 def loaded(source: Path | bytes) -> State:
-    """What torch.load reads."""
+    """Return the state that torch.load reads with weights_only=True."""
     state: State = torch.load(io.BytesIO(source) if isinstance(source, bytes) else source, weights_only=True)
     return state
 

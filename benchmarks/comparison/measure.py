@@ -34,7 +34,7 @@ MEMORY_FROM = 4_000_000  # dense bytes from which memory is measured: below, it 
 
 @dataclass(frozen=True)
 class Settings:
-    """How often, and with how much of the machine.
+    """The number of timed runs, and the part of the machine that they use.
 
     Attributes:
         loads, packs: timed runs of each; the median counts. Beyond `LARGE` three and one; one pack beyond `PATIENCE`.
@@ -54,7 +54,7 @@ class Settings:
         return Settings(min(self.loads, 3), min(self.packs, 1), self.threads, self.memory)
 
     def fields(self) -> Row:
-        """What a row says of them."""
+        """Return the settings that a row records."""
         return {"loads": self.loads, "packs": self.packs, "threads": self.threads}
 
 
@@ -131,7 +131,7 @@ def times(packed: list[float], loaded: list[float], reference: list[float] | Non
 
 
 def parts(network: Network) -> Row:
-    """Where the bytes of the `.pemn` file are."""
+    """Return the bytes of the `.pemn` file by part, and the findings of packing."""
     report = pemncodec.pack(network.checkpoint, keep=network.keep, ties="stable")[1]
     named = dict(report.sizes.parts())
     short = {"masks": "masks", "prototypes": "prototypes", "kept values": "kept", "other tensors": "tensors"}
@@ -190,7 +190,7 @@ def once(peer: Peer, path: Path) -> int:
 
 
 def machine() -> Row:
-    """What the seconds depend on, and which state of the package made the file."""
+    """Return what the seconds depend on, and the state of the package that made the file."""
     return {
         "codec": codec(),
         "version": pemncodec.__version__,

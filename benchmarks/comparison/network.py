@@ -72,14 +72,14 @@ def top(scores: torch.Tensor, keep: float) -> torch.Tensor:
 
 
 def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
-    """Whether both have the same names, and under each the same dtype, shape and bits."""
+    """Return whether both have the same names, and under each the same dtype, shape and bits."""
     if one.keys() != two.keys():
         return False
     return all(tensor.dtype == two[name].dtype and same_bits(tensor, two[name]) for name, tensor in one.items())
 
 
 def same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
-    """Whether shape and bytes agree (torch.equal would take -0.0 for +0.0, and NaN for nothing)."""
+    """Return whether shape and bytes are equal; torch.equal takes -0.0 for +0.0, and a NaN as unlike itself."""
     if one.shape != two.shape:
         return False
     return torch.equal(*(tensor.contiguous().view(-1).view(torch.uint8) for tensor in (one, two)))

@@ -20,7 +20,7 @@ def measured(rows: list[Row]) -> list[Row]:
 
 
 def findings(rows: list[Row]) -> list[str]:
-    """Where pemn is not the smallest, or above its bar, or a peer is not exact: a line each."""
+    """Return a line for each peer that is not exact or no larger than pemn, and each network above its bar."""
     lines = []
     for network, group in grouped(rows, lambda row: row["network"]).items():
         for row in group:
@@ -95,7 +95,7 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def about(row: Row) -> list[str]:
-    """What a network is, and its floor by part."""
+    """Return lines on a network and its floor by part, or on why it was not measured."""
     if "floor" not in row:
         return [str(row["not_measured"])]
     origin = str(row["origin"])

@@ -1,7 +1,7 @@
-"""What fills the masked layers: common vectors, found by looking, and the values of them that some layer keeps.
+"""Vectors that fill the masked layers, found by search, and the values of them that some layer keeps.
 
-It is what a user who writes a format by hand knows, and what the floor counts. It is far simpler than pemncodec's
-own search, and has to do for the networks of this comparison only.
+A user who writes a format by hand knows these vectors, and the floor counts them. The search is far simpler than
+pemncodec's own, and has to work for the networks of this comparison only.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def vectors(network: Network) -> list[Vector]:
 
 
 def fits(elements: torch.Tensor, layer: Masked) -> bool:
-    """Whether the layer is these elements, over and over."""
+    """Return whether the layer is these elements, repeated."""
     flat = layer.fill.flatten()
     return elements.dtype == flat.dtype and torch.equal(bits(tiled(elements, len(flat))), bits(flat))
 

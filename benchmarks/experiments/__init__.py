@@ -1,1 +1,1 @@
-"""What the paper's two experiments share: data, networks, training, counting of bytes, rows."""
+"""Modules that the paper's two experiments share: data, networks, training, counting of bytes, rows."""

@@ -36,7 +36,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Command:
-    """What the user asked for."""
+    """The arguments of the command line."""
 
     preset: str
     data: Path | None

@@ -30,7 +30,7 @@ def mean(rows: list[Row], field: str) -> float:
 
 
 def caption(rows: list[Row]) -> str:
-    """What a picture or a table has to say about its runs."""
+    """Return a caption of the runs in a picture or a table: data, preset, epochs, seeds, commit."""
 
     def values(field: str) -> str:
         return ", ".join(dict.fromkeys(str(row[field]) for row in rows))

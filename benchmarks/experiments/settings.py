@@ -1,4 +1,4 @@
-"""What one run is: a network, how it gets its weights, and a seed."""
+"""Settings of a run: a network, the method that gives it its weights, and the training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a run trains. AdamW, with the learning rate rising to `rate` and falling to 0 (one cycle)."""
+    """The training of a run: AdamW, with the learning rate rising to `rate` and falling to 0 (one cycle)."""
 
     epochs: int
     batch: int = 128
@@ -80,7 +80,7 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """What is done to the network."""
+        """The method in words, with its parameters."""
         if self.method == "dense":
             return "dense"
         if self.method != "masked":

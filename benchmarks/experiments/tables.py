@@ -44,9 +44,9 @@ def representation(rows: list[Row]) -> list[str]:
 
 
 def equal_accuracy(rows: list[Row]) -> list[str]:
-    """What pruned networks take for the accuracy of each masked one on the frontier.
+    """Return Markdown tables of the bytes that pruned networks take at the accuracy of each masked one on the frontier.
 
-    Between two points of a frontier the logarithm of the bytes is interpolated; beyond its ends nothing is said.
+    Between two points of a frontier the logarithm of the bytes is interpolated; beyond its ends the cell is a dash.
     """
     methods = {"magnitude": "magnitude pruning", "random": "random pruning"}
     fields = {"pemn_bytes": "`.pemn` bytes", "formula_bytes": "bytes by formula"}

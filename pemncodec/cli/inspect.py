@@ -13,11 +13,10 @@ import click
 from ..common.dtypes import float32_of
 from ..container import accounting
 from ..container.header import MAJOR
+from ..container.manifest.coder_table import BLOCK_CODERS, MASK_CODERS
 from ..container.manifest.generated import DISTRIBUTIONS, GeneratorRow, PytorchRow
 from ..container.manifest.rows import (
     BASE_KEY,
-    BLOCK_CODER_NAMES,
-    MASK_CODER_NAMES,
     ZERO_NAMES,
     AliasRow,
     KeptRow,
@@ -93,8 +92,8 @@ def describe(container: Container, sizes: accounting.Sizes) -> dict[str, Any]:
         "metadata": manifest.metadata,
         "tasks": list(manifest.tasks),
         "coders": {
-            "masks": _counted(MASK_CODER_NAMES[row.coder] for row in manifest.masks),
-            "blocks": _counted(BLOCK_CODER_NAMES[row.coder] for row in manifest.blocks),
+            "masks": _counted(MASK_CODERS[row.coder].name for row in manifest.masks),
+            "blocks": _counted(BLOCK_CODERS[row.coder].name for row in manifest.blocks),
         },
     }
 
@@ -130,7 +129,7 @@ def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
             "low": float32_of(row.low_bits),
             "patches": len(row.patches),
         }
-    coder = BLOCK_CODER_NAMES[manifest.blocks[row.block].coder]
+    coder = BLOCK_CODERS[manifest.blocks[row.block].coder].name
     return common | {"kind": "values", "stored": manifest.stored_values(row), "block_coder": coder}
 
 
@@ -146,12 +145,12 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     if isinstance(row, AliasRow):
         return out | {"kind": "alias", "of": manifest.entries[row.target].name}
     if isinstance(row, TensorRow | KeptRow):
-        out["block_coder"] = BLOCK_CODER_NAMES[manifest.blocks[row.block].coder]
+        out["block_coder"] = BLOCK_CODERS[manifest.blocks[row.block].coder].name
     if isinstance(row, TensorRow):
         return out | {"kind": "tensor"}
     mask = manifest.masks[row.mask]
     out |= {"kept": mask.ones, "mask_bits": mask.length, "mask_bytes": mask.size}
-    out["mask_coder"] = MASK_CODER_NAMES[mask.coder]
+    out["mask_coder"] = MASK_CODERS[mask.coder].name
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)

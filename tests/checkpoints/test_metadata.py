@@ -141,7 +141,7 @@ def test_a_draft_is_written_and_read() -> None:
 
 
 def test_fractions_of_tasks_keep_their_order() -> None:
-    """In a file, too: sorted, `*` would come before `l.weight`."""
+    """The order also holds in a file: sorted, `*` would come before `l`."""
     draw = torch.Generator().manual_seed(0)
     states = {
         task: {f"{name}.{what}": torch.rand(4, 4, generator=draw) for name in "lm" for what in ("weight", "scores")}

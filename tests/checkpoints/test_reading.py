@@ -406,7 +406,7 @@ def doubled(depth: int, inner: Any) -> Any:
 
 
 def test_containers_that_are_named_twice_each(tmp_path: Path) -> None:
-    """What is counted by paths would not end."""
+    """Packing ends where 2^60 paths lead to one dictionary; a walk along every path would not."""
     torch.save({"state_dict": {"w": torch.ones(3)}, "beside": doubled(60, {})}, tmp_path / "a.pt")
     data = pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt"))
     assert list(pemncodec.load(data)) == ["w"]

@@ -39,7 +39,7 @@ def as_bytes(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def difference(expected: State, found: State) -> str | None:
-    """What is not the same, to the last bit; what a mask drops is +0.0."""
+    """Return the first difference in names, dtype, shape or bits, or None; dropped weights are expected as +0.0."""
     if set(expected) != set(found):
         return f"missing {sorted(set(expected) - set(found))[:4]}, extra {sorted(set(found) - set(expected))[:4]}"
     for name, tensor in expected.items():
@@ -175,7 +175,7 @@ FLAGS = {
 
 
 def other_file(path: Path, unsafe: bool) -> Any:
-    """What a user of Python passes as masks or backbone."""
+    """Return the object that a user of Python passes as masks or backbone."""
     if path.suffix == ".npz":
         with np.load(path) as arrays:
             return dict(arrays)

@@ -138,14 +138,14 @@ def bitmask_24(g: torch.Generator) -> tuple[torch.Tensor, ...]:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a family writes two layers, and what it makes of them.
+    """The form in which a family writes two layers, and the weights that it computes from them.
 
     Attributes:
         choices: names of what chooses among the weights of a layer, in the order in which `draw` makes it.
-        draw: that, for one layer.
-        apply: the effective weight, a function a task.
+        draw: makes these tensors for one layer.
+        apply: computes the effective weight; one function, or one for each task.
         weight, dense: names of the stored and of the effective weight of a layer.
-        model: what names of the network begin with.
+        model: prefix of the names of the network.
         options: of packing.
         under: the key of the checkpoint that holds the state_dict.
         stored: shape of the stored weight.
@@ -287,7 +287,7 @@ DIALECTS = [
 
 @dataclass(frozen=True)
 class Tie:
-    """What of two layers is one tensor, and which of them is masked."""
+    """Two layers that share tensors (the weight, the choice or both), of which one or both are masked."""
 
     name: str
     weight: bool
@@ -370,7 +370,7 @@ def test_fractions_differ_though_scores_are_one(dialect: Dialect, tie: Tie) -> N
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_equal_values_in_memory_of_their_own(dialect: Dialect) -> None:
-    """What is equal but not the same comes back as what is the same does."""
+    """Layers whose equal values have memory of their own come back as tied layers do."""
     for tie in TIES:
         state = {name: tensor.clone() for name, tensor in tie.state(dialect).items()}
         checkpoint = dialect.wrapped(state)

@@ -273,7 +273,7 @@ def test_options_without_effect_are_refused(packed: Path) -> None:
     for option in (("--keep", "0.5"), ("--task", "a"), ("--key", "x")):
         result = pemn("verify", packed, *option, cwd=packed.parent)
         assert result.returncode == 2
-        assert "give --against" in result.stderr
+        assert "require --against" in result.stderr
 
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `pemn` prints where: closed and full streams, pipes, hostile names, odd inputs and outputs."""
+"""The streams of `pemn`: closed and full ones, pipes, hostile names, odd inputs and outputs."""
 
 from __future__ import annotations
 

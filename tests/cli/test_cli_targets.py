@@ -1,4 +1,4 @@
-"""What `pemn` writes over, and what never: files that a wildcard named as the output, inputs, shards."""
+"""Files that `pemn` replaces, and files that it never does: outputs that a wildcard named, inputs, shards."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def test_nan_payloads_and_minus_zero() -> None:
 
 
 def test_kept_layers_whose_mask_changed() -> None:
-    """What is still kept is all-zero bits; what is new stands as it is, for the base is zero there."""
+    """Values still kept differ by all-zero bits; newly kept ones stand as they are, for the base is zero there."""
     network = kept(2, 30_000)
     base = encode(network)
     changed = flipped(network, 0.02)

@@ -152,7 +152,7 @@ def test_errors_name_the_delta(folder: Path) -> None:
 
 
 def test_a_complete_file_does_without(folder: Path) -> None:
-    """What is given is not even opened."""
+    """A base that is given is not even opened."""
     for base in (folder / "none.pemn", b"", WHOLE, [DELTA, BASE]):
         same(pemncodec.load(WHOLE, base=base), pemncodec.load(WHOLE))
         assert verify_file(WHOLE, base=base) == 4
@@ -395,7 +395,7 @@ def test_the_limit_holds_for_the_base_by_itself() -> None:
 
 
 def test_what_is_taken_of_a_base_counts_once() -> None:
-    """Whatever is not referred to does not count, and an entry counts once; through a chain, too."""
+    """Entries without a reference do not count, and each entry counts once, also through a chain."""
     zeros = np.zeros(100, dtype=np.uint32)
     base = encode(
         MaskedNetwork([Tensor(f"b{number}", FLOAT32, (100,), floats(100, seed=number)) for number in range(3)])
@@ -478,7 +478,7 @@ def test_inspect_without_the_base(folder: Path) -> None:
 
 
 def test_the_base_is_never_the_output(folder: Path) -> None:
-    """What replaced it could not be read any more."""
+    """A delta that replaced its own base could not be read any more."""
     for call in (
         partial(pemncodec.save_file, CHANGED, folder / "base.pemn", base=folder / "base.pemn"),
         partial(pemncodec.save_file, CHANGED, folder / "base.pemn", base=[WHOLE, str(folder / "base.pemn")]),

@@ -137,7 +137,7 @@ def test_bad_flips(name: str) -> None:
 
 
 def test_good_flips() -> None:
-    """What the bad ones are made from."""
+    """The flips that the bad ones are made from are valid."""
     with PemnFile(mask_delta(BASE, GOOD_FLIPS, LENGTH, ONES), base=BASE) as file:
         assert np.array_equal(file.get_mask("w").to_bool(), EXPECTED)
 
@@ -191,7 +191,7 @@ def test_bad_differences(name: str) -> None:
 
 
 def test_good_differences() -> None:
-    """What the bad ones are made from: entry 1, and entry 2, which is an alias of it."""
+    """The differences that the bad ones are made from are valid; they refer to entry 1 and its alias, entry 2."""
     with PemnFile(tensor_delta(BASE, GOOD_XOR, SHAPES), base=BASE) as file:
         assert file.get_numpy("t0").tobytes() == file.get_numpy("t1").tobytes() == floats(6, seed=2).tobytes()
 

@@ -1,4 +1,4 @@
-"""Which small tensors share a block, seen in the manifest of the file."""
+"""Small tensors that share a block, as the manifest of the file shows."""
 
 from __future__ import annotations
 

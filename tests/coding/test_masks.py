@@ -167,7 +167,7 @@ def test_size_against_the_number_of_masks(length: int, density: float) -> None:
 
 
 def test_long_noise_is_stored_as_it_is() -> None:
-    """Beyond the sample of the zstd coder, too: it declines, and does not lose."""
+    """Also beyond the sample of the zstd coder: it declines, and does not lose."""
     length = 8 * (1 << 18) + 8 * 1000 + 3
     flags = np.random.default_rng(2).random(length) < 0.5
     row, payload = masks.encode_mask(bits.pack(flags), length)

@@ -81,7 +81,7 @@ def expected_words(network: MaskedNetwork, entry: Tensor | Layer) -> Array:
 
 
 def expected_content(network: MaskedNetwork) -> Content:
-    """What decoding a file of this network must give."""
+    """Return the content that decoding a file of this network must give."""
     content: Content = {}
     for number, task in enumerate(network.tasks, 1) if network.tasks else [(0, "")]:
         rows = []

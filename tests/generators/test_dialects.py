@@ -100,7 +100,7 @@ def test_dialects_differ() -> None:
 
 
 def test_the_tests_of_draws_pass_without_avx2() -> None:
-    """Where torch takes the C library's functions, and rounds uniform numbers twice."""
+    """Without AVX2 torch calls the C library's functions and rounds uniform numbers twice."""
     if platform.machine() not in ("x86_64", "AMD64"):
         pytest.skip(f"{platform.machine()} has no AVX2 to be without")
     names = ("generators/test_pytorch_generator", "packing/test_seed_search", "packing/test_torch_seeds")

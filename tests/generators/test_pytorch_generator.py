@@ -111,7 +111,7 @@ def test_known_answers_of_the_specification() -> None:
 
 
 def test_known_answers_of_the_dialects() -> None:
-    """Which torch 2.13 gave without AVX2, and 2.8 on Windows."""
+    """The values are those of torch 2.13 without AVX2, and of torch 2.8 on Windows."""
     text = (SPEC / "pemn-v1.md").read_text()
     text = text[text.index("### 8.9") : text.index("## 9.")]
     known = {

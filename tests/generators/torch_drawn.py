@@ -1,7 +1,7 @@
-"""What PyTorch's CPU generator draws (spec sections 8.8 and 8.9), in torch operations: the same bits on any device.
+"""The draws of PyTorch's CPU generator (spec sections 8.8 and 8.9) in torch operations: the same bits on any device.
 
-The draws are integers that are made on the CPU. From there on each operation is a kernel of its own, so that nothing
-is fused but what the specification fuses, and that is emulated in float64.
+The draws are integers that are made on the CPU. From there on each operation is a kernel of its own, so that only what
+the specification fuses is fused; that is emulated in float64.
 """
 
 from __future__ import annotations

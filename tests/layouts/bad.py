@@ -123,7 +123,7 @@ def explicit() -> list[Bad]:
 
 
 def unsafe() -> list[Bad]:
-    """What torch.load refuses with weights_only=True."""
+    """Return inputs that torch.load refuses with weights_only=True."""
     state, _ = supsup.network(supsup.LENET, 2, False, None, 306)
     threshold = {"rule": "threshold", "threshold": 0.0}
     args = argparse.Namespace(sparsity=0.5, num_tasks=2, multigpu=[0])

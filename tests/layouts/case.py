@@ -1,4 +1,4 @@
-"""What every family of layouts hands out: cases that can be packed, inputs that cannot, and how they are saved."""
+"""Types that every family of layouts returns: cases that can be packed, inputs that cannot, and their writers."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def tied(at_the_cut: bool, keep: float, seed: int) -> tuple[StateDict, StateDict
 
 
 def nested(state: StateDict, trained: tuple[str, ...] = ("scores",)) -> dict[str, Any]:
-    """What main.py saves after an epoch."""
+    """Return the checkpoint that main.py saves after an epoch."""
     return {
         "epoch": 100,
         "arch": "cResNet18",

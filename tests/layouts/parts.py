@@ -72,7 +72,7 @@ def popup_scores(mask: torch.Tensor, g: torch.Generator) -> torch.Tensor:
 
 
 def batchnorm(prefix: str, channels: int, g: torch.Generator, affine: bool = True) -> StateDict:
-    """What BatchNorm adds to a state_dict, in its order."""
+    """Return the tensors that BatchNorm adds to a state_dict, in its order."""
     state: StateDict = {}
     if affine:
         state[f"{prefix}.weight"] = torch.rand(channels, generator=g) + 0.5

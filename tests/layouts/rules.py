@@ -6,7 +6,7 @@ import torch
 
 
 def dropped_by_edge_popup(keep: float, count: int) -> int:
-    """How many of `count` scores the rule below drops; Python floats decide."""
+    """Return how many of `count` scores `edge_popup` drops, computed in Python floats."""
     return int((1 - keep) * count)
 
 
@@ -19,7 +19,7 @@ def edge_popup(scores: torch.Tensor, keep: float) -> torch.Tensor:
 
 
 def dropped_by_kth_value(sparsity: float, count: int) -> int:
-    """How many scores are below the threshold of the rule below, where no two are equal."""
+    """Return how many of `count` scores are below the threshold of `kth_value` if no two are equal."""
     return round(0.01 * float(sparsity * 100) * (count - 1))
 
 

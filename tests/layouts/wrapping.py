@@ -1,4 +1,4 @@
-"""What projects and their users put around a state_dict, over the layers of hidden-networks.
+"""Keys and prefixes that projects and their users put around a state_dict, over the layers of hidden-networks.
 
 A state_dict by itself, or nested under `state_dict` (hidden-networks, hydra, biprop, SupSup), `model_state_dict`
 (IteRand, open_lth) or `model` (many training scripts); every key with `module.` (DataParallel), `_orig_mod.`

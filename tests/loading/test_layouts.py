@@ -31,7 +31,7 @@ def assert_equal(found: StateDict, expected: StateDict) -> None:
 
 
 def subject(case: Case, folder: Path) -> object:
-    """What the case's rule is applied to: the loaded checkpoint, or the path."""
+    """Return the argument of the case's rule: the loaded checkpoint, or the path where the case has no checkpoint."""
     path = case.write(folder)
     return path if case.checkpoint is None else torch.load(path, weights_only=True)
 

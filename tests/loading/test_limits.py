@@ -1,4 +1,4 @@
-"""What hostile files cost stays in proportion to `max_bytes` (docs/limits.md): memory, disk, and work by its count."""
+"""The cost of hostile files in proportion to `max_bytes` (docs/limits.md): memory, disk, and counted work."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_load_original_counts_all_that_it_makes() -> None:
 
 @pytest.fixture
 def advanced(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How many draws were made, and how many seeds were begun; no state is known before."""
+    """Count the draws that are made and the seeds that are begun, from an empty cache of states."""
     counter: Counter[str] = Counter()
     advance, begin = mt19937._advance, mt19937._first_state
 

@@ -1,4 +1,4 @@
-"""What packing and unpacking take beside the checkpoint: a bit a weight and a few buffers."""
+"""Memory of packing and unpacking beside the checkpoint: a bit a weight and a few buffers."""
 
 from __future__ import annotations
 

@@ -302,7 +302,7 @@ def test_stages_cover_every_row_and_waste_little(sizes: list[tuple[int, int]]) -
 
 
 class Watch(TorchDispatchMode):
-    """Which operations run."""
+    """A dispatch mode that records the names of the operations that run."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -458,6 +458,7 @@ def test_only_cuda_expands_by_itself() -> None:
     assert not any(devices.expands(torch.device(name)) for name in ("cpu", "mps", "xpu"))
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(NO_CUDA, reason="there is no CUDA device here")
 def test_cuda_gives_the_same_bits(tmp_path: Path) -> None:
     path = tmp_path / "a.pemn"

@@ -104,7 +104,7 @@ def in_child(do: Callable[[], Any]) -> int:
 
 
 def status(child: int) -> int:
-    """What a child exits with; it is killed where it hangs."""
+    """Return the exit status of a child; kill the child and fail if it hangs."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         number, found = os.waitpid(child, os.WNOHANG)
@@ -196,7 +196,7 @@ class _Lazy:
 
 @FORK
 def test_no_lock_is_inherited_locked() -> None:
-    """What another thread was in the middle of at the fork, the child does itself."""
+    """A child itself does what another thread had begun at the fork; it does not wait for that thread."""
     once: Once[int] = Once()
     lock = ProcessLock()
 

@@ -214,7 +214,7 @@ def test_scaled_is_one_rounded_product(factor: float) -> None:
 
 
 def test_products_that_vanish() -> None:
-    """Where a product underflows to +0.0 the position is idle; −0.0 is not all-zero bits."""
+    """A position whose product underflows to +0.0 is idle; one at −0.0 is not, for its bits are not all zero."""
     first = np.array([bits_of(v) for v in (1.0, 2.0**-100, -(2.0**-100), -1.0)], dtype=np.uint32)
     assert not Tile(first).has_zero
     for factor, zeros in ((1.0, [0, 0, 0, 0]), (2.0**-49, [0, 0, 0, 0]), (2.0**-60, [0, 1, 0, 0])):

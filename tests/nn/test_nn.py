@@ -142,6 +142,7 @@ def test_distributed_training_packs_the_same(tmp_path: Path) -> None:
     assert done.returncode == 7, done.stderr
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_a_gpu_computes_the_same_weights() -> None:
     model = mask_network(Everything(), zeros=0.3, permute=True, rescale=True)

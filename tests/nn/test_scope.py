@@ -1,4 +1,4 @@
-"""What is masked, and what is refused before anything is changed."""
+"""Weights that `mask_network` masks, and models and arguments that it refuses before it changes anything."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def checkpoint(layers: Sequence[Floats], seed: int = 0) -> published.StateDict:
 
 
 def network(layers: Sequence[Floats], density: float, seed: int = 0) -> published.StateDict:
-    """What these layers compute with."""
+    """Return the state_dict that these layers compute with: +0.0 where masked, no scores."""
     return published.effective(checkpoint(layers, seed), density)
 
 
@@ -76,7 +76,7 @@ def layers_of(draft: Draft) -> list[MaskedWeight]:
 
 
 def members(found: pemncodec.MaskedNetwork) -> list[int]:
-    """How many layers each prototype fills."""
+    """Return the number of layers that each prototype fills."""
     fills = [layer.fill.prototype for layer in found.layers if isinstance(layer.fill, TileFill)]
     return [fills.count(number) for number in range(len(found.prototypes))]
 
@@ -221,7 +221,7 @@ def test_two_prototypes_of_one_length() -> None:
 @pytest.mark.parametrize("whole", [[0], [4, 9], list(range(1, 20)), list(range(19))])
 @pytest.mark.parametrize("vector", [normal(328), normal(SIZES[0]), signs(700)])
 def test_layers_of_which_all_is_known_beside_others(vector: Floats, whole: list[int]) -> None:
-    """More is known than kept, too: that the layers kept by another mask before."""
+    """More values may be known than kept: those that a layer kept by another mask before."""
     generator = np.random.default_rng(2)
     weights = []
     for number, values in enumerate(tiled(vector)):

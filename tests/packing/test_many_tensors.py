@@ -1,4 +1,4 @@
-"""What is done for checkpoints of very many tensors: the second reading aside, coders that are left out, all tables."""
+"""Shortcuts for very many tensors: a second reading in another process, omitted coders, tables, scaled copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pemncodec.coding.blocks import byte_strings
 from pemncodec.coding.blocks import coders as tensors
 from pemncodec.coding.blocks.experience import Experience
 from pemncodec.common.dtypes import FLOAT32
-from pemncodec.container.manifest.rows import BLOCK_GROUPED_PLANES, BLOCK_PALETTE, BLOCK_PLANES
+from pemncodec.container.manifest.coder_table import BLOCK_GROUPED_PLANES, BLOCK_PALETTE, BLOCK_PLANES
 from pemncodec.loading.recheck import aside, raw
 from pemncodec.packing.sharing import periods
 

@@ -1,4 +1,4 @@
-"""What a file costs beside its payload, and on the bars of the sample networks."""
+"""Sizes of files: the overhead beside the payload, and the bars of the sample networks."""
 
 from __future__ import annotations
 

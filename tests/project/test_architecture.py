@@ -1,4 +1,4 @@
-"""Which folder may import which, what an import costs, and that modules stay small."""
+"""Imports that each folder may have, the cost of an import, the size of modules, and the form of docstrings."""
 
 from __future__ import annotations
 

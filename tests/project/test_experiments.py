@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(method: str, tmp_path
 
 
 def fills(model: nn.Module) -> list[tuple[MaskedFill, torch.Size]]:
-    """What fills the masked layers, and their shapes."""
+    """Return the fill and the shape of each masked layer."""
     parts = [part for part in model.modules() if isinstance(part, MaskedFill)]
     scores = [parameter.shape for name, parameter in model.named_parameters() if name.endswith("weight.original")]
     return list(zip(parts, scores, strict=True))

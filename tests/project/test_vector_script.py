@@ -21,7 +21,7 @@ BY_LIBRARY_TOO = ("too_many_", "names_too_many_bytes")
 def test_vectors_are_what_the_script_writes(tmp_path: Path) -> None:
     copy = tmp_path / "spec"
     shutil.copytree(SPEC, copy, ignore=shutil.ignore_patterns("vectors", "__pycache__", ".*cache"))
-    subprocess.run([sys.executable, str(copy / "make_vectors.py")], check=True, cwd=tmp_path, timeout=300)
+    subprocess.run([sys.executable, str(copy / "vector_maker")], check=True, cwd=tmp_path, timeout=300)
     written = {path.relative_to(copy) for path in (copy / "vectors").rglob("*") if path.is_file()}
     kept = {path.relative_to(SPEC) for path in VECTORS.rglob("*") if path.is_file()}
     assert written == kept

@@ -35,7 +35,7 @@ def network() -> State:
 
 
 def records(state: Any, **how: Any) -> dict[str, bytes]:
-    """What torch.save writes, by name within the archive, in its order."""
+    """Return the records that torch.save writes, by their name in the archive and in its order."""
     stream = io.BytesIO()
     torch.save(state, stream, **how)
     with zipfile.ZipFile(stream) as archive:

@@ -1,4 +1,4 @@
-"""What lies among the tensors of a checkpoint, and around them: arrays, dictionaries, lists, numbers, other keys."""
+"""Objects among the tensors of a checkpoint, and around them: arrays, dictionaries, lists, numbers, other keys."""
 
 from __future__ import annotations
 

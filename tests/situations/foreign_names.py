@@ -304,7 +304,7 @@ KIND.add("scores of another shape", _contradiction(turned, scored))
 
 
 def _as_dense(network: Callable[[], Any]) -> Callable[[Path], Outcome]:
-    """What the error names works: everything as it is."""
+    """The way out that the error names works: with the family `dense` every tensor comes back as it is."""
 
     def write(folder: Path) -> Outcome:
         state, _, _ = network()

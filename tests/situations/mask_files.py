@@ -304,7 +304,7 @@ def masks_of_tasks_in_one_file(folder: Path) -> Outcome:
 
 @KIND
 def a_masks_file_and_masks_in_the_file(folder: Path) -> Outcome:
-    """Which of them counts is not said."""
+    """Nothing says which of the two masks counts."""
     state, masks, _ = network()
     own = {"fc.mask": Draws(135).mask(10, 6).float()}
     save(folder, {**state, **own})

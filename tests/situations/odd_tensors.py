@@ -232,7 +232,7 @@ def _valueless(make: Callable[[], torch.Tensor], words: str, layout: str) -> Cal
 
 
 def layouts(odd: torch.Tensor) -> dict[str, Any]:
-    """Where such a tensor may stand: as a weight among others, nested, in a layer with scores."""
+    """Return checkpoints that hold such a tensor: as a weight among others, nested, in a layer with scores."""
     bias = {"fc.bias": torch.ones(8)}
     return {
         "plain": {"fc.weight": odd, **bias},

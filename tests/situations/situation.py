@@ -1,4 +1,4 @@
-"""What a situation is: files as a user has them, the options of `pemn pack`, and what may come of them.
+"""The situation of a user: files, the options of `pemn pack`, and the outcomes that are allowed.
 
 Nothing here or in the modules beside it imports the package: expectations are plain torch.
 """
@@ -45,13 +45,13 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is typed, and what may come of it.
+    """A command, and the outcomes that are allowed.
 
     Attributes:
         source: the file or folder to pack; "" where `options` name tasks.
         options: of `pemn pack`.
-        results: all that are right; none: it must be refused.
-        refusal: the error that is allowed; None: there must be none.
+        results: all results that are right; if empty, the command must be refused.
+        refusal: the error that is allowed; None: no error is allowed.
         checkpoint: what was saved: the paths of its tensors must be those of the original layout; None: not compared.
         gone: first keys of the checkpoint that need not come back.
         evaluate: the effective tensors of a checkpoint in the original layout, as its project computes with it; None:
@@ -120,7 +120,7 @@ def right(
     evaluate: Evaluate | None = None,
     gone: tuple[str, ...] = (),
 ) -> Outcome:
-    """It must come back like this. With a checkpoint and no `evaluate`, the original layout is dense, too."""
+    """Expect these tensors. With a checkpoint and no `evaluate`, expect the original layout to be dense as well."""
     if checkpoint is not None and evaluate is None:
         evaluate = flat
     said = (notes,) if isinstance(notes, str) else notes
@@ -128,17 +128,17 @@ def right(
 
 
 def refused(words: str, *options: str, source: str = "a.pt", error: str = "CheckpointError") -> Outcome:
-    """It must be refused."""
+    """Expect an error."""
     return Outcome(source, options, (), Refusal(words, error))
 
 
 def or_refused(outcome: Outcome, words: str, error: str = "CheckpointError") -> Outcome:
-    """It may be refused, too."""
+    """Allow an error besides the results of an outcome."""
     return outcome.also(refusal=Refusal(words, error))
 
 
 def either(outcome: Outcome, *others: Outcome) -> Outcome:
-    """The results of the others are right, too."""
+    """Allow the results of several outcomes."""
     return outcome.also(results=tuple(result for one in (outcome, *others) for result in one.results))
 
 

@@ -8,38 +8,18 @@ Each module has `encode(words, dtype, limit) -> bytes | None` (None: surely not 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
 
 from ...common.dtypes import DType
 from ...common.words import Words
 from ...container.cursor import Payload
-from ...container.manifest.rows import (
-    BLOCK_GROUPED_PLANES,
-    BLOCK_PALETTE,
-    BLOCK_PLANES,
-    BLOCK_RAW,
-    BLOCK_ROTATED_PLANES,
-    BLOCK_XOR,
-    BLOCK_ZSTD,
-    BlockRow,
-)
+from ...container.manifest.coder_table import BLOCK_CODERS, BLOCK_RAW, BLOCK_XOR
+from ...container.manifest.rows import BlockRow
 from ...errors import PayloadError
-from . import grouped_planes, palette, planes, raw, rotated_planes, xor, zstd
+from ..modules import Modules
+from . import raw, xor
 from .experience import Experience
 
-CODERS: dict[int, ModuleType] = {
-    BLOCK_RAW: raw,
-    BLOCK_ZSTD: zstd,
-    BLOCK_PLANES: planes,
-    BLOCK_PALETTE: palette,
-    BLOCK_ROTATED_PLANES: rotated_planes,
-    BLOCK_GROUPED_PLANES: grouped_planes,
-}
-
-
-# The fast ones first: what they reach tells the others not to search for long.
-_ORDER = (BLOCK_PALETTE, BLOCK_GROUPED_PLANES, BLOCK_PLANES, BLOCK_ROTATED_PLANES, BLOCK_ZSTD)
-
+CODERS = Modules(BLOCK_CODERS, __package__)
 
 # Xors into the elements of a block what its users refer to in the base.
 AddBase = Callable[[Sequence[int], Words], None]
@@ -55,7 +35,7 @@ def encode_block(words: Words, dtype: DType, experience: Experience | None = Non
     size = max(1, words.nbytes)
     hopeless = set() if experience is None else experience.hopeless()
     sizes: dict[int, int | None] = {}
-    for other in sorted(_ORDER, key=hopeless.__contains__):  # those last, the others as they are
+    for other in sorted(CODERS.in_order(), key=hopeless.__contains__):  # those last, the others as they are
         if other in hopeless and experience is not None and not experience.is_surprised(len(payload) / size):
             break
         candidate = CODERS[other].encode(words, dtype, len(payload))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...container.cursor import Cursor, Payload, varints
-from ...container.manifest.rows import BLOCK_XOR
+from ...container.manifest.coder_table import BLOCK_XOR
 from ...errors import PayloadError
 
 

@@ -8,7 +8,6 @@ around any of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -16,44 +15,13 @@ import numpy as np
 from ...common import bits
 from ...common.bits import Packed
 from ...container.cursor import Payload
-from ...container.manifest.rows import (
-    MASK_CONSTANT,
-    MASK_FLIPS,
-    MASK_GAPS_OF_ONES,
-    MASK_GAPS_OF_ZEROS,
-    MASK_RANS_BYTES,
-    MASK_RANS_GAPS_OF_ONES,
-    MASK_RANS_GAPS_OF_ZEROS,
-    MASK_RAW,
-    MASK_ZSTD,
-    MaskRow,
-)
+from ...container.manifest.coder_table import MASK_CODERS, MASK_CONSTANT, MASK_FLIPS, MASK_RAW
+from ...container.manifest.rows import MaskRow
 from ...errors import PayloadError
-from . import constant, flips, gaps_of_ones, gaps_of_zeros, rans_bytes, rans_gaps_of_ones, rans_gaps_of_zeros, raw, zstd
+from ..modules import Modules
+from . import flips
 
-CODERS: dict[int, ModuleType] = {
-    MASK_CONSTANT: constant,
-    MASK_RAW: raw,
-    MASK_ZSTD: zstd,
-    MASK_GAPS_OF_ONES: gaps_of_ones,
-    MASK_GAPS_OF_ZEROS: gaps_of_zeros,
-    MASK_RANS_BYTES: rans_bytes,
-    MASK_RANS_GAPS_OF_ONES: rans_gaps_of_ones,
-    MASK_RANS_GAPS_OF_ZEROS: rans_gaps_of_zeros,
-}
-
-
-# The fast ones first: what they reach tells the others when not to begin.
-_ORDER = (
-    MASK_CONSTANT,
-    MASK_RANS_BYTES,
-    MASK_RANS_GAPS_OF_ONES,
-    MASK_RANS_GAPS_OF_ZEROS,
-    MASK_GAPS_OF_ONES,
-    MASK_GAPS_OF_ZEROS,
-    MASK_ZSTD,
-)
-
+CODERS = Modules(MASK_CODERS, __package__)
 
 # The bits of a mask of the base by its number, if it has as many as the second argument says.
 BaseMask = Callable[[int, int], Packed]
@@ -63,7 +31,7 @@ def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
     """The smallest coding of a mask; the lowest id on a tie."""
     ones = bits.count_ones(packed)
     coder, payload = MASK_RAW, cast(Payload, np.ascontiguousarray(packed).data)
-    for other in _ORDER:
+    for other in CODERS.in_order():
         if coder == MASK_CONSTANT:
             break
         candidate = CODERS[other].encode(packed, length, ones, len(payload) + (other < coder))

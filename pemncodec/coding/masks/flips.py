@@ -7,7 +7,8 @@ flips cost 0.29 bits a weight where the mask costs one.
 from __future__ import annotations
 
 from ...container.cursor import Cursor, Payload, varint
-from ...container.manifest.rows import MASK_FLIPS, MaskRow
+from ...container.manifest.coder_table import MASK_FLIPS
+from ...container.manifest.rows import MaskRow
 from ...errors import PayloadError
 
 

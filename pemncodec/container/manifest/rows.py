@@ -9,41 +9,9 @@ from dataclasses import dataclass, field
 from heapq import merge
 
 from ...common.dtypes import FLOAT32, DType
+from .coder_table import BLOCK_CODERS, BLOCK_XOR, MASK_CODERS, MASK_FLIPS
 from .generated import GENERATOR_MINOR, GeneratedRow, PytorchRow
 
-# Ids of spec sections 5 and 6. A minor version may add to them; none ever changes its meaning.
-MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
-MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS = range(5, 8)
-MASK_FLIPS = 8
-MASK_CODER_NAMES: tuple[str, ...] = (
-    "constant",
-    "raw",
-    "zstd",
-    "gaps of ones",
-    "gaps of zeros",
-    "rANS bytes",
-    "rANS gaps of ones",
-    "rANS gaps of zeros",
-    "flips",
-)
-# The minor version that an id came with (section 3).
-MASK_CODER_MINOR = {coder: int(coder >= MASK_RANS_BYTES) for coder in range(8)} | {MASK_FLIPS: 3}
-BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE, BLOCK_ROTATED_PLANES, BLOCK_GROUPED_PLANES = range(6)
-BLOCK_XOR = 6
-BLOCK_CODER_NAMES: tuple[str, ...] = (
-    "raw",
-    "zstd",
-    "planes",
-    "palette",
-    "rotated planes",
-    "grouped planes",
-    "xor",
-)
-BLOCK_CODER_MINOR = {BLOCK_RAW: 0, BLOCK_ZSTD: 0, BLOCK_PLANES: 0, BLOCK_PALETTE: 0} | {
-    BLOCK_ROTATED_PLANES: 1,
-    BLOCK_GROUPED_PLANES: 2,
-    BLOCK_XOR: 3,
-}
 # The metadata key under which a delta names its base (section 6.2).
 BASE_KEY = "pemn.base"
 
@@ -164,8 +132,8 @@ class Manifest:
     def minor(self) -> int:
         """The lowest minor version that has every id of this manifest (spec section 3)."""
         minors = [GENERATOR_MINOR[row.generator] for row in self.prototypes if not isinstance(row, ValuesRow)]
-        minors += [MASK_CODER_MINOR[row.coder] for row in self.masks]
-        minors += [BLOCK_CODER_MINOR[row.coder] for row in self.blocks]
+        minors += [MASK_CODERS[row.coder].since for row in self.masks]
+        minors += [BLOCK_CODERS[row.coder].since for row in self.blocks]
         return max(minors, default=0)
 
     @property

@@ -10,12 +10,11 @@ from ...errors import ManifestError
 from ...errors.quoting import quoted
 from ..cursor import Cursor, text, varint, varints
 from ..header import MAJOR
+from .coder_table import BLOCK_CODERS, MASK_CODERS, Coder
 from .entries import read_entries, write_entries
 from .fields import MaskReferences
 from .prototypes import read_generator, write_generator
 from .rows import (
-    BLOCK_CODER_MINOR,
-    MASK_CODER_MINOR,
     MAX_ELEMENTS,
     MAX_NAME,
     MAX_ROWS,
@@ -69,6 +68,10 @@ def write_tasks(tasks: Sequence[str]) -> bytes:
 # --- 4.3 masks, 4.4 blocks --------------------------------------------------------------------------------
 
 
+def _is_known(coder: Coder | None, minor: int) -> bool:
+    return coder is not None and coder.since <= minor
+
+
 def read_masks(cursor: Cursor, minor: int) -> tuple[MaskRow, ...]:
     count = cursor.varint("number of masks", MAX_ROWS)
     coders = cursor.take(count, "coders of masks")
@@ -77,7 +80,7 @@ def read_masks(cursor: Cursor, minor: int) -> tuple[MaskRow, ...]:
     sizes = cursor.varints(count, "size of a mask")
     cursor.spend(_MASK * count)
     for index, coder in enumerate(coders):
-        if MASK_CODER_MINOR.get(coder, minor + 1) > minor:
+        if not _is_known(MASK_CODERS.get(coder), minor):
             raise ManifestError(
                 f"mask {index} has the coder {coder}, which is unknown in format version {MAJOR}.{minor}"
             )
@@ -105,7 +108,7 @@ def read_blocks(cursor: Cursor, minor: int) -> tuple[BlockRow, ...]:
     for index in range(count):
         if dtypes[index] not in BY_ID:
             raise ManifestError(f"block {index} has the unknown dtype {dtypes[index]}")
-        if BLOCK_CODER_MINOR.get(coders[index], minor + 1) > minor:
+        if not _is_known(BLOCK_CODERS.get(coders[index]), minor):
             raise ManifestError(
                 f"block {index} has the coder {coders[index]}, which is unknown in format version {MAJOR}.{minor}"
             )

@@ -17,7 +17,7 @@ from ...coding.masks.rans_gaps import CodedGaps
 from ...coding.rans import Stream
 from ...common import bits
 from ...common.torch_tensors import integers
-from ...container.manifest.rows import MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS
+from ...container.manifest.coder_table import MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS
 from ...errors import PayloadError
 from . import gaps, rans
 
