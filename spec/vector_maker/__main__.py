@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from cases import INVALID
-from cases.kit import VALID, Expected
+from cases.valid import VALID, Expected
 from writer.coders import utf8
 from writer.dialects import check_known_dialects
 from writer.drawn import check_known_draws

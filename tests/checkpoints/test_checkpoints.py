@@ -136,7 +136,7 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
         warnings.simplefilter("ignore")
         quantized = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
     return [
-        ("no keep", pair, None, errors.MaskRuleError, "PEMN's published default is 0.5"),
+        ("no keep", pair, None, errors.MaskRuleError, "give it with --keep (0.5 in PEMN's code"),
         ("keep 0", pair, 0.0, errors.MaskRuleError, "keep is 0.0, and must be above 0"),
         ("keep above 1", pair, 1.01, errors.MaskRuleError, "keep is 1.01"),
         ("keep NaN", pair, float("nan"), errors.MaskRuleError, "keep is nan"),

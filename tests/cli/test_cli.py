@@ -148,7 +148,7 @@ def test_verify_tells_another_network(folder: Path, packed: Path) -> None:
 
 
 BAD_CHECKPOINTS = {
-    "scores without keep": ([], None, "PEMN's published default is 0.5"),
+    "scores without keep": ([], None, "give it with --keep (0.5 in PEMN's code"),
     "keep zero": (["--keep", "0"], None, "keep is 0.0, and must be above 0 and at most 1"),
     "keep above one": (["--keep", "1.5"], None, "keep is 1.5"),
     "lfs pointer": (

@@ -23,9 +23,8 @@ from ..state import State
 NAME = "edge-popup"
 _SUFFIX = "scores"
 _MISSING = (
-    "the fraction of weights to keep is not in the file: give it with --keep (keep= in Python). PEMN's published "
-    "default "
-    "is 0.5; for hidden-networks it is the --prune-rate"
+    "the fraction of weights to keep is not in the file: give it with --keep "
+    "(0.5 in PEMN's code; the --prune-rate of hidden-networks)"
 )
 
 

@@ -12,15 +12,16 @@ from functools import partial
 from math import prod
 
 import numpy as np
-from writer.coders import PALETTE, RAW, SIZES, ZSTD, D, bits
+from writer.coders import SIZES, D, bits
 from writer.delta import XOR, coded_block, coded_mask, differ, flips, kept_values, xor_payload
 from writer.grouped import GROUPED_PLANES
+from writer.ids import PALETTE, RAW, ZSTD
 from writer.writer import Block, File, Mask, Values, alias, kept, mask, tensor, tiled
 
-from cases.delta_masks import EVERY, upon
-from cases.kit import VALID, Expected, Valid, case, demand, expect, keep, one, valid
+from cases.content import HALF, MINUS, ONE, TWO, keep, u4
+from cases.delta_masks import EVERY
 from cases.rotated import WIDTHS, numbers
-from cases.shapes import HALF, MINUS, ONE, TWO, u4
+from cases.valid import Expected, Valid, case, demand, expect, held, one, upon, valid
 
 CODERS = range(GROUPED_PLANES + 1)
 
@@ -34,11 +35,6 @@ def like(dtype: D, data: bytes, seed: str) -> bytes:
     """Other content for so many elements."""
     made = noise(len(data), seed)
     return bytes(byte & 1 for byte in made) if dtype == D.BOOL else made
-
-
-def held(base: str, task: str = "") -> list[Expected]:
-    """What a valid vector holds."""
-    return VALID[base][1]().networks[task]
 
 
 def data_of(tensor: Expected) -> bytes:

@@ -6,15 +6,16 @@ from functools import partial
 from math import prod
 
 import numpy as np
-from writer.coders import CONSTANT, RAW, SIZES, D, bits
+from writer.coders import SIZES, D, bits
 from writer.delta import FLIPS, XOR, coded_block, coded_mask, differ, flips, flips_payload, kept_values, xor_payload
+from writer.ids import CONSTANT, RAW
 from writer.writer import ALIAS, TILED, Block, File, Mask, Values, alias, kept, mask, tensor, tiled
 
-from cases.delta_blocks import CODERS, Kept, User, Xor, data_of, flipped, held, kept_layers, noise, tensors
-from cases.delta_masks import EVERY, changed, masks_of, shown, upon
+from cases.content import choose, keep, tile, u4
+from cases.delta_blocks import CODERS, Kept, User, Xor, data_of, flipped, kept_layers, noise, tensors
+from cases.delta_masks import EVERY, changed, masks_of, shown
 from cases.delta_prototypes import FULL
-from cases.kit import VALID, Valid, case, demand, expect, keep, one, valid
-from cases.shapes import choose, tile, u4
+from cases.valid import Valid, again, case, demand, expect, held, one, upon, valid
 
 
 @valid
@@ -102,7 +103,7 @@ def delta_both_coders() -> Valid:
 
 def same(base: str) -> Valid:
     """A vector of before as a delta upon itself: flips and differences of nothing, by every coder in turn."""
-    case = VALID[base][1]()
+    case = again(base)
     file = case.file
     for i, row in enumerate(file.masks):
         if not isinstance(row.length, int) or not isinstance(row.ones, int):

@@ -1,7 +1,7 @@
 """The invalid vectors for deltas: sections 5.4 and 6.2 of the specification, but for blocks, with 3, 4.3 and 4.7.
 
 Every row is one defect of a file that is valid without it, as far as that is possible. Those of blocks are in
-`vector_cases_delta_damaged_blocks`.
+`delta_damaged_blocks`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
-from writer.coders import CONSTANT, GAPS_OF_ONES, PLANES, RAW, RAW_MASK, ZSTD_MASK, D, bits, frame, gap_bytes, pack, u
+from writer.coders import D, bits, frame, gap_bytes, pack, u
 from writer.delta import FLIPS, XOR, coded_mask, flips, flips_payload, xor_payload
+from writer.ids import CONSTANT, GAPS_OF_ONES, PLANES, RAW, RAW_MASK, ZSTD_MASK
 from writer.rans import RANS_BYTES, RANS_GAPS_OF_ONES, byte_frequencies, rans
 from writer.writer import Block, File, Mask, Values, kept, tensor, tiled
 
 from cases.arranged import arranged_rows
-from cases.delta_blocks import User, Xor, data_of, held, tensors
-from cases.delta_masks import EVERY, digest, masks_of, named
+from cases.delta_blocks import User, Xor, data_of, tensors
+from cases.delta_masks import EVERY, masks_of
 from cases.file import section_3
-from cases.kit import CHECKSUM, LIMIT, MANIFEST, MINOR_3, PAYLOAD, VERSION, Row, demand, flip, of, put, whole
 from cases.manifest import limit_rows
-from cases.payloads import mask_rows
-from cases.shapes import FRAMES
+from cases.masks import FRAMES, mask_rows
+from cases.rows import CHECKSUM, LIMIT, MANIFEST, PAYLOAD, VERSION, Row, flip, minor, of, put, whole
+from cases.valid import demand, digest, held, named
 
 
 def beside(base: str) -> str:
@@ -33,7 +34,7 @@ def beside(base: str) -> str:
 
 def delta(base: str, file: File) -> File:
     """The file as a delta upon a valid vector."""
-    named(file, digest(base)).header = MINOR_3
+    named(file, digest(base)).header = {"minor": 3}
     return file
 
 
@@ -44,11 +45,11 @@ BASES = {BY_FLIPS: "delta_base_users", BY_XOR: "one_tensor", BY_BOTH: "delta_bas
 def ids() -> Iterator[Row]:
     """Files that are valid but for the minor version or an id."""
     for name, case in (("flips", BY_FLIPS), ("xor", BY_XOR), ("both", BY_BOTH)):
-        for minor in (0, 1, 2):
-            file = of(case, whole(header={"minor": minor}))
-            reason = f"3: coder 8 or 6 in a file of minor {minor}"
-            yield Row(f"delta_minor_{minor}_{name}", MANIFEST, reason, file, base=beside(BASES[case]))
-        file = of(case, whole(header={"minor": 6}))
+        for number in (0, 1, 2):
+            file = of(case, minor(number))
+            reason = f"3: coder 8 or 6 in a file of minor {number}"
+            yield Row(f"delta_minor_{number}_{name}", MANIFEST, reason, file, base=beside(BASES[case]))
+        file = of(case, minor(6))
         yield Row(f"delta_minor_6_{name}", VERSION, "3: minor 6", file, base=beside(BASES[case]))
     base = beside(BASES[BY_FLIPS])
     for coder in (9, 255):
@@ -59,7 +60,7 @@ def ids() -> Iterator[Row]:
         file = of(BY_XOR, put("blocks", 0, coder=coder))
         reason = f"4.4: unknown block coder {coder} in minor 3"
         yield Row(f"delta_block_coder_{coder}", MANIFEST, reason, file, base=base)
-    file = of("arranged_layers", put("prototypes", 0, generator=3), whole(header=MINOR_3))
+    file = of("arranged_layers", put("prototypes", 0, generator=3), minor(3))
     yield Row("generator_3_minor_3", MANIFEST, "4.5: unknown generator 3 in minor 3, in a row like that of 2", file)
 
 
@@ -125,7 +126,7 @@ def keys() -> Iterator[Row]:
         "delta_checksum",
         CHECKSUM,
         "3: a delta whose last byte was damaged",
-        flip(-1)(checksum),
+        flip(checksum, -1),
         base=beside(BASES[BY_XOR]),
     )
 
@@ -149,7 +150,7 @@ def mask_row(name: str, reason: str, payload: bytes, length: int = 9, ones: int 
 
 
 def heads() -> Iterator[Row]:
-    """What stands before the flips."""
+    """Yield defects of the fields before the flips."""
     raw = coded_mask(CHANGED, RAW_MASK)
     good = flips_payload(9, raw)
     demand(np.array_equal(masks_of(BASE_MASKS)[9], OLD) and len(good) == 5, "another mask")
@@ -270,14 +271,9 @@ def invalid_vectors() -> dict[str, Row]:
     return {row.name: row for row in found}
 
 
-def content_of(row: Row) -> bytes:
-    """The bytes of an invalid vector."""
-    return row.content if isinstance(row.content, bytes) else row.content.build()
-
-
 def upon_invalid(name: str, row: Row, file: File) -> Row:
     """A file as a delta upon an invalid vector, whose error class it gets."""
-    named(file, hashlib.sha256(content_of(row)).hexdigest()).header = MINOR_3
+    named(file, hashlib.sha256(row.bytes()).hexdigest()).header = {"minor": 3}
     reason = f"6.2: the base is the invalid vector {row.name}"
     return Row(f"delta_upon_{name}", row.error, reason, file, row.max_bytes, base=f"{row.name}.pemn")
 
@@ -338,8 +334,8 @@ def bases() -> Iterator[Row]:
     yield upon_invalid("flips", broken, one_flips(9, 6))
 
 
-def limits() -> Iterator[Row]:
-    """What the delta takes in all, and of each base every part by itself; one byte more is enough."""
+def delta_limits() -> Iterator[Row]:
+    """Yield limits of the delta in all, and of every part of each base by itself; one byte more is enough."""
 
     def row(name: str, reason: str, base: str, most: int, file: File) -> Row:
         return Row(f"delta_max_bytes_{name}", LIMIT, f"4.7: {reason}", file, most - 1, base=beside(base))
@@ -375,4 +371,4 @@ def limits() -> Iterator[Row]:
 
 def delta_rows() -> Iterator[Row]:
     """Every invalid vector of this module."""
-    yield from (*ids(), *keys(), *heads(), *lengths(), *inner(), *users(), *bases(), *limits())
+    yield from (*ids(), *keys(), *heads(), *lengths(), *inner(), *users(), *bases(), *delta_limits())

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from writer.coders import CONSTANT, PALETTE, PLANES, RAW, ROTATED_PLANES, SIZES, ZSTD, D, Number, bits, palette, u
+from writer.coders import SIZES, D, Number, bits, palette, u
 from writer.delta import XOR, coded_block, coded_mask, xor_payload
 from writer.grouped import GROUPED_PLANES
+from writer.ids import CONSTANT, PALETTE, PLANES, RAW, ROTATED_PLANES, ZSTD
 from writer.writer import Block, Entry, File, Mask, Values, kept, mask, tensor, tiled
 
-from cases.delta_blocks import CODERS, data_of, held
+from cases.content import MINUS, ONE, u4
+from cases.delta_blocks import CODERS, data_of
 from cases.delta_damaged import beside, delta
-from cases.kit import PAYLOAD, Row, demand, of
-from cases.shapes import FRAMES, MINUS, ONE, u4
+from cases.masks import FRAMES
+from cases.rows import PAYLOAD, Row, of
+from cases.valid import demand, held
 
 
 def row(name: str, reason: str, base: str, file: File) -> Row:

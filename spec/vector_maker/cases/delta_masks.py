@@ -7,17 +7,18 @@ is made, never read from a payload.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
-from writer.coders import CONSTANT, GAPS_OF_ONES, GAPS_OF_ZEROS, RAW, RAW_MASK, ZSTD_MASK, Bits, D, bits, utf8
+from writer.coders import Bits, D, bits
 from writer.delta import FLIPS, coded_mask, flips
+from writer.ids import CONSTANT, GAPS_OF_ONES, GAPS_OF_ZEROS, RAW, RAW_MASK, ZSTD_MASK
 from writer.rans import RANS_BYTES, RANS_GAPS_OF_ONES, RANS_GAPS_OF_ZEROS
 from writer.writer import Block, File, Mask, Values, kept, mask, tiled
 
-from cases.kit import MINOR_3, VALID, Valid, case, demand, expect, gaps_file, keep, one, since_3, valid
-from cases.rans import shown_since_1, some_bits
+from cases.content import keep
+from cases.files import gaps_file, mask_cases
+from cases.rans import noise as some_bits
+from cases.valid import Valid, again, case, demand, expect, named, one, since, upon, valid
 
 # Every coder that flips may have, with its numbers.
 EVERY: tuple[tuple[int, ...], ...] = (
@@ -32,27 +33,9 @@ EVERY: tuple[tuple[int, ...], ...] = (
 )
 
 
-@cache
-def digest(base: str) -> str:
-    """What stands in the metadata of a delta upon this valid vector."""
-    return hashlib.sha256(VALID[base][1]().file.build()).hexdigest()
-
-
-def named(file: File, value: str | bytes) -> File:
-    """The file with this value as its `pemn.base`."""
-    file.metadata = sorted([*file.metadata, ("pemn.base", value)], key=lambda pair: utf8(pair[0]))
-    return file
-
-
-def upon(base: str, case: Valid) -> Valid:
-    """The case as a delta upon a valid vector, in a file of version 1.3."""
-    named(case.file, digest(base)).header = MINOR_3
-    return replace(case, base=base)
-
-
 def masks_of(base: str) -> list[Bits]:
     """The masks of a valid vector of layers that show them, of one prototype element."""
-    return [np.frombuffer(bytes(tensor.data), np.uint8) != 0 for tensor in VALID[base][1]().networks[""]]
+    return [np.frombuffer(bytes(tensor.data), np.uint8) != 0 for tensor in again(base).networks[""]]
 
 
 def shown(base: str, *rows: tuple[Bits, Mask]) -> Valid:
@@ -70,16 +53,16 @@ def changed(old: Bits, density: int, seed: int = 0) -> Bits:
 case(
     "minor_3_without_its_ids",
     "Minor 3 although nothing in the file came with it: higher than need be, which is no error.",
-)(lambda: since_3(VALID["generator_layers"][1]()))
+)(lambda: since(3, again("generator_layers")))
 case("minor_3_with_ids_of_2", "Minor 3, and of the ids only some that came with minors 1 and 2.")(
-    lambda: since_3(VALID["grouped_users"][1]())
+    lambda: since(3, again("grouped_users"))
 )
 
 
 @valid
 def base_key_unused() -> Valid:
     """A digest as pemn.base, of no file at all, but neither coder 8 nor coder 6: complete in itself."""
-    case = VALID["tile_simple"][1]()
+    case = again("tile_simple")
     named(case.file, "0123456789abcdef" * 4)
     return case
 
@@ -87,7 +70,7 @@ def base_key_unused() -> Valid:
 @valid
 def base_key_unused_minor_3() -> Valid:
     """A pemn.base that is no digest, in a file of minor 3, but neither coder 8 nor coder 6: nobody looks at it."""
-    case = since_3(VALID["rans_users"][1]())
+    case = since(3, again("rans_users"))
     named(case.file, "which one?")
     return case
 
@@ -103,7 +86,7 @@ def delta_base_masks() -> Valid:
     ]
     rows += [(some_bits(331, 240), EVERY[7]), (bits(""), EVERY[0]), (bits("101100111"), EVERY[2])]
     rows.append((some_bits(30_003, 77), (RANS_BYTES, 77, 8)))
-    return shown_since_1(*((pattern, coded_mask(pattern, *how)) for pattern, how in rows))
+    return mask_cases([(pattern, coded_mask(pattern, *how)) for pattern, how in rows], 1)
 
 
 @valid
@@ -295,7 +278,7 @@ def delta_flips_far_index() -> Valid:
 @valid
 def delta_flips_pages() -> Valid:
     """A base of three pages, and 1,200,000 bits of which some are flipped."""
-    case = VALID["pages"][1]()
+    case = again("pages")
     full = np.frombuffer(bytes(case.networks[""][0].data), "<i1").copy()
     at = np.arange(1_200_000) % 3001 == 1500
     noisy = hashlib.shake_256(b"pemn pages").digest(150_000)  # as there

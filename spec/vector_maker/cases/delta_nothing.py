@@ -9,14 +9,15 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from writer.coders import CONSTANT, RAW, D
+from writer.coders import D
 from writer.delta import XOR, xor_payload
+from writer.ids import CONSTANT, RAW
 from writer.writer import Block, File, Mask, Values, kept, tensor, tiled
 
-from cases.delta_damaged import content_of, invalid_vectors, upon_invalid
-from cases.delta_masks import named
-from cases.kit import MINOR_3, PAYLOAD, Expected, Row, Valid, expect, one, valid
-from cases.shapes import ONE, u4
+from cases.content import ONE, u4
+from cases.delta_damaged import invalid_vectors, upon_invalid
+from cases.rows import PAYLOAD, Row
+from cases.valid import Expected, Valid, expect, named, one, valid
 
 
 def empty_and_broken() -> Row:
@@ -28,7 +29,7 @@ def empty_and_broken() -> Row:
 
 def beside_invalid(row: Row, file: File, *expected: Expected) -> Valid:
     """A valid delta upon an invalid vector."""
-    named(file, hashlib.sha256(content_of(row)).hexdigest()).header = MINOR_3
+    named(file, hashlib.sha256(row.bytes()).hexdigest()).header = {"minor": 3}
     return replace(one(file, *expected), base=f"../invalid/{row.name}")
 
 

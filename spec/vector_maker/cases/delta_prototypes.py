@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from writer.coders import CONSTANT, PLANES, RAW, ZSTD, D, bits
+from writer.coders import D, bits
 from writer.delta import XOR, coded_block, coded_mask, differ, flips, kept_values, xor_payload
+from writer.ids import CONSTANT, PLANES, RAW, ZSTD
 from writer.numbers import NORMAL, UNIFORM
 from writer.writer import Block, File, Mask, Values, kept, mask, tensor, tiled
 
 from cases.arranged import arranged
+from cases.content import HALF, MINUS, ONE, Array, keep, tile, times, u4
 from cases.delta_blocks import noise
-from cases.delta_masks import EVERY, upon
+from cases.delta_masks import EVERY
+from cases.files import Builder
 from cases.generators import generated
-from cases.kit import Array, Valid, expect, keep, one, valid
-from cases.shapes import HALF, MINUS, ONE, Builder, tile, times, u4
+from cases.valid import Valid, expect, one, upon, valid
 
 PRESENCE = "110101011"
 FULL = u4(ONE, 0, MINUS, 0x7FC12345, 5, HALF, 0, 0xFF800000, 9)

@@ -1,88 +1,68 @@
-"""The valid vectors for sections 8, 4.2 and 4.6 of the specification: generators, aliases and tasks."""
+"""The vectors for generator 1: section 8 of the specification, with 4.5 and 7."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from writer import numbers
-from writer.coders import RAW, D
-from writer.writer import Block, File, Generator, Values, alias, kept, mask, tensor, tiled
+from writer.writer import Generator
 
-from cases.kit import Array, Valid, case, expect, one, valid
-from cases.shapes import HALF, MINUS, ONE, TWO, Builder, choose, negated, tile, times, u4
+from cases.content import HALF, INFINITY, MINUS, ONE, TWO, Array, negated, tile, times, u4
+from cases.files import Builder, layered, show
+from cases.rows import PAYLOAD, Row
+from cases.valid import Valid, case, valid
 
 
 def generated(
     distribution: int, seed: int, stream: int, scale: int, length: int, patches: dict[int, int] | None = None
 ) -> tuple[Generator, Array]:
-    """A generator and its elements as bits."""
+    """Return a generator and its elements as bits."""
     values = numbers.elements(distribution, seed, stream, scale, length, patches)
-    digest = numbers.digest(values)
-    return Generator(length, distribution, seed, stream, scale, patches or {}, digest), values
-
-
-def show(*made: tuple[Generator, Array]) -> Valid:
-    """A layer for each generator that is its prototype."""
-    build = Builder()
-    for i, (generator, values) in enumerate(made):
-        build.file.prototypes.append(generator)
-        build.layer((len(values),), np.ones(len(values), dtype=np.bool_), values, prototype=i)
-    return build.done()
+    return Generator(length, distribution, seed, stream, scale, patches or {}, numbers.digest(values)), values
 
 
 case("generator_signed", "Signed constants; 37 elements need ten counters.")(
     lambda: show(generated(1, 42, 0, 0x3D4CCCCD, 37), generated(1, 0, 0, 0x00000001, 9))
 )
+UNIFORM_SCALES = (ONE, 0x3EAAAAAB, 0x7F7FFFFF, 0x00812345, 0x00000003, 0x00000001)
 case("generator_uniform", "Uniform numbers; scales 1, 1/3, the largest, and ones with products subnormal and 0.")(
-    lambda: show(
-        *(
-            generated(2, 7, i, scale, 60)
-            for i, scale in enumerate((ONE, 0x3EAAAAAB, 0x7F7FFFFF, 0x00812345, 0x00000003, 0x00000001))
-        )
-    )
+    lambda: show(*(generated(2, 7, i, scale, 60) for i, scale in enumerate(UNIFORM_SCALES)))
 )
+NORMAL_SCALES = (ONE, 0x3CA3D70A, 0x00812345, 0x00000003, 0x00000001)
 case("generator_normal", "Normal numbers; scales 1, 0.02, and ones with subnormal products and products that are 0.")(
-    lambda: show(
-        *(
-            generated(3, 1, i, scale, 60)
-            for i, scale in enumerate((ONE, 0x3CA3D70A, 0x00812345, 0x00000003, 0x00000001))
-        )
-    )
+    lambda: show(*(generated(3, 1, i, scale, 60) for i, scale in enumerate(NORMAL_SCALES)))
 )
-
-
-@valid
-def generator_wide() -> Valid:
-    """Seed and stream above 2^32; 1,030 elements."""
-    seed, stream = 0xFEDCBA9876543210, 0x8000000000000001
-    rows = [generated(kind, seed, stream, ONE, 30) for kind in (1, 2, 3)]
-    rows += [generated(3, 2**64 - 1, 2**64 - 1, ONE, 9), generated(3, 1 << 32, 1 << 63, ONE, 9)]
-    return show(*rows, generated(3, 5, 6, HALF, 1030))
-
-
-TAIL_SEED = 0x123456789ABCDEF0
+# Streams of which words are at an end of the table, and near it.
 TAILS = (0x51B81EA7A, 0x50847873D, 0x519A78588, 0x508BC30C2, 0x50103A4EA, 0x500EF8ABD, 0x5015B0557, 0x5001BED2B)
 MIDDLES = (0x508D64F99, 0x50BE0E7B2, 0x50DAB4030, 0x50FA6800E)
 case(
     "generator_normal_ends",
     "Both ends of the normal table: x mod 2^31 of 0 (the largest number), of 2^31 - 2 and near them.",
-)(lambda: show(*(generated(3, TAIL_SEED, stream, ONE, 4) for stream in TAILS + MIDDLES)))
-case("generator_patches", "Patches: at the first and last element, side by side, of +0.0, NaN, infinity; all patched.")(
-    lambda: show(
-        *[
-            generated(kind, 9, 9, HALF, 500, {0: 0, 1: 0x7FC12345, 200: 0x7F800000, 201: MINUS, 499: ONE})
-            for kind in (1, 2, 3)
-        ],
-        generated(3, 9, 9, HALF, 3, {0: 1, 1: 2, 2: 3}),
-    )
-)
+)(lambda: show(*(generated(3, 0x123456789ABCDEF0, stream, ONE, 4) for stream in TAILS + MIDDLES)))
+
+
+@valid
+def generator_wide() -> Valid:
+    """Seed and stream above 2^32; 1,030 elements."""
+    rows = [generated(kind, 0xFEDCBA9876543210, 0x8000000000000001, ONE, 30) for kind in (1, 2, 3)]
+    rows += [generated(3, 2**64 - 1, 2**64 - 1, ONE, 9), generated(3, 1 << 32, 1 << 63, ONE, 9)]
+    return show(*rows, generated(3, 5, 6, HALF, 1030))
+
+
+@valid
+def generator_patches() -> Valid:
+    """Patches: at the first and last element, side by side, of +0.0, NaN, infinity; all patched."""
+    some = {0: 0, 1: 0x7FC12345, 200: INFINITY, 201: MINUS, 499: ONE}
+    rows = [generated(kind, 9, 9, HALF, 500, some) for kind in (1, 2, 3)]
+    return show(*rows, generated(3, 9, 9, HALF, 3, {0: 1, 1: 2, 2: 3}))
 
 
 @valid
 def generator_layers() -> Valid:
     """Layers over a generated prototype: phase, scaled, negated, and second to a prototype of values."""
-    build = Builder()
+    build, values = Builder(), u4(ONE, 0, TWO)
     generator, made = generated(3, 3, 4, ONE, 10, {4: 0})
-    values = u4(ONE, 0, TWO)
     build.file.prototypes.append(generator)
     build.prototype(values)
     choice = np.arange(25) % 4 != 2
@@ -95,70 +75,19 @@ def generator_layers() -> Valid:
     return build.done()
 
 
-@valid
-def aliases() -> Valid:
-    """Aliases of a tensor, a kept and a tiled layer, two of the same target."""
-    file = File(masks=[mask("011"), mask("10101")])
-    file.blocks = [Block(D.INT8, RAW, bytes([9, 8, 1, 2, 3, 4]))]
-    file.prototypes = [Values(2, 0)]
-    file.entries = [tensor("t", (2,)), alias("t2", 0), kept("k", (3, 1), 0), tiled("w", (5,), 1)]
-    file.entries += [alias("w2", 3), alias("k2", 2), alias("a t", 0)]
-    t = expect("t", D.INT8, (2,), bytes([1, 2]))
-    k = expect("k", D.INT8, (3, 1), bytes([0, 3, 4]))
-    w = expect("w", D.INT8, (5,), bytes([9, 0, 9, 0, 9]))
-    again = [expect(name, x.dtype, x.shape, x.data) for name, x in (("w2", w), ("k2", k), ("a t", t))]
-    return one(file, t, expect("t2", D.INT8, (2,), t.data), k, w, *again)
+def generator_rows() -> Iterator[Row]:
+    """Yield wrong digests and infinite elements."""
 
+    def row(name: str, reason: str, made: tuple[Generator, Array], digest: int) -> Row:
+        made[0].digest = digest
+        return Row(name, PAYLOAD, reason, layered(made, minor=0))
 
-@valid
-def tasks() -> Valid:
-    """Two tasks: own masks over one prototype, own tensors, same names, aliases within a task."""
-    file = File(tasks=["französisch", "de"], masks=[mask("0101"), mask("001101"), mask("110011"), mask("111111")])
-    values = u4(ONE, TWO, HALF)
-    head = u4(0x41200000, 0x41A00000)
-    file.blocks = [Block(D.FLOAT32, RAW, b"".join(x.tobytes() for x in (values, u4(5), head, head[:1], u4(6, 7))))]
-    file.prototypes = [Values(3, 0)]
-    file.entries = [
-        tiled("w", (2, 3), 1, task=2),
-        tensor("common", (1,)),
-        tiled("w", (6,), 2, task=1),
-        tensor("head", (2,), task=1),
-        alias("tied", 3, task=1),
-        tensor("tied", (), task=2),
-        alias("common again", 1, task=2),
-        kept("k", (4,), 0),
-        tiled("all", (6,), 3, 0, 1),
-        alias("common too", 1),
-    ]
-    full = [choose("110011", tile(values, 6))[1], choose("001101", tile(values, 6))[1]]
-    common = expect("common", D.FLOAT32, (1,), u4(5))
-    shared = [
-        expect("k", D.FLOAT32, (4,), u4(0, 6, 0, 7)),
-        expect("all", D.FLOAT32, (6,), tile(values, 6, 1)),
-        expect("common too", D.FLOAT32, (1,), u4(5)),
-    ]
-    french = [common, expect("w", D.FLOAT32, (6,), full[0]), expect("head", D.FLOAT32, (2,), head)]
-    french += [expect("tied", D.FLOAT32, (2,), head), *shared]
-    german = [expect("w", D.FLOAT32, (2, 3), full[1]), common, expect("tied", D.FLOAT32, (), head[:1])]
-    german += [expect("common again", D.FLOAT32, (1,), u4(5)), *shared]
-    return Valid(file, {"französisch": french, "de": german})
-
-
-case("tasks_single", "One task and nothing but an entry of every task.")(
-    lambda: Valid(
-        File(tasks=["only"], blocks=[Block(D.BOOL, RAW, b"\x01")], entries=[tensor("flag", ())]),
-        {"only": [expect("flag", D.BOOL, (), b"\x01")]},
-    )
-)
-case("tasks_empty", "Tasks without any entry; a task name of 1,024 bytes.")(
-    lambda: Valid(File(tasks=["a", "b" * 1024]), {"a": [], "b" * 1024: []})
-)
-
-
-@valid
-def tasks_apart() -> Valid:
-    """Tasks of which one has no entries of its own and one has nothing in common with the other."""
-    file = File(tasks=["none", "x", "y"], blocks=[Block(D.UINT8, RAW, bytes([1, 2]))])
-    file.entries = [tensor("a", (), task=2), tensor("a", (1,), task=3)]
-    x, y = expect("a", D.UINT8, (), b"\x01"), expect("a", D.UINT8, (1,), b"\x02")
-    return Valid(file, {"none": [], "x": [x], "y": [y]})
+    for kind in (1, 2, 3):
+        good = generated(kind, 5, 6, ONE, 20)
+        yield row(f"digest_{kind}", "8.5: another digest", good, good[0].digest ^ 1)
+    plain, patched = generated(3, 5, 6, ONE, 20), generated(3, 5, 6, ONE, 20, {3: TWO})
+    reason = "8.5: the digest of the elements without patches"
+    yield row("digest_without_patches", reason, patched, plain[0].digest)
+    yield row("digest_zero", "8.5: a digest of 0", plain, 0)
+    overflow = generated(3, 5, 6, 0x7F7FFFFF, 64)
+    yield row("generator_overflow", "8.4: elements that are infinite", overflow, overflow[0].digest)

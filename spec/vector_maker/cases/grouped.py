@@ -1,4 +1,4 @@
-"""The valid vectors for block coder 5, grouped planes, beside other coders and with several users: section 6.1.
+"""The valid vectors for block coder 5, grouped planes: section 6.1 of the specification, with 3, 4.4 and 4.8.
 
 The content is that of vectors of before, or stated by hand, never read from a payload.
 """
@@ -11,15 +11,18 @@ from functools import partial
 
 import numpy as np
 from writer import numbers as vector_numbers
-from writer.coders import PALETTE, PLANES, RAW, SIZES, ZSTD, D, frame, palette, planes, rotated
+from writer.coders import SIZES, D, frame, palette, planes, rotated
 from writer.grouped import GROUPED_PLANES, How, Table, byte_string, fitted, grouped, in_turn, parts
+from writer.ids import PALETTE, PLANES, RAW, ZSTD
 from writer.rans import rans_mask
 from writer.writer import Block, File, Values, kept, mask, tensor, tiled
 
-from cases.kit import VALID, Valid, blobs, case, demand, expect, one, since_2, valid
-from cases.rans import EACH, some_bits
+from cases.content import HALF, MINUS, ONE, TWO, u4
+from cases.files import blobs
+from cases.rans import EACH
+from cases.rans import noise as some_bits
 from cases.rotated import AGAIN, COMPLEX, MANTISSA, WIDTHS, numbers, turn
-from cases.shapes import HALF, MINUS, ONE, TWO, u4
+from cases.valid import Valid, again, case, demand, expect, one, since, valid
 
 
 def noise(count: int, seed: str) -> bytes:
@@ -39,7 +42,7 @@ def group(dtype: D, data: bytes, *hows: How, shift: int = 0) -> tuple[D, int, by
 
 def hex_rows(*rows: tuple[D, str, bytes]) -> Valid:
     """Blocks by coder 5 whose payloads were written by hand."""
-    return since_2(blobs(*((dtype, GROUPED_PLANES, bytes.fromhex(hand), data) for dtype, hand, data in rows)))
+    return since(2, blobs(*((dtype, GROUPED_PLANES, bytes.fromhex(hand), data) for dtype, hand, data in rows)))
 
 
 @valid
@@ -82,7 +85,7 @@ def grouped_each_bit() -> Valid:
     for size, dtype in WIDTHS.items():
         alone, full = [1 << k for k in range(8 * size)], (1 << 8 * size) - 1
         rows += [group(dtype, numbers(size, *alone)), group(dtype, numbers(size, *(full - n for n in alone)), shift=1)]
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -94,7 +97,7 @@ def grouped_every_dtype() -> Valid:
         data = bytes(b & 1 for b in data) if dtype == D.BOOL else data
         demand(dtype == D.BOOL or len({b >> 7 for b in data[size - 1 :: size]}) == 2, "all highest bits are equal")
         rows.append(group(dtype, data, shift=int(dtype)))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -110,7 +113,7 @@ def grouped_special_floats() -> Valid:
         rows += [group(dtype, data), group(dtype, data, *(fitted(content) for content in parts(data, size)))]
         if dtype in COMPLEX:  # each value with the one after it, and the other way round
             rows.append(group(COMPLEX[dtype], data + data[size:] + data[:size], shift=2))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -128,7 +131,7 @@ def grouped_methods() -> Valid:
             for shift in range(3):
                 hows = in_turn(parts(data, size), shift)
                 rows.append(group(dtype, data, *hows))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -141,7 +144,7 @@ def grouped_methods_one() -> Valid:
         rows += [group(dtype, data, *[method] * len(strings)) for method in (0, 1)]
         rows.append(group(dtype, data, *(Table(7, 0, [1, 2]) for _ in strings)))
         rows.append(group(dtype, data, *(Table(0, 255, [1]) for _ in strings)))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 def of_groups(size: int, values: Iterable[int], seed: str) -> bytes:
@@ -163,7 +166,7 @@ def grouped_all_groups() -> Valid:
             data = of_groups(size, values, f"all {size}")
             demand(len(parts(data, size)) == size - 1 + 256, "a group is missing")
             rows.append(group(dtype, data, shift=size))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -174,7 +177,7 @@ def grouped_one_group() -> Valid:
         for shift, v in enumerate((0, 127, 255)):
             rows.append(group(dtype, of_groups(size, [v] * 7, f"one {v}"), shift=shift))
         rows.append(group(dtype, of_groups(size, [255, 0, 0, 255, 255], "two")))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -185,7 +188,7 @@ def grouped_order() -> Valid:
     for row in rows:
         joined = b"".join(parts(row, 2)[1:])
         demand(sorted(joined) != list(joined) != list(rotated(row, 2)[::2]), "nothing is out of order")
-    return since_2(blobs(*(group(D.UINT16, row, shift=shift) for row in rows for shift in (0, 1))))
+    return since(2, blobs(*(group(D.UINT16, row, shift=shift) for row in rows for shift in (0, 1))))
 
 
 @valid
@@ -197,7 +200,7 @@ def grouped_lengths() -> Valid:
         for n in counts if size < 8 else counts[:9]:
             data = of_groups(size, (v % 3 for v in noise(n, f"{n}")), f"{n}")
             rows.append(group(dtype, data, shift=n))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -208,7 +211,7 @@ def grouped_bools() -> Valid:
     rows = [group(D.BOOL, some, 0), *(group(D.BOOL, some, table) for table in tables)]
     hows: list[How] = [0, 1, tables[0]]
     rows += [group(D.BOOL, bytes([value]) * 5, how) for value in (0, 1) for how in hows]
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
@@ -221,22 +224,22 @@ def grouped_normal() -> Valid:
         demand(len(strings) > 8, "few groups")
         hows: list[How] = [fitted(content, (3 + i) % 4, 1 + len(content) // 100) for i, content in enumerate(strings)]
         rows.append(group(dtype, data, *hows))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 @valid
 def grouped_pages() -> Valid:
     """Byte strings that lie across the end of a page; more elements than one page has bytes."""
     few, many = of_groups(2, [5, 6, 5] * 11_001, "few"), noise(16, "many") * 70_001
-    return since_2(blobs(group(D.BFLOAT16, few, 0, 0, 0), group(D.COMPLEX128, many, *[1] * 16)))
+    return since(2, blobs(group(D.BFLOAT16, few, 0, 0, 0), group(D.COMPLEX128, many, *[1] * 16)))
 
 
 case(
     "minor_2_without_its_ids",
     "Minor 2 although nothing in the file came with it: higher than need be, which is no error.",
-)(lambda: since_2(VALID["generator_layers"][1]()))
+)(lambda: since(2, again("generator_layers")))
 case("minor_2_with_ids_of_1", "Minor 2, and of the ids only some that came with minor 1: generator 2.")(
-    lambda: since_2(VALID["arranged_layers"][1]())
+    lambda: since(2, again("arranged_layers"))
 )
 
 
@@ -252,19 +255,19 @@ def grouped_beside_others() -> Valid:
         rows += [(dtype, RAW, data, data), (dtype, ZSTD, frame(data), data)]
         rows.append((dtype, PLANES, planes(data, size, [0, 1] * (size // 2) or [0]), data))
         rows += [(dtype, PALETTE, palette(values, indices, 0), data), turn(dtype, data), group(dtype, data)]
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))
 
 
 def regrouped(base: str, shift: int) -> Valid:
     """A vector of before whose blocks, raw ones, are grouped planes, but those of no elements."""
-    case = VALID[base][1]()
+    case = again(base)
     for i, old in enumerate(case.file.blocks):
         assert isinstance(old.dtype, D)
         demand(old.coder == RAW, "a block of another coder")
         if old.payload:
             dtype, coder, payload, _ = group(old.dtype, old.payload, shift=i + shift)
             case.file.blocks[i] = Block(dtype, coder, payload)
-    return since_2(case)
+    return since(2, case)
 
 
 for number, name in enumerate(AGAIN):
@@ -297,7 +300,8 @@ def grouped_users() -> Valid:
     w = [MINUS, nan, 0, MINUS, 0, ONE, MINUS]  # of -0.0 NaN 1.0 ...
     n = [ONE, 0, nan, ONE, MINUS]  # a zero bit of -0.0 gives +0.0
     p = [0xC0400000 if i == 11 else 0 for i in range(15)]  # its bits are for 1, 6 and 11; 4, 9 and 14 are +0.0
-    return since_2(
+    return since(
+        2,
         one(
             file,
             expect("a", D.FLOAT32, (), users[2]),
@@ -308,5 +312,5 @@ def grouped_users() -> Valid:
             expect("b", D.FLOAT32, (3, 1), users[5]),
             expect("p", D.FLOAT32, (15,), u4(*p)),
             expect("r", D.UINT8, (11,), r),
-        )
+        ),
     )

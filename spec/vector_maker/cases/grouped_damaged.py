@@ -12,27 +12,29 @@ from writer.grouped import GROUPED_PLANES, MOST_WEIGHT, Table, by_rans, byte_str
 from writer.rans import END, MOST, Coded, rans
 from writer.writer import Block, File, Mask, Values, kept, mask, tiled
 
+from cases.content import MINUS, ONE, TWO, u4
+from cases.files import blocked
 from cases.grouped import back, noise
-from cases.kit import LIMIT, MANIFEST, MINOR_2, PAYLOAD, VERSION, Row, demand, of, put, whole
 from cases.rotated import WIDTHS, numbers
-from cases.shapes import MINUS, ONE, TWO, blocked, u4
+from cases.rows import LIMIT, MANIFEST, PAYLOAD, VERSION, Row, minor, of, put
+from cases.valid import demand
 
 
 def broken(dtype: D, count: int, payload: bytes) -> File:
     """A tensor in a block by coder 5, in a file of minor 2."""
     file = blocked(dtype, GROUPED_PLANES, count, payload)
-    file.header = MINOR_2
+    file.header = {"minor": 2}
     return file
 
 
 def ids() -> Iterator[Row]:
     """Sections 3, 4.3, 4.4 and 4.5: files that are valid but for the minor version or an id."""
     for base in ("by_hand", "users", "shapes", "methods_one"):
-        for minor in (0, 1):
-            file = of(f"grouped_{base}", whole(header={"minor": minor}))
-            reason = f"3: block coder 5 in a file of minor {minor}"
-            yield Row(f"grouped_minor_{minor}_{base}", MANIFEST, reason, file)
-        file = of(f"grouped_{base}", whole(header={"minor": 6}))
+        for number in (0, 1):
+            file = of(f"grouped_{base}", minor(number))
+            reason = f"3: block coder 5 in a file of minor {number}"
+            yield Row(f"grouped_minor_{number}_{base}", MANIFEST, reason, file)
+        file = of(f"grouped_{base}", minor(6))
         yield Row(f"grouped_minor_6_{base}", VERSION, "3: minor 6", file)
     payload = b"\0\x54"
     mixed = of("rotated_block_of_many_users", put("blocks", 1, coder=GROUPED_PLANES, payload=payload))
@@ -40,11 +42,11 @@ def ids() -> Iterator[Row]:
     for coder in (6, 255):
         file = of("grouped_users", put("blocks", 0, coder=coder))
         yield Row(f"grouped_coder_{coder}", MANIFEST, f"4.4: unknown block coder {coder} in minor 2", file)
-        file = of("one_tensor", put("blocks", 0, coder=coder), whole(header=MINOR_2))
+        file = of("one_tensor", put("blocks", 0, coder=coder), minor(2))
         yield Row(f"grouped_coder_{coder}_as_raw", MANIFEST, f"4.4: unknown block coder {coder} in minor 2", file)
     file = of("grouped_users", put("masks", 0, coder=8))
     yield Row("grouped_mask_coder_8", MANIFEST, "4.3: unknown mask coder 8 in minor 2", file)
-    file = of("arranged_layers", put("prototypes", 0, generator=3), whole(header=MINOR_2))
+    file = of("arranged_layers", put("prototypes", 0, generator=3), minor(2))
     yield Row("generator_3_minor_2", MANIFEST, "4.5: unknown generator 3 in minor 2, in a row like that of 2", file)
 
 
@@ -57,7 +59,7 @@ def nothing() -> Iterator[Row]:
         for name, payload in payloads.items() if size > 1 else list(payloads.items())[:4]:
             file = broken(dtype, 0, payload)
             yield Row(f"grouped_none_{size}_{name}", PAYLOAD, f"6.1: no elements of {size} bytes", file)
-    file = File(masks=[Mask(0, 3, 0)], blocks=[Block(D.UINT8, GROUPED_PLANES, b"\0")], header=MINOR_2)
+    file = File(masks=[Mask(0, 3, 0)], blocks=[Block(D.UINT8, GROUPED_PLANES, b"\0")], header={"minor": 2})
     file.entries = [kept("k", (3,), 0)]
     yield Row("grouped_none_kept", PAYLOAD, "6.1: no elements, for a kept layer of zeros", file)
     file = of("grouped_users", put("blocks", 1, dtype=D.BFLOAT16, payload=b"\0\0"))
@@ -284,7 +286,7 @@ def elements() -> Iterator[Row]:
 
     def layer(values: list[int], bits: str, scale: bytes | None = None) -> File:
         payload = grouped(u4(*values).tobytes(), 4, shift=1)
-        file = File(masks=[mask(bits)], prototypes=[Values(len(values), 0)], header=MINOR_2)
+        file = File(masks=[mask(bits)], prototypes=[Values(len(values), 0)], header={"minor": 2})
         file.blocks = [Block(D.FLOAT32, GROUPED_PLANES, payload)]
         file.entries = [tiled("w", (8,), 0, scale=scale)]
         return file

@@ -9,8 +9,9 @@ from writer.coders import D
 from writer.grouped import MOST_WEIGHT, SHARED, Table, fitted, parts
 from writer.rans import MOST
 
+from cases.files import blobs
 from cases.grouped import back, group, noise, of_groups
-from cases.kit import Valid, blobs, case, demand, since_2, valid
+from cases.valid import Valid, case, demand, since, valid
 
 EVERY = bytes(range(256))
 BINS = {b: 256 >> b for b in range(8)}  # most bins for every b
@@ -18,7 +19,7 @@ BINS = {b: 256 >> b for b in range(8)}  # most bins for every b
 
 def under(*rows: tuple[bytes, Table]) -> Valid:
     """Strings under tables, in blocks of one byte an element."""
-    return since_2(blobs(*(group(D.UINT8, back(1, *content), table) for content, table in rows)))
+    return since(2, blobs(*(group(D.UINT8, back(1, *content), table) for content, table in rows)))
 
 
 def often(content: bytes, byte: int, count: int) -> bytes:
@@ -179,4 +180,4 @@ def grouped_lanes_of_group() -> Valid:
     for lanes in (2, 64):
         hows = [fitted(last, 0, lanes), fitted(groups[0], 1, lanes), fitted(groups[1], 0, 3)]
         rows.append(group(D.BFLOAT16, data, *hows))
-    return since_2(blobs(*rows))
+    return since(2, blobs(*rows))

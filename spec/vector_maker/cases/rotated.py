@@ -10,29 +10,15 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
-from writer.coders import PALETTE, PLANES, RAW, ROTATED_PLANES, SIZES, ZSTD, D, frame, palette, planes, rotated, u, zstd
+from writer.coders import SIZES, D, frame, palette, planes, rotated, u, zstd
+from writer.ids import PALETTE, PLANES, RAW, ROTATED_PLANES, ZSTD
 from writer.writer import Block, File, Values, kept, mask, tensor, tiled
 
-from cases.kit import (
-    LIMIT,
-    MANIFEST,
-    MINOR_1,
-    PAYLOAD,
-    VALID,
-    Row,
-    Valid,
-    blobs,
-    case,
-    demand,
-    expect,
-    of,
-    one,
-    put,
-    since_1,
-    valid,
-    whole,
-)
-from cases.shapes import EMPTY_FRAMES, FRAMES, HALF, MINUS, ONE, TWO, blocked, u4
+from cases.content import HALF, MINUS, ONE, TWO, u4
+from cases.files import blobs, blocked
+from cases.masks import EMPTY_FRAMES, FRAMES
+from cases.rows import LIMIT, MANIFEST, PAYLOAD, Row, minor, of, put, whole
+from cases.valid import Valid, again, case, demand, expect, one, since, valid
 
 WIDTHS = {1: D.UINT8, 2: D.FLOAT16, 4: D.FLOAT32, 8: D.FLOAT64, 16: D.COMPLEX128}
 MANTISSA = {D.FLOAT16: 10, D.BFLOAT16: 7, D.FLOAT32: 23, D.FLOAT64: 52}  # bits
@@ -85,7 +71,7 @@ def rotated_by_hand() -> Valid:
         (D.COMPLEX64, "00 00 01  02 00 02 00 02 00  00 01 00  02 00 02 00 02 00", numbers(8, 1 << 31, 1 << 63)),
         (D.COMPLEX128, "02 01 02 02" + "02 00" * 6 + "02 05" + "02 00" * 7, numbers(16, 1 << 127 | 5 << 63 | 1 << 8)),
     )
-    return since_1(blobs(*((dtype, ROTATED_PLANES, bytes.fromhex(hand), data) for dtype, hand, data in rows)))
+    return since(1, blobs(*((dtype, ROTATED_PLANES, bytes.fromhex(hand), data) for dtype, hand, data in rows)))
 
 
 @valid
@@ -96,7 +82,7 @@ def rotated_each_bit() -> Valid:
         alone = [1 << k for k in range(8 * size)]
         full = (1 << 8 * size) - 1
         rows += [turn(dtype, numbers(size, *alone)), turn(dtype, numbers(size, *(full - n for n in alone)), shift=1)]
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 @valid
@@ -108,7 +94,7 @@ def rotated_every_dtype() -> Valid:
         data = bytes(b & 1 for b in data) if dtype == D.BOOL else data
         demand(dtype == D.BOOL or len({b >> 7 for b in data[size - 1 :: size]}) == 2, "all highest bits are equal")
         rows.append(turn(dtype, data, shift=int(dtype)))
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 @valid
@@ -125,7 +111,7 @@ def rotated_special_floats() -> Valid:
         rows += [turn(dtype, data), turn(dtype, data, *[1] * size)]
         if dtype in COMPLEX:  # each value with the one after it, and the other way round
             rows.append(turn(COMPLEX[dtype], data + data[size:] + data[:size]))
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 @valid
@@ -137,7 +123,7 @@ def rotated_methods() -> Valid:
         rows += [turn(dtype, same, *((j + shift) % 3 for j in range(size))) for shift in range(3)]
         other = noise(5 * size, f"other {size}")
         rows += [turn(dtype, other, *((j + shift) % 2 for j in range(size))) for shift in range(2)]
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 @valid
@@ -148,12 +134,13 @@ def rotated_frames() -> Valid:
     frames = [(zstd(low, 1), zstd(high, 22)), (zstd(low, -5, checksum=True), zstd(high, 9, checksum=True))]
     rows = [(D.INT16, b"".join(b"\1" + u(len(made)) + made for made in pair)) for pair in frames]
     constant = numbers(4, 0xBF800001) * 1000
-    return since_1(
+    return since(
+        1,
         blobs(
             *((dtype, ROTATED_PLANES, payload, data) for dtype, payload in rows),
             turn(D.FLOAT32, constant, 2, 2, 2, 2),
             turn(D.FLOAT32, constant, 1, 1, 1, 1),
-        )
+        ),
     )
 
 
@@ -170,7 +157,7 @@ def rotated_exponents() -> Valid:
         demand(len(set(data[size - 1 :: size])) > 1, "the last plane is constant before it is rotated")
         rows.append(turn(dtype, data, *[0] * (size - 1), 2))
         rows.append(turn(dtype, numbers(size, *(value | 1 << 8 * size - 1 for value in values)), *[1] * size))
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 @valid
@@ -178,18 +165,19 @@ def rotated_bools() -> Valid:
     """Bools, which are 0 and 2 when rotated, by every method."""
     some = bytes([1, 0, 0, 1, 1, 0, 1])
     rows = [(some, 0), (some, 1)] + [(bytes([value]) * 5, method) for value in (0, 1) for method in range(3)]
-    return since_1(blobs(*(turn(D.BOOL, data, method) for data, method in rows)))
+    return since(1, blobs(*(turn(D.BOOL, data, method) for data, method in rows)))
 
 
 case("rotated_lengths", "1 to 65 elements of every width: what is worked on several at a time has an end.")(
-    lambda: since_1(
+    lambda: since(
+        1,
         blobs(
             *[
                 turn(dtype, noise(n * size, f"{n}"), *[0] * size)
                 for size, dtype in WIDTHS.items()
                 for n in (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65)
             ]
-        )
+        ),
     )
 )
 
@@ -198,7 +186,7 @@ case("rotated_lengths", "1 to 65 elements of every width: what is worked on seve
 def rotated_pages() -> Valid:
     """Planes that lie across the end of a page; more elements than one page has bytes."""
     few, many = noise(4 * 17_001, "few"), noise(16, "many") * 70_001
-    return since_1(blobs(turn(D.FLOAT32, few, 0, 0, 0, 0), turn(D.COMPLEX128, many, *[2] * 16)))
+    return since(1, blobs(turn(D.FLOAT32, few, 0, 0, 0, 0), turn(D.COMPLEX128, many, *[2] * 16)))
 
 
 @valid
@@ -207,7 +195,7 @@ def rotated_nothing() -> Valid:
     rows = [(dtype, [method] * size) for size, dtype in WIDTHS.items() for method in range(3)]
     rows += [(D.FLOAT32, [0, 1, 2, 0]), (D.BOOL, [0]), (D.BOOL, [1])]
     made = [(dtype, ROTATED_PLANES, planes(b"", SIZES[dtype], methods), b"") for dtype, methods in rows]
-    return since_1(blobs(*made, *((D.BOOL, ROTATED_PLANES, bytes([2, any_]), b"") for any_ in (0, 1, 2, 255))))
+    return since(1, blobs(*made, *((D.BOOL, ROTATED_PLANES, bytes([2, any_]), b"") for any_ in (0, 1, 2, 255))))
 
 
 @valid
@@ -222,18 +210,18 @@ def rotated_beside_others() -> Valid:
         rows += [(dtype, RAW, data, data), (dtype, ZSTD, frame(data), data)]
         rows.append((dtype, PLANES, planes(data, size, [0, 1] * (size // 2) or [0]), data))
         rows += [(dtype, PALETTE, palette(values, indices, 0), data), turn(dtype, data)]
-    return since_1(blobs(*rows))
+    return since(1, blobs(*rows))
 
 
 def turned_again(base: str, shift: int) -> Valid:
     """A vector of before whose blocks, raw ones, are rotated planes."""
-    case = VALID[base][1]()
+    case = again(base)
     for i, old in enumerate(case.file.blocks):
         assert isinstance(old.dtype, D)
         demand(old.coder == RAW, "a block of another coder")
         dtype, coder, payload, _ = turn(old.dtype, old.payload, shift=i + shift)
         case.file.blocks[i] = Block(dtype, coder, payload)
-    return since_1(case)
+    return since(1, case)
 
 
 AGAIN = ["shapes", "block_of_many_users", "kept_layers", "masks_shared", "partial_prototypes", "maskable_dtypes"]
@@ -262,7 +250,8 @@ def rotated_users() -> Valid:
     w = [MINUS, nan, 0, MINUS, 0, ONE, MINUS]  # of -0.0 NaN 1.0 ...
     n = [ONE, 0, nan, ONE, MINUS]  # a zero bit of -0.0 gives +0.0
     p = [0xC0400000 if i == 11 else 0 for i in range(15)]  # its bits are for 1, 6 and 11; 4, 9 and 14 are +0.0
-    return since_1(
+    return since(
+        1,
         one(
             file,
             expect("a", D.FLOAT32, (), users[2]),
@@ -272,14 +261,14 @@ def rotated_users() -> Valid:
             expect("n", D.FLOAT32, (5,), u4(*n)),
             expect("b", D.FLOAT32, (3, 1), users[5]),
             expect("p", D.FLOAT32, (15,), u4(*p)),
-        )
+        ),
     )
 
 
 def broken(dtype: D, count: int, payload: bytes) -> File:
     """A tensor in a block by coder 4, in a file of minor 1."""
     file = blocked(dtype, ROTATED_PLANES, count, payload)
-    file.header = MINOR_1
+    file.header = {"minor": 1}
     return file
 
 
@@ -293,7 +282,7 @@ def ids() -> Iterator[Row]:
     for coder in (5, 255):
         file = of("rotated_users", put("blocks", 0, coder=coder))
         yield Row(f"rotated_coder_{coder}", MANIFEST, f"4.4: unknown block coder {coder} in minor 1", file)
-        file = of("one_tensor", put("blocks", 0, coder=coder), whole(header=MINOR_1))
+        file = of("one_tensor", put("blocks", 0, coder=coder), minor(1))
         yield Row(f"rotated_coder_{coder}_as_raw", MANIFEST, f"4.4: unknown block coder {coder} in minor 1", file)
 
 
@@ -360,7 +349,7 @@ def whole_files() -> Iterator[Row]:
 
     def layer(values: list[int], bits: str, scale: bytes | None = None) -> File:
         data = u4(*values).tobytes()
-        file = File(masks=[mask(bits)], prototypes=[Values(len(values), 0)], header=MINOR_1)
+        file = File(masks=[mask(bits)], prototypes=[Values(len(values), 0)], header={"minor": 1})
         file.blocks = [Block(D.FLOAT32, ROTATED_PLANES, coded(data, 4, [0] * 4))]
         file.entries = [tiled("w", (8,), 0, scale=scale)]
         return file

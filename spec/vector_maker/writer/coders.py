@@ -50,12 +50,6 @@ class D(IntEnum):
 SIZES = dict(zip(D, (1, 1, 1, 2, 2, 4, 4, 8, 8, 2, 2, 4, 8, 4, 8, 16, 1, 1, 1, 1, 1, 1), strict=True))
 
 
-CONSTANT, RAW_MASK, ZSTD_MASK, GAPS_OF_ONES, GAPS_OF_ZEROS = range(5)
-
-
-RAW, ZSTD, PLANES, PALETTE, ROTATED_PLANES = range(5)
-
-
 def u(value: Number) -> bytes:
     """An unsigned integer in LEB128, or the bytes given instead of one."""
     if isinstance(value, bytes):

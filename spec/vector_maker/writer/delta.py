@@ -1,7 +1,7 @@
 """Mask coder 8, flips, and block coder 6, xor, for the conformance vectors: sections 5.4 and 6.2 of the specification.
 
 What is inside them is coded by the coders of before, as it is told. A file is made a delta by `upon`, in
-`vector_cases_delta_masks`.
+`cases.valid`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from writer.coders import (
-    CONSTANT,
-    PALETTE,
-    PLANES,
-    RAW,
-    ROTATED_PLANES,
-    SIZES,
-    ZSTD,
-    Bits,
-    D,
-    Number,
-    frame,
-    palette,
-    planes,
-    rotated,
-    u,
-    u8,
-)
+from writer.coders import SIZES, Bits, D, Number, frame, palette, planes, rotated, u, u8
 from writer.grouped import grouped
+from writer.ids import CONSTANT, PALETTE, PLANES, RAW, ROTATED_PLANES, ZSTD
 from writer.rans import RANS_BYTES, rans_mask
 from writer.writer import Mask, mask
 

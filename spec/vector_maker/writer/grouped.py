@@ -43,7 +43,7 @@ class Table:
         return out + (b"".join(u(w) for w in self.weights) if self.coded_weights is None else self.coded_weights)
 
     def lacking(self) -> int:
-        """What the sum of all frequencies lacks of 2^16 before it is made up for."""
+        """Return what the sum of all frequencies lacks of 2^16 before it is made up for."""
         return TOTAL - sum(self.before())
 
     def before(self) -> list[int]:

@@ -88,7 +88,7 @@ def gap_frequencies(t: int) -> list[int]:
 
 
 def check_frequencies() -> None:
-    """What section 5.1 says of all frequencies and states, for every q and t that a file may have."""
+    """Check the statements of section 5.1 about all frequencies and states, for every q and t that a file may have."""
     for made in [table(number) for number in range(1, 256) for table in (byte_frequencies, gap_frequencies)]:
         if len(made) != 256 or sum(made) != TOTAL or min(made) < 1:
             raise AssertionError("frequencies below 1, or with another sum than 2^16")
@@ -121,7 +121,7 @@ def low_bits(numbers: Iterable[int], s: int) -> bytes:
 
 
 def gaps_head(gaps: Sequence[int], s: int, t: int, count: Number | None = None) -> bytes:
-    """What stands before the rANS in the payload of coders 6 and 7; `count` replaces K."""
+    """Return the bytes before the rANS in the payload of coders 6 and 7; `count` replaces K."""
     highs = escaped(gap >> s for gap in gaps)
     return u8(s) + u8(t) + u(len(highs) if count is None else count) + low_bits(gaps, s)
 

@@ -14,23 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from writer.coders import (
-    GAPS_OF_ONES,
-    GAPS_OF_ZEROS,
-    RAW_MASK,
-    ZSTD_MASK,
-    Bits,
-    Number,
-    bits,
-    f32,
-    frame,
-    gap_bytes,
-    pack,
-    string,
-    u,
-    u8,
-    utf8,
-)
+from writer.coders import Bits, Number, bits, f32, frame, gap_bytes, pack, string, u, u8, utf8
+from writer.ids import GAPS_OF_ONES, GAPS_OF_ZEROS, RAW_MASK, ZSTD_MASK
 
 MAGIC = bytes.fromhex("89 50 45 4D 4E 0D 0A 1A")
 
