@@ -120,7 +120,9 @@ def unwrap(source: object, key: str | int | None = None) -> State:
     if isinstance(source, torch.nn.Module):
         return _of_module(source)
     if isinstance(source, str | os.PathLike):
-        raise UnknownLayoutError(f"this is a path ({quoted(os.fspath(source))}): pass load_checkpoint(path)")
+        raise UnknownLayoutError(
+            f"this is a path ({quoted(os.fspath(source))}): use pack_file, or pass load_checkpoint(path)"
+        )
     if not isinstance(source, Mapping):
         raise UnknownLayoutError(
             f"this is a {type(source).__name__}: pass a module, a state_dict or a checkpoint dictionary instead"

@@ -1,4 +1,8 @@
-"""Jobs on several threads, of which each may bring further ones."""
+"""Jobs on several threads, of which each may bring further ones.
+
+`concurrent.futures` does less: its calling thread waits, where here it works, so that one thread needs no other; its
+queue is first in, first out, where here a job that was brought comes next, so that little decoded is alive at a time.
+"""
 
 from __future__ import annotations
 
