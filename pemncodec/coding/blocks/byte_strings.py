@@ -32,6 +32,7 @@ _WIDTHS = np.array([1 << b for b in _BITS], dtype=np.int64)
 _BINS = 256 // _WIDTHS
 _BEGINS = np.cumsum(_BINS) - _BINS
 _NUMBERS = np.arange(_BINS.sum())
+_TABLE_OF = np.repeat(np.arange(len(_BITS)), _BINS)
 _FIRST = (_NUMBERS - np.repeat(_BEGINS, _BINS)) * np.repeat(_WIDTHS, _BINS)
 _LAST = _FIRST + np.repeat(_WIDTHS, _BINS) - 1
 _BIN_OF = _BEGINS[:, None] + np.arange(256) // _WIDTHS[:, None]
@@ -73,16 +74,17 @@ def _best_table(histogram: NDArray[np.int64]) -> tuple[int, bytes, Model]:
     """
     ends = np.cumsum(histogram)
     bins = ends[_LAST] - ends[_FIRST] + histogram[_FIRST]
-    most = np.repeat(np.maximum.reduceat(bins, _BEGINS), _BINS)
+    most = np.maximum.reduceat(bins, _BEGINS).take(_TABLE_OF)
     weights = np.where(bins > 0, np.maximum(1, (2 * bins * _LIMITS + most) // (2 * most)), 0)
     totals = np.add.reduceat(weights, _BEGINS, axis=1)
-    each = weights * _SPREAD // np.repeat(totals * _WIDTHS, _BINS, axis=1)
-    frequencies = 1 + each[:, _BIN_OF]
-    greatest = np.repeat(np.maximum.reduceat(weights, _BEGINS, axis=1), _BINS, axis=1)
+    each = weights * _SPREAD // (totals * _WIDTHS).take(_TABLE_OF, axis=1)
+    frequencies = each.take(_BIN_OF, axis=1)
+    frequencies += 1
+    greatest = np.maximum.reduceat(weights, _BEGINS, axis=1).take(_TABLE_OF, axis=1)
     chosen = np.minimum.reduceat(np.where(weights == greatest, _NUMBERS, len(_NUMBERS)), _BEGINS, axis=1)
-    lacking = rans.TOTAL - frequencies.sum(axis=2)
+    lacking = _SPREAD - _WIDTHS * np.add.reduceat(each, _BEGINS, axis=1)
     frequencies[_ROWS, _COLUMNS, _FIRST[chosen]] += lacking
-    costs = _COSTS[frequencies] @ histogram >> 8
+    costs = _COSTS.take(frequencies) @ histogram >> 8
     used = np.flatnonzero(histogram)
     shifts = np.array(_BITS)
     first, last = int(used[0]) >> shifts, int(used[-1]) >> shifts
