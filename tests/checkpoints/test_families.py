@@ -99,7 +99,7 @@ def test_masks_in_the_file_need_no_rule(options: dict[str, Any]) -> None:
 
 def test_a_path_or_a_key_that_is_none() -> None:
     path: Any = "model.pt"
-    with pytest.raises(CheckpointError, match=r"this is a path .*: pass load_checkpoint"):
+    with pytest.raises(CheckpointError, match=r"this is a path .*: use pack_file"):
         pemncodec.save(path)
     with pytest.raises(CheckpointError, match="omit --key"):
         pemncodec.save({"l.weight": torch.rand(6, 6)}, key="net")
