@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own: the reference of the commands, pages from files outside of docs/, and links.
+"""Hooks of mkdocs: the reference of the commands, pages from files outside of docs/, and links.
 
 The text of the format, of SECURITY.md, CONTRIBUTING.md and CHANGELOG.md is in the repository once. Here it becomes a
 page of the site. Links in all pages are written as they work in a checkout. What the commands take is asked of them.

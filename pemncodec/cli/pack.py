@@ -54,7 +54,7 @@ class _Pack(click.Command):
     "--torch-seed",
     type=int,
     metavar="S",
-    help="What torch.manual_seed was called with: weights that its CPU generator drew become the seed.",
+    help="The argument of torch.manual_seed: weights that its CPU generator drew become the seed.",
 )
 @click.option(
     "--find-seed",
@@ -123,7 +123,7 @@ def pack(
         refuse_shard(source, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
-    from ..packing.pack import Job, pack_to_file
+    from ..packing.pack import Job, named, pack_to_file
 
     before = size_of(add_to) if add_to is not None and add_to.exists() else 0  # it may be replaced
     job = Job(
@@ -143,7 +143,7 @@ def pack(
     report.notes.extend(_shards(sources))
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
-        show.lines(_lines(_called(sources), what, before, path, report, verbose))
+        show.lines(_lines(named(list(sources.values())), what, before, path, report, verbose))
 
 
 def _sources(
@@ -195,11 +195,6 @@ def _shards(sources: dict[str, Path]) -> list[str]:
     return [
         f"{path.name} is shard {of[0]} of {of[1]}: the file holds a part of the network" for path, of in found if of
     ]
-
-
-def _called(sources: dict[str, Path]) -> str:
-    names = list(map(str, sources.values()))
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _rule(report: PackReport) -> str:

@@ -61,7 +61,6 @@ class Decoder(SectionDecoder):
 
         A piece is valid until the next one is asked for. Raises as `words`.
         """
-        self.check_entry(index)
         row = self.manifest.resolve(index)
         count = numel(row.shape)
         if isinstance(row, TensorRow) or count <= fill.PIECE:
@@ -69,6 +68,7 @@ class Decoder(SectionDecoder):
             for start in range(0, len(words), fill.PIECE):
                 yield words[start : start + fill.PIECE]
             return
+        self.check_entry(index)
         filler = self._filler(index, row)
         buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
         for start in range(0, count, fill.PIECE):

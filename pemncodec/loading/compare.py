@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -99,12 +100,9 @@ def compare_network(file: PemnFile, network: MaskedNetwork, progress: Progress =
         progress(index, len(network.entries), entry.name)
         if isinstance(entry, Alias):  # the encoder has seen that there is a target
             continue
-        start = differs = 0
         words = network.words_of_entry(entry, tiles)
-        for piece in file.decoder.pieces(index):
-            differs += int(np.count_nonzero(piece != words[start : start + len(piece)]))
-            start += len(piece)
-        if differs or start != len(words):
+        differs, count = _differing(file, index, partial(_stretch, words))
+        if differs or count != len(words):
             raise MismatchError(f"{differs} elements of {quoted(entry.name)} are not what the network says")
     return Comparison(len(network.entries), 0)
 
@@ -127,20 +125,30 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
             f"{quoted(name)} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
             f"{list(original.shape)} in the checkpoint"
         )
-    start = differs = 0
-    effective = _effective(original)
-    for words in opened.decoder.pieces(opened.index(name)):
-        differs += int(np.count_nonzero(words != effective(start, start + len(words))))
-        start += len(words)
+    differs, _ = _differing(opened, opened.index(name), _effective(original))
     if differs:
         raise MismatchError(f"{differs} elements of {quoted(name)} are not what the checkpoint says")
+
+
+def _stretch(words: Words, start: int, stop: int) -> Words:
+    return words[start:stop]
+
+
+def _differing(opened: PemnFile, index: int, expected: Callable[[int, int], Words]) -> tuple[int, int]:
+    """Return how many words of an entry are not those expected from start to stop − 1, and how many there are."""
+    start = differs = 0
+    for words in opened.decoder.pieces(index):
+        stop = start + len(words)
+        differs += int(np.count_nonzero(words != expected(start, stop)))
+        start = stop
+    return differs, start
 
 
 def _effective(original: DraftEntry) -> Callable[[int, int], Words]:
     """Return a function of the words start … stop − 1 of the effective weight; start is a multiple of 8."""
     assert not isinstance(original, TiedTensor)
     if isinstance(original, PlainTensor):
-        return lambda start, stop: original.values[start:stop]
+        return partial(_stretch, original.values)
     if isinstance(original, SeededWeight):
         return _effective_seeded(original)
     values, per = original.values, original.dtype.words_per_element

@@ -7,7 +7,7 @@ The command and every function of `packing.save` go through it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -219,14 +219,18 @@ class _Packing:
     @contextmanager
     def _naming(self) -> Iterator[None]:
         """Let errors begin with the path of the checkpoint, where it is a file."""
-        named = [one.path for one in self._job.sources.values() if isinstance(one, CheckpointFile)]
+        paths = [one.path for one in self._job.sources.values() if isinstance(one, CheckpointFile)]
         try:
             yield
         except (CheckpointError, NetworkError) as reason:
-            if not named:
+            if not paths:
                 raise
-            more = f" and {len(named) - 1} more" if len(named) > 1 else ""
-            raise type(reason)(f"{named[0]}{more}: {reason}") from None
+            raise type(reason)(f"{named(paths)}: {reason}") from None
+
+
+def named(paths: Sequence[Path]) -> str:
+    """Return the first of some paths, and how many more there are."""
+    return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
 
 
 def _loaded(source: Any) -> Any:

@@ -112,10 +112,12 @@ def pack_file(
         OutputError: `path` cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    given = dict(locals())
+    given = locals()
     if isinstance(source, str | os.PathLike):
-        given["source"] = CheckpointFile(Path(source), unsafe, checksums, max_bytes)
-    return pack_to_file(_job(given), Path(path), overwrite=overwrite, stages=_stages(progress))
+        sources: Mapping[str, Source] = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
+    else:
+        sources = {"": source}
+    return pack_to_file(_job(sources, given), Path(path), overwrite=overwrite, stages=_stages(progress))
 
 
 def pack(
@@ -155,7 +157,7 @@ def pack(
         CheckpointError, NetworkError, MismatchError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_bytes(_job(dict(locals())), stages=_stages(progress))
+    return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))
 
 
 def save(
@@ -184,7 +186,7 @@ def save(
     progress: Progress = silent,
 ) -> bytes:
     """Return the bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack_to_bytes(_job(dict(locals())), stages=_stages(progress))[0]
+    return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))[0]
 
 
 def save_file(
@@ -223,7 +225,7 @@ def save_file(
         OutputExistsError, OutputError: `path` exists or cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_file(_job(dict(locals())), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job({"": source}, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
 
 
 def save_tasks(
@@ -271,18 +273,17 @@ def save_tasks(
         MismatchError, OutputExistsError, OutputError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base, or `add_to`, cannot be read.
     """
-    job = _job(dict(locals()) | {"source": None}, tasks)
-    return pack_to_file(job, Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job(tasks, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
 
 
 _READING = tuple(PackOptions.__dataclass_fields__)
 _LOSSY = tuple(InferenceOptions.__dataclass_fields__)
 
 
-def _job(given: Mapping[str, Any], tasks: Mapping[str, Source] | None = None) -> Job:
+def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
     """The job that the arguments of a function above say, each by its name."""
     return Job(
-        sources={"": given["source"]} if tasks is None else tasks,
+        sources=sources,
         reading=PackOptions(**{name: given[name] for name in _READING}),
         seeding=Seeding(given["torch_seed"], given["find_seed"] or 0),
         lossy=InferenceOptions(**{name: given[name] for name in _LOSSY if name in given}),

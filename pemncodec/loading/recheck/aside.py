@@ -98,25 +98,24 @@ def _loaded(file: BinaryIO) -> Any:
     size = file.seek(0, io.SEEK_END)
     data = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
     start = int.from_bytes(data[-8:], "little")
-    _Reader.values = memoryview(data)
-    try:
-        return pickle.loads(data[start:-8])
-    finally:
-        _Reader.values = memoryview(b"")
+    return _Reader(io.BytesIO(data[start:-8]), memoryview(data)).load()
 
 
-class _Reader:
-    values: memoryview = memoryview(b"")
+class _Reader(pickle.Unpickler):
+    """Reads what `_Writer` has written; tensors are views of `values`."""
 
+    def __init__(self, pickled: BinaryIO, values: memoryview) -> None:
+        super().__init__(pickled)
+        self._values = values
 
-def _tensor(dtype: str, shape: tuple[int, ...], offset: int, count: int) -> torch.Tensor:
-    """The tensor that `_Writer` wrote; named in the pickle."""
-    import torch
+    def persistent_load(self, pid: Any) -> torch.Tensor:
+        import torch
 
-    kind = getattr(torch, dtype)
-    if not count:
-        return torch.empty(shape, dtype=kind)
-    return torch.frombuffer(_Reader.values, dtype=kind, count=count, offset=offset).view(shape)
+        dtype, shape, offset, count = pid
+        kind = getattr(torch, dtype)
+        if not count:
+            return torch.empty(shape, dtype=kind)
+        return torch.frombuffer(self._values, dtype=kind, count=count, offset=offset).view(shape)
 
 
 class _Writer(pickle.Pickler):
@@ -131,19 +130,19 @@ class _Writer(pickle.Pickler):
         self._values = values
         self.place = 0
 
-    def reducer_override(self, value: Any) -> Any:
+    def persistent_id(self, value: Any) -> tuple[str, tuple[int, ...], int, int] | None:
         import torch
 
         from .raw import bytes_of
 
         if type(value) not in (torch.Tensor, torch.nn.Parameter):
-            return NotImplemented
+            return None
         data = bytes_of(value).data
         padding = -len(data) % _ALIGNED
         self._values.write(data)
         self._values.write(bytes(padding))
         start, self.place = self.place, self.place + len(data) + padding
-        return _tensor, (str(value.dtype).removeprefix("torch."), tuple(value.shape), start, value.numel())
+        return str(value.dtype).removeprefix("torch."), tuple(value.shape), start, value.numel()
 
 
 def main() -> None:

@@ -201,7 +201,7 @@ class _Checked:
                 self._together.append((present[0], mask))
                 return
             else:
-                keep = None if self._keep is None else self._keep(_weight_of(entry.source))
+                keep = None if self._keep is None else self._keep(entry.source)
                 holds = rules.follows(rule, present[0], mask, keep, self._draft.threshold)
         if not holds:
             raise MismatchError(
@@ -262,10 +262,6 @@ def _key(whole: Mapping[Any, Any], key: object) -> object:
 
 def _is_shard(key: object, value: object) -> bool:
     return isinstance(key, str) and key.endswith((".safetensors", ".bin", ".pt", ".pth")) and isinstance(value, Mapping)
-
-
-def _weight_of(source: str) -> str:
-    return source
 
 
 def _bare(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What vectors hold, as plain arrays of bit patterns, never read from a file."""
+"""Contents of vectors, as plain arrays of bit patterns, never read from a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cases of generators 3 and 4 have in common: prototypes, rare draws, and rows that both of them have.
+"""Shared parts of the cases of generators 3 and 4: prototypes, rare draws, and rows that both of them have.
 
 Seeds and positions of rare draws were searched for; every case demands that they are what it is there for.
 """
