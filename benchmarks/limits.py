@@ -35,7 +35,7 @@ import pemncodec.loading.original
 import pemncodec.loading.unpack
 from pemncodec.cli import inspect, unpack, verify  # noqa: F401
 from pemncodec.cli.main import cli
-from pemncodec.loading.layouts import Layout
+from pemncodec.loading.layouts.table import Layout
 from pemncodec.loading.verify import verify_file
 
 FORK = get_context("fork")

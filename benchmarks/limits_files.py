@@ -17,8 +17,9 @@ import zstandard
 from pemncodec.common.dtypes import BY_NAME, FLOAT32
 from pemncodec.container import frames
 from pemncodec.container.cursor import varint
-from pemncodec.container.manifest.generated import GeneratorRow, PytorchRow
 from pemncodec.container.manifest.patches import Patches
+from pemncodec.container.manifest.philox_rows import PhiloxRow
+from pemncodec.container.manifest.pytorch_rows import PytorchRow
 from pemncodec.container.manifest.rows import (
     BASE_KEY,
     AliasRow,
@@ -273,7 +274,7 @@ _block("palette", 3, "float64", 60 << 20, palette(8))
 @bomb
 def arranged() -> bytes:
     """Fifteen million elements of a seed, permuted."""
-    row = GeneratorRow(15 << 20, 1, 1, 1, 0x3F800000, Patches(), 0, (15 << 20) - 1, 0)
+    row = PhiloxRow(15 << 20, 1, 1, 1, 0x3F800000, Patches(), 0, (15 << 20) - 1, 0)
     layer = TiledRow("w", 0, (1,), 0, 0, 0, 0, None, None, 0)
     return built(Manifest(masks=(constant(1),), prototypes=(row,), entries=(layer,)))
 

@@ -6,12 +6,13 @@ import contextlib
 import json
 import zlib
 from random import Random
+from typing import get_args
 
 import torch
 
 import pemncodec
 from pemncodec.errors import FormatError, PemnError
-from pemncodec.loading.layouts import LAYOUTS
+from pemncodec.loading.layouts.table import Layout
 
 from . import containers, fields, files, values
 from .decoders import Content, by_the_package, by_the_second, limit_of
@@ -53,7 +54,7 @@ def _refused(data: bytes, limit: int, kind: str, chosen: int) -> str:
         found = "content"
     if found != kind:
         raise Wrong(f"load_network-{found}-second-{kind}", f"load_network: {found}; second: {kind}")
-    layout = LAYOUTS[chosen % 4]
+    layout = get_args(Layout)[chosen % 4]
     with contextlib.suppress(PemnError):
         pemncodec.load(data, layout=layout, max_bytes=limit, threads=1)
     if chosen == 7:
@@ -68,7 +69,7 @@ def _loaded(data: bytes, task: str | None, rows: Rows, limit: int, chosen: int) 
     expected = {name: (dtype, shape, content) for name, dtype, shape, content in rows}
     dense = pemncodec.load(data, task=task, max_bytes=limit, threads=1 + chosen % 2)
     _same("load", expected, dense)
-    layout = LAYOUTS[1 + chosen % 3]
+    layout = get_args(Layout)[1 + chosen % 3]
     try:
         other = pemncodec.load(data, task=task, layout=layout, max_bytes=limit, threads=1)
     except PemnError:  # not every layout can say what a layer is

@@ -279,7 +279,7 @@ def _fill(draw: st.DrawFn, pool: list[Prototype]) -> TileFill:
     zero = draw(st.sampled_from(zeros))
     second = draw(st.sampled_from(same)) if zero == "second" else None
     sources = [pool[index]] if second is None else [pool[index], pool[second]]
-    plain = all(isinstance(p, StoredPrototype) or not p.generator.patches for p in sources)
+    plain = all(isinstance(p, StoredPrototype) or not getattr(p.generator, "patches", ()) for p in sources)
     can_scale = plain and pool[index].dtype == FLOAT32  # the numbers of `finite` are below 2^74
     scale = draw(st.sampled_from([None, 0.5, 1e-39, 3.0])) if can_scale else None
     phases = [0 if used is None else draw(st.integers(0, pool[used].length - 1)) for used in (index, second)]

@@ -14,10 +14,9 @@ from ..common.dtypes import float32_of
 from ..container import accounting
 from ..container.header import MAJOR
 from ..container.manifest.coder_table import BLOCK_CODERS, MASK_CODERS
-from ..container.manifest.generated import DISTRIBUTIONS, GeneratorRow, PytorchRow
+from ..container.manifest.generated import GeneratedRow
 from ..container.manifest.rows import (
     BASE_KEY,
-    ZERO_NAMES,
     AliasRow,
     KeptRow,
     Manifest,
@@ -25,6 +24,7 @@ from ..container.manifest.rows import (
     TiledRow,
     numel,
 )
+from ..container.manifest.zero_table import ZERO_RULES
 from ..container.opening import open_container
 from ..container.reader import Container
 from ..errors.quoting import NAME, shortened
@@ -106,29 +106,8 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 def _prototype(manifest: Manifest, index: int) -> dict[str, Any]:
     row = manifest.prototypes[index]
     common = {"dtype": manifest.prototype_dtype(index).name, "length": row.length}
-    if isinstance(row, GeneratorRow):
-        return common | {
-            "kind": "generator",
-            "distribution": DISTRIBUTIONS[row.distribution],
-            "seed": row.seed,
-            "stream": row.stream,
-            "scale": float32_of(row.scale_bits),
-            "patches": len(row.patches),
-            "period": row.period,
-            "zeros": row.zeros,
-        }
-    if isinstance(row, PytorchRow):
-        return common | {
-            "kind": "pytorch",
-            "distribution": row.kind.distribution,
-            "dialect": row.kind.dialect,
-            "machine": row.kind.machine,
-            "seed": row.seed,
-            "offset": row.offset,
-            "scale": float32_of(row.scale_bits),
-            "low": float32_of(row.low_bits),
-            "patches": len(row.patches),
-        }
+    if isinstance(row, GeneratedRow):
+        return common | row.described()
     coder = BLOCK_CODERS[manifest.blocks[row.block].coder].name
     return common | {"kind": "values", "stored": manifest.stored_values(row), "block_coder": coder}
 
@@ -154,7 +133,7 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)
-    out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_NAMES[row.zero]}
+    out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_RULES[row.zero].name}
     if row.scale_bits is not None:
         out["scale"] = float32_of(row.scale_bits)
     if row.second is not None:
@@ -186,8 +165,8 @@ def _short(line: str) -> str:
 
 def _rows(manifest: Manifest) -> Iterator[str]:
     """Prototypes, and a table of tensors."""
-    for index, prototype in enumerate(_prototypes(manifest)):
-        yield f"prototype {index}: {_prototype_text(prototype)}"
+    for index in range(len(manifest.prototypes)):
+        yield f"prototype {index}: {_prototype_text(manifest, index)}"
     widths = [0, 0, 0, 0]
     for tensor in _entries(manifest):
         row = _row(tensor)
@@ -197,24 +176,13 @@ def _rows(manifest: Manifest) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(_row(tensor), widths, strict=True)).rstrip()
 
 
-def _prototype_text(prototype: dict[str, Any]) -> str:
-    if prototype["kind"] == "pytorch":
-        text = f"{prototype['length']:,} values, {prototype['distribution']}, of torch.manual_seed({prototype['seed']})"
-        text += f" from draw {prototype['offset']:,} on, "
-        low, scale = prototype["low"], prototype["scale"]
-        text += f"{low:g} … {low + scale:g}" if prototype["distribution"] == "uniform" else f"scale {scale:g}"
-        text += f", as on {prototype['machine']}" if prototype["machine"] else ""
-        return text + (f", {prototype['patches']:,} patched" if prototype["patches"] else "")
-    if prototype["kind"] == "generator":
-        text = f"{prototype['length']:,} {prototype['distribution']} values from seed {prototype['seed']}"
-        text += f", stream {prototype['stream']}, scale {prototype['scale']:.6g}"
-        if prototype["period"] < prototype["length"]:
-            text += f", {prototype['period']:,} of them repeated and permuted"
-        if prototype["zeros"]:
-            text += f", {prototype['zeros']:,} of the {prototype['period']:,} zero"
-        return text + (f", {prototype['patches']} patched" if prototype["patches"] else "")
-    stored = "" if prototype["stored"] == prototype["length"] else f", {prototype['stored']:,} of them stored"
-    return f"{prototype['length']:,} values of {prototype['dtype']}{stored}"
+def _prototype_text(manifest: Manifest, index: int) -> str:
+    row = manifest.prototypes[index]
+    if isinstance(row, GeneratedRow):
+        return row.summary()
+    stored = manifest.stored_values(row)
+    some = "" if stored == row.length else f", {stored:,} of them stored"
+    return f"{row.length:,} values of {manifest.prototype_dtype(index).name}{some}"
 
 
 def _row(tensor: dict[str, Any]) -> list[str]:

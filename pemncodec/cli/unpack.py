@@ -7,8 +7,11 @@ from typing import Literal
 
 import click
 
+from ..loading.layouts.table import LAYOUTS, Layout
 from . import file_options, show
 from .output_path import size_of, target
+
+_ABOUT = "; ".join(f"{name}: {row.about}" for name, row in LAYOUTS.items())
 
 
 @click.command()
@@ -23,10 +26,10 @@ from .output_path import size_of, target
 )
 @click.option(
     "--layout",
-    type=click.Choice(["dense", "masked", "csr", "coo", "original"]),
+    type=click.Choice([*LAYOUTS, "original"]),
     default="dense",
     show_default=True,
-    help="Effective weights; filled prototypes and 0/1 scores; sparse tensors; or the layout that was packed.",
+    help=f"{_ABOUT}; original: the layout that was packed.",
 )
 @click.option("--task", help="Which task, where the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
@@ -38,7 +41,7 @@ def unpack(
     file: Path,
     output: Path | None,
     output_option: Path | None,
-    layout: Literal["dense", "masked", "csr", "coo", "original"],
+    layout: Layout | Literal["original"],
     task: str | None,
     strip_prefix: bool,
     base: tuple[Path, ...],
@@ -49,7 +52,7 @@ def unpack(
     """Unpack FILE into a state_dict that the stock network takes, or into the layout that was packed."""
     if layout == "original":
         if strip_prefix:
-            raise click.UsageError("the original layout has its prefix: leave --strip-prefix away")
+            raise click.UsageError("--strip-prefix requires a layout other than original, which has its prefix")
         _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
         return
     path = target(output, output_option, file, ".pt", force, base=base)

@@ -11,7 +11,8 @@ from ..common import bits
 from ..common.bits import Packed
 from ..common.dtypes import DType
 from ..common.words import Words, word_type
-from ..container.manifest.rows import ZERO_NAMES, AliasRow, KeptRow, TensorRow, TiledRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, KeptRow, TensorRow, TiledRow, ValuesRow, numel
+from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import PayloadError
 from ..errors.quoting import quoted
 from ..network import fill
@@ -92,7 +93,7 @@ class Decoder(SectionDecoder):
         def fill_part(out: Words, start: int) -> None:
             other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
             phase = (row.phase + start) % len(first)
-            fill.fill_masked(out, packed[start // 8 :], ZERO_NAMES[row.zero], (first, phase), other)
+            fill.fill_masked(out, packed[start // 8 :], ZERO_RULES[row.zero].name, (first, phase), other)
 
         return fill_part
 

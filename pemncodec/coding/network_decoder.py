@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..common.dtypes import float32_of
 from ..common.progress import Progress, silent
-from ..container.manifest.rows import ZERO_NAMES, AliasRow, KeptRow, PrototypeRow, TensorRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, KeptRow, PrototypeRow, TensorRow, ValuesRow, numel
+from ..container.manifest.zero_table import ZERO_RULES
 from ..network.mask import Mask
 from ..network.model import (
     Alias,
@@ -60,5 +61,5 @@ def _entry(decoder: Decoder, network: MaskedNetwork, index: int) -> Entry:
         kept = KeptFill(decoder.dtype(index), decoder.kept(index))
         return Layer(row.name, row.shape, len(network.masks) - 1, kept, row.task)
     scale = None if row.scale_bits is None else float32_of(row.scale_bits)
-    tiled = TileFill(row.prototype, row.phase, ZERO_NAMES[row.zero], scale, row.second, row.second_phase)
+    tiled = TileFill(row.prototype, row.phase, ZERO_RULES[row.zero].name, scale, row.second, row.second_phase)
     return Layer(row.name, row.shape, len(network.masks) - 1, tiled, row.task)

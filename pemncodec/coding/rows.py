@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..container.manifest.rows import (
-    ZERO_NAMES,
     AliasRow,
     EntryRow,
     KeptRow,
@@ -14,11 +13,11 @@ from ..container.manifest.rows import (
     TiledRow,
     ValuesRow,
 )
+from ..container.manifest.zero_table import zero_id
 from ..errors import NetworkError
 from ..network.model import Alias, GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Tensor, TileFill
 from .blocks.encoded import EncodedBlocks
 from .masks.encoded import EncodedMasks
-from .prototypes import row_of
 
 
 def prototype_order(network: MaskedNetwork) -> dict[int, int]:
@@ -36,7 +35,7 @@ def prototype_row(network: MaskedNetwork, index: int, blocks: EncodedBlocks, mas
     """Return the row of a prototype."""
     prototype = network.prototypes[index]
     if isinstance(prototype, GeneratedPrototype):
-        return row_of(prototype.generator)
+        return prototype.generator.row()
     return ValuesRow(prototype.length, blocks.of("prototype", index), masks.of_prototype(index))
 
 
@@ -73,6 +72,8 @@ def _target(alias: Alias, positions: Mapping[tuple[str, int], int]) -> int:
 
 
 def _tiled_row(layer: Layer, tiled: TileFill, mask: int, order: Mapping[int, int]) -> TiledRow:
+    zero = zero_id(tiled.zero)
+    assert zero is not None  # check_network() made sure
     return TiledRow(
         name=layer.name,
         task=layer.task,
@@ -80,7 +81,7 @@ def _tiled_row(layer: Layer, tiled: TileFill, mask: int, order: Mapping[int, int
         mask=mask,
         prototype=order[tiled.prototype],
         phase=tiled.phase,
-        zero=ZERO_NAMES.index(tiled.zero),
+        zero=zero,
         scale_bits=tiled.scale_bits,
         second=None if tiled.second is None else order[tiled.second],
         second_phase=tiled.second_phase,

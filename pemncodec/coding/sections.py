@@ -15,7 +15,6 @@ from ..common.allowance import Allowance
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.cursor import Payload
-from ..container.manifest.generated import PytorchRow
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
 from ..container.reader import Container
 from ..errors import LimitError
@@ -222,7 +221,7 @@ class SectionDecoder:
     def _decode_prototype(self, index: int) -> Words:
         row = self.manifest.prototypes[index]
         size = row.length * self.manifest.prototype_dtype(index).itemsize
-        draws = 4 * row.draws if isinstance(row, PytorchRow) else 0
+        draws = 0 if isinstance(row, ValuesRow) else 4 * row.draws
         self.check_limit(size + draws, f"prototype {index}")
         in_block = isinstance(row, ValuesRow) and row.presence is None  # which counts, then
         with self._as_base(0 if in_block else size):

@@ -16,13 +16,14 @@ from ..coding.decoder import Decoder
 from ..coding.prototypes import generator_of
 from ..common import bits
 from ..common.dtypes import float32_of
-from ..container.manifest.generated import GeneratorRow
-from ..container.manifest.rows import ZERO_NAMES, ZERO_ZERO, AliasRow, TensorRow, TiledRow, numel
+from ..container.manifest.generated import GeneratedRow
+from ..container.manifest.rows import AliasRow, TensorRow, TiledRow, numel
+from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import LimitError, MetadataError, NotFoundError, OutputError, UnknownLayoutError
 from ..errors.quoting import quoted
 from ..generators.philox.generator import Generator
 from ..nn.recipe import Recipe
-from . import layouts
+from .layouts import masked
 from .tensors import load_entries
 from .threads import available_threads
 
@@ -188,7 +189,7 @@ class FileContents:
         self._check_zero(name)
         index = self._index(name)
         self._file.budget.take(self._file.decoder.size(index), quoted(name))
-        return layouts.filled(self._file.decoder, index)
+        return masked.filled(self._file.decoder, index)
 
     def mask(self, name: str, dtype: torch.dtype = torch.bool) -> torch.Tensor:
         self._check_zero(name)
@@ -206,7 +207,7 @@ class FileContents:
         index = self._index(name)
         count = numel(self._file.decoder.shape(index))
         self.room(count * torch.float32.itemsize, f"the scores of {quoted(name)}", keep=True)
-        return layouts.scores(self._file.decoder, index)
+        return masked.scores(self._file.decoder, index)
 
     def room(self, count: int, what: str, *, keep: bool = False) -> None:
         if keep:
@@ -217,11 +218,11 @@ class FileContents:
     def recipe(self, name: str, keep: float, sampler: str) -> Recipe:
         manifest, row = self._file.decoder.manifest, self._row(name)
         prototype = manifest.prototypes[row.prototype] if isinstance(row, TiledRow) else None
-        generator = generator_of(prototype) if isinstance(prototype, GeneratorRow) else None
+        generator = generator_of(prototype) if isinstance(prototype, GeneratedRow) else None
         if not isinstance(row, TiledRow) or not isinstance(generator, Generator):
             raise OutputError(f"{quoted(name)} is not filled by a generator, so it has no recipe: use 'masked'")
         factor = None if row.scale_bits is None else float32_of(row.scale_bits)
-        recipe = Recipe(generator, keep, sampler, ZERO_NAMES[row.zero], factor)
+        recipe = Recipe(generator, keep, sampler, ZERO_RULES[row.zero].name, factor)
         if row.phase or not _can_be_said(recipe):
             raise OutputError(
                 f"{quoted(name)} is filled as no recipe says (phase, patches, scale or zero bits): use 'dense'"
@@ -246,7 +247,7 @@ class FileContents:
 
     def _check_zero(self, name: str) -> None:
         row = self._row(name)
-        if isinstance(row, TiledRow) and row.zero != ZERO_ZERO:
+        if isinstance(row, TiledRow) and not ZERO_RULES[row.zero].sparse:
             raise OutputError(
                 f"{quoted(name)} has zero bits that stand for other values, which this layout cannot say: use 'dense'"
             )

@@ -17,9 +17,9 @@ from ..container.opening import PathOrBytes, memory_errors, naming
 from ..errors import MismatchError, NetworkError
 from ..errors.quoting import listed, quoted
 from ..network.model import MaskedNetwork
-from . import layouts
 from .file import PemnFile, open_decoder
-from .layouts import Layout
+from .layouts.entries import check_layout, check_result
+from .layouts.table import Layout
 from .tensors import load_entries
 from .threads import available_threads
 
@@ -105,13 +105,13 @@ def _load(
     threads: int | None,
     progress: Progress,
 ) -> dict[str, torch.Tensor]:
-    layouts.check_layout(layout)
+    check_layout(layout)
     workers = available_threads(threads)
     tensors: dict[str, torch.Tensor] = {}
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
         file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
-        layouts.check_result(file.decoder, own.values(), layout)
+        check_result(file.decoder, own.values(), layout)
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
         for name in file:
             target = file.alias_of(name)
@@ -250,5 +250,5 @@ def load_network(
     ):
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
         own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
-        layouts.check_result(decoder, own, "dense")
+        check_result(decoder, own, "dense")
         return decode_network(decoder, progress)

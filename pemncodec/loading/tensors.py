@@ -16,8 +16,8 @@ from ..container.manifest.rows import TensorRow
 from ..network import fill
 from ..network.fill import Filler
 from . import device as on_device
-from . import layouts
-from .layouts import Layout
+from .layouts.entries import load_entry
+from .layouts.table import Layout
 from .threads import Job, run
 
 Parts = list[tuple[str, torch.Tensor]]
@@ -41,13 +41,13 @@ def load_entries(
     Args:
         decoder: of an opened file.
         entries: number in the manifest by name, none of them an alias.
-        layout: one of `layouts.LAYOUTS`.
+        layout: one of `LAYOUTS`.
         device: where the tensors shall be.
         threads: how many work at a time, at most.
         progress: called with (bytes done, bytes in total, name).
 
     Raises:
-        FormatError, OutputError, UnsupportedTensorError: as `layouts.load_entry`.
+        FormatError, OutputError, UnsupportedTensorError: as `load_entry`.
         OutputError: the device cannot be used.
         MemoryError: there is not so much.
     """
@@ -96,7 +96,7 @@ class _Loading:
         self._finished(name, piece.nbytes)
 
     def _whole(self, name: str, index: int) -> None:
-        parts = layouts.load_entry(self.decoder, index, name, self.layout)
+        parts = load_entry(self.decoder, index, name, self.layout)
         self.loaded[name] = [(key, on_device.moved(tensor, self.device, key)) for key, tensor in parts]
         self._finished(name, self.decoder.size(index))
 

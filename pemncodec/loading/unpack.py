@@ -20,7 +20,7 @@ from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import memory_errors, naming
 from ..errors import OutputExistsError
 from .file import PemnFile
-from .layouts import check_result
+from .layouts.entries import check_result
 from .load import PathLike
 
 

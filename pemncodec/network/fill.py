@@ -1,15 +1,9 @@
-"""Bits + prototype -> weights, on words, in blocks that stay in cache (spec section 7).
-
-A byte of a mask selects one of 256 rows of eight all-ones or all-zeros words; the row is ANDed with the
-tiled prototype in place. That is several times faster than unpacking bits and multiplying, and it never
-looks at a weight as a number.
-"""
+"""Bits + prototype or kept values -> weights, on words, in blocks that stay in cache (spec section 7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,31 +11,14 @@ from numpy.typing import NDArray
 from ..common import bits, kernels
 from ..common.bits import Packed
 from ..common.words import Words
-from ..container.manifest.rows import ZERO_NAMES
-from ..errors import PayloadError
+from ..container.manifest.zero_table import ZERO_RULES, zero_id
+from ..errors import NetworkError, PayloadError
 from .tile import BLOCK, ScaledTile, Tile
 
 # What is filled at a time where a layer is split: among threads, or on its way into a file. A multiple of BLOCK.
 PIECE = 1 << 20
 # Fills a part of an entry, which begins at an element that is a multiple of `PIECE`.
 Filler = Callable[[Words, int], None]
-
-
-@cache
-def _rows(itemsize: int) -> NDArray[Any]:
-    """Row b, column i: all ones where bit i of byte b is one. Shape (256, 8)."""
-    flags = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
-    return np.where(flags, np.array(-1, dtype=f"i{itemsize}"), np.array(0, dtype=f"i{itemsize}")).view(f"u{itemsize}")
-
-
-def _select(packed: Packed, start: int, stop: int, out: Words) -> None:
-    """All-ones or all-zeros words for the bits start … stop − 1 (start is a multiple of 8)."""
-    whole = (stop - start) // 8
-    rows = _rows(out.itemsize)
-    first = start // 8
-    np.take(rows, packed[first : first + whole], axis=0, out=out[: 8 * whole].reshape(whole, 8), mode="clip")
-    if 8 * whole < stop - start:
-        out[8 * whole :] = rows[packed[first + whole]][: stop - start - 8 * whole]
 
 
 def fill(out: Words, tile: Tile, phase: int) -> None:
@@ -51,58 +28,24 @@ def fill(out: Words, tile: Tile, phase: int) -> None:
         out[start:stop] = tile.slice(phase + start, stop - start)
 
 
-def fill_zero(out: Words, packed: Packed, tile: Tile, phase: int) -> None:
-    """Zero bits stand for zero; one bit for every element."""
-    for start in range(0, len(out), BLOCK):
-        stop = min(start + BLOCK, len(out))
-        block = out[start:stop]
-        _select(packed, start, stop, block)
-        np.bitwise_and(block, tile.slice(phase + start, stop - start), out=block)
-
-
-def fill_negated(out: Words, packed: Packed, tile: Tile, phase: int) -> None:
-    """Zero bits stand for the value with its sign bit flipped, except that +0.0 stays."""
-    sign = np.array(1 << (8 * out.itemsize - 1), dtype=out.dtype)
-    for start in range(0, len(out), BLOCK):
-        stop = min(start + BLOCK, len(out))
-        block, values = out[start:stop], tile.slice(phase + start, stop - start)
-        _select(packed, start, stop, block)
-        np.invert(block, out=block)
-        np.bitwise_and(block, sign, out=block)
-        block[values == 0] = 0
-        np.bitwise_xor(block, values, out=block)
-
-
-def fill_second(out: Words, packed: Packed, tile: Tile, phase: int, second: Tile, second_phase: int) -> None:
-    """Zero bits stand for the second prototype's value."""
-    for start in range(0, len(out), BLOCK):
-        stop = min(start + BLOCK, len(out))
-        block = out[start:stop]
-        values, others = tile.slice(phase + start, stop - start), second.slice(second_phase + start, stop - start)
-        _select(packed, start, stop, block)
-        np.bitwise_and(block, values ^ others, out=block)
-        np.bitwise_xor(block, others, out=block)
-
-
 def fill_masked(
     out: Words, packed: Packed, zero: str, first: tuple[Tile, int], second: tuple[Tile, int] | None
 ) -> None:
     """A tiled layer under its mask, whatever a zero bit stands for (spec section 7).
 
     Args:
-        zero: `"zero"`, `"negated"` or `"second"`.
+        zero: the name of a rule: `"zero"`, `"negated"` or `"second"`.
         first: the prototype and the phase.
         second: the second prototype and its phase, for `"second"`.
     """
-    if kernels.compiled is not None:
-        _fill_compiled(out, packed, ZERO_NAMES.index(zero), first, second or first)
-    elif zero == "zero":
-        fill_zero(out, packed, *first)
-    elif zero == "negated":
-        fill_negated(out, packed, *first)
+    number = zero_id(zero)
+    if number is None:
+        raise NetworkError(f"zero is {zero!r}, which is unknown")
+    rule = import_module(ZERO_RULES[number].module)
+    if kernels.compiled is not None and rule.COMPILED is not None:
+        _fill_compiled(out, packed, rule.COMPILED, first, second or first)
     else:
-        assert second is not None
-        fill_second(out, packed, *first, *second)
+        rule.fill(out, packed, first, second)
 
 
 def _fill_compiled(out: Words, packed: Packed, zero: int, first: tuple[Tile, int], second: tuple[Tile, int]) -> None:

@@ -16,8 +16,7 @@ from ..common.dtypes import FLOAT32, DType
 from ..common.words import Words, to_numpy, word_type
 from ..container.manifest.rows import numel
 from ..errors import NetworkError
-from ..generators.philox.generator import Generator
-from ..generators.pytorch.generator import PytorchGenerator
+from ..generators.base import BaseGenerator
 from . import fill
 from .mask import Mask
 from .tile import Tile, scaled
@@ -46,7 +45,7 @@ class StoredPrototype:
 class GeneratedPrototype:
     """A prototype that is made from a seed; float32."""
 
-    generator: Generator | PytorchGenerator
+    generator: BaseGenerator
 
     @property
     def dtype(self) -> DType:

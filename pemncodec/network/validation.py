@@ -8,7 +8,8 @@ import numpy as np
 
 from ..common.dtypes import FLOAT32, DType
 from ..common.words import Words, word_type
-from ..container.manifest.rows import MAX_DIMS, MAX_NAME, ZERO_NAMES
+from ..container.manifest.rows import MAX_DIMS, MAX_NAME
+from ..container.manifest.zero_table import ZERO_RULES, zero_id
 from ..errors import NetworkError
 from .model import Alias, Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 
@@ -109,9 +110,12 @@ def _check_layer(network: MaskedNetwork, layer: Layer) -> None:
 
 
 def _check_tile(network: MaskedNetwork, fill: TileFill, where: str) -> None:
-    if fill.zero not in ZERO_NAMES:
-        raise NetworkError(f"{where}: zero is {fill.zero!r}; choose {', '.join(ZERO_NAMES)}")
-    if (fill.second is not None) != (fill.zero == "second"):
+    number = zero_id(fill.zero)
+    if number is None:
+        names = ", ".join(rule.name for rule in ZERO_RULES.values())
+        raise NetworkError(f"{where}: zero is {fill.zero!r}; choose {names}")
+    rule = ZERO_RULES[number]
+    if (fill.second is not None) != rule.second:
         raise NetworkError(f"{where}: zero='second' and a second prototype go together")
     for index, phase in ((fill.prototype, fill.phase), (fill.second, fill.second_phase)):
         if index is None:
@@ -123,7 +127,7 @@ def _check_tile(network: MaskedNetwork, fill: TileFill, where: str) -> None:
     dtype = network.prototypes[fill.prototype].dtype
     if fill.second is not None and network.prototypes[fill.second].dtype != dtype:
         raise NetworkError(f"{where}: its two prototypes have different dtypes")
-    if fill.zero == "negated" and not dtype.has_sign_bit:
+    if rule.signed and not dtype.has_sign_bit:
         raise NetworkError(f"{where}: dtype {dtype} cannot be negated")
     if fill.scale is not None:
         with np.errstate(all="ignore"):

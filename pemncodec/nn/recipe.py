@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..common.dtypes import float32_bits, float32_of
-from ..container.manifest.generated import DISTRIBUTIONS
+from ..container.manifest.philox_rows import DISTRIBUTIONS
 from ..errors import NetworkError, UnknownLayoutError
 from ..generators.philox.generator import Generator
 

@@ -14,8 +14,7 @@ from ..checkpoints.draft import Draft, DraftEntry, MaskedWeight, PlainTensor, Se
 from ..common.progress import Progress, silent
 from ..errors import NetworkError, UnsupportedTensorError
 from ..errors.quoting import quoted
-from ..generators.philox.generator import Generator
-from ..generators.pytorch.generator import PytorchGenerator
+from ..generators.base import BaseGenerator
 from ..network import fill
 from ..network.mask import Mask
 from ..network.model import (
@@ -97,16 +96,8 @@ def assemble(
     plain = sum(new is not old for new, old in zip(entries, draft.entries, strict=True))
     if plain:
         findings.append(f"{plain} masked tensors of a dtype without masks: their effective values are stored")
-    findings += [_seeded(prototype.generator) for prototype in seeds if isinstance(prototype.generator, Generator)]
+    findings += [line for prototype in seeds if (line := prototype.generator.finding) is not None]
     return Assembled(network, findings, seeded.notes)
-
-
-def _seeded(generator: Generator) -> str:
-    line = f"{generator.distribution} values made from seed {generator.seed}, stream {generator.stream}: "
-    line += f"{generator.period} of them"
-    if generator.zeros:
-        line += f", {generator.zeros} zero"
-    return line + (f", repeated and permuted to {generator.length}" if generator.permuted else "")
 
 
 def _maskable(entry: DraftEntry) -> DraftEntry:
@@ -124,8 +115,8 @@ def _known(entries: Sequence[DraftEntry], seeding: Seeding) -> Seeding:
     """The seed of PyTorch that other layers of the draft come from, where none is said: tasks share a backbone."""
     if seeding != UNKNOWN:
         return seeding
-    made = [entry.prototype.generator for entry in entries if isinstance(entry, SeededWeight)]
-    return next((Seeding(one.seed) for one in made if isinstance(one, PytorchGenerator)), UNKNOWN)
+    made = [entry.prototype.generator.torch_seed for entry in entries if isinstance(entry, SeededWeight)]
+    return next((Seeding(seed) for seed in made if seed is not None), UNKNOWN)
 
 
 def _generated(network: MaskedNetwork, prototype: GeneratedPrototype, seeds: dict[GeneratedPrototype, int]) -> int:
@@ -141,7 +132,7 @@ def _fills(
     vector: Vector,
     weights: list[MaskedWeight],
     seeds: dict[GeneratedPrototype, int],
-    generator: PytorchGenerator | None,
+    generator: BaseGenerator | None,
 ) -> list[TileFill | KeptFill]:
     if generator is not None:
         number = _generated(network, GeneratedPrototype(generator), seeds)

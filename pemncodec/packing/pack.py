@@ -26,7 +26,7 @@ from ..coding.encoder import encode_file
 from ..common.files import whole_file
 from ..common.progress import Progress, silent
 from ..container.accounting import sizes
-from ..container.manifest.generated import PytorchRow
+from ..container.manifest.generated import GeneratedRow
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..container.writer import EncodedFile
@@ -289,6 +289,7 @@ def _seed_of(given: BaseFiles) -> Seeding:
     try:
         newest = bases.newest()
         rows = () if newest is None else newest.container.manifest.prototypes
-        return next((Seeding(row.seed) for row in rows if isinstance(row, PytorchRow)), UNKNOWN)
+        seeds = (row.torch_seed for row in rows if isinstance(row, GeneratedRow))
+        return next((Seeding(seed) for seed in seeds if seed is not None), UNKNOWN)
     finally:
         bases.close()

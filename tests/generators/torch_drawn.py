@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pemncodec.container.manifest.generated import PYTORCH_BLOCK
+from pemncodec.container.manifest.pytorch_rows import PYTORCH_BLOCK
 from pemncodec.errors import NetworkError
 from pemncodec.generators.pytorch import arithmetic, mt19937
 from pemncodec.generators.pytorch.arrays import Array

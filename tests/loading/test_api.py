@@ -15,7 +15,7 @@ from torch import nn
 
 import pemncodec
 from pemncodec import errors
-from pemncodec.loading.layouts import Layout
+from pemncodec.loading.layouts.table import Layout
 
 from .. import published
 

@@ -33,7 +33,7 @@ from pemncodec.container.manifest.rows import (
 )
 from pemncodec.container.reader import Container
 from pemncodec.generators.pytorch import mt19937
-from pemncodec.loading.layouts import Layout
+from pemncodec.loading.layouts.table import Layout
 from pemncodec.loading.verify import verify_file
 from pemncodec.network.model import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 

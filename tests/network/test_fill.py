@@ -12,6 +12,8 @@ from pemncodec.common import bits
 from pemncodec.errors import PayloadError
 from pemncodec.network import fill
 from pemncodec.network import tile as tiles
+from pemncodec.network.fills import negated, zero
+from pemncodec.network.fills import second as second_value
 from pemncodec.network.tile import BLOCK, Tile
 
 pytestmark = pytest.mark.usefixtures("both_ways")  # with the compiled loops, and without
@@ -62,22 +64,21 @@ def test_against_whole_arrays(itemsize: int, count: int, period: int) -> None:
     flags, packed = mask(count, 3)
     unpacked = np.unpackbits(packed, count=count, bitorder="little").astype(np.bool_)
     for phase in phases(period):
-        tile, second = Tile(first), Tile(other)
+        tile, pair = Tile(first), (Tile(other), phase % len(other))
         a, b = tiled(first, phase, count), tiled(other, phase % len(other), count)
         flipped = np.where(a == 0, a, a ^ first.dtype.type(SIGN[itemsize]))
         out = values(itemsize, count, 4)  # what was there before does not show
         fill.fill(out, tile, phase)
         assert np.array_equal(out, a)
-        fill.fill_zero(out, packed, tile, phase)
+        zero.fill(out, packed, (tile, phase), None)
         assert np.array_equal(out, np.where(unpacked, a, np.zeros_like(a)))
-        fill.fill_negated(out, packed, tile, phase)
+        negated.fill(out, packed, (tile, phase), None)
         assert np.array_equal(out, np.where(unpacked, a, flipped))
-        fill.fill_second(out, packed, tile, phase, second, phase % len(other))
+        second_value.fill(out, packed, (tile, phase), pair)
         assert np.array_equal(out, np.where(unpacked, a, b))
-        pair = second, phase % len(other)
-        for zero, expected in (("zero", np.zeros_like(a)), ("negated", flipped), ("second", b)):
-            fill.fill_masked(out, packed, zero, (tile, phase), pair if zero == "second" else None)
-            assert np.array_equal(out, np.where(unpacked, a, expected)), zero
+        for rule, expected in (("zero", np.zeros_like(a)), ("negated", flipped), ("second", b)):
+            fill.fill_masked(out, packed, rule, (tile, phase), pair if rule == "second" else None)
+            assert np.array_equal(out, np.where(unpacked, a, expected)), rule
         size = min(count, BLOCK)
         assert np.array_equal(fill.active(0, size, tile, phase, None), (a != 0)[:size])
         assert np.array_equal(fill.active(count - size, size, tile, phase, pair), (a != b)[count - size :])
@@ -119,7 +120,7 @@ def test_constant_masks(constant: bool) -> None:
     packed, first = bits.constant(count, constant), values(4, 11, 8)
     assert int(packed[-1]) == (0b111 if constant else 0)
     out = np.empty(count, dtype=np.uint32)
-    fill.fill_zero(out, packed, Tile(first), 5)
+    zero.fill(out, packed, (Tile(first), 5), None)
     assert np.array_equal(out, tiled(first, 5, count) if constant else np.zeros(count))
     fill.scatter(out, packed, np.arange(count * constant, dtype=np.uint32))
     assert np.array_equal(out, np.arange(count) if constant else np.zeros(count))

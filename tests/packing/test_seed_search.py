@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from pemncodec.common.dtypes import float32_of
-from pemncodec.container.manifest.generated import FUSED
+from pemncodec.container.manifest.pytorch_rows import FUSED
 from pemncodec.generators.pytorch.generator import PytorchGenerator
 from pemncodec.generators.pytorch.mt19937 import STEP, Stream
 from pemncodec.packing.seeds import Found, Prober, Target, probe, search

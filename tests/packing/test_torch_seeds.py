@@ -12,7 +12,7 @@ from seeds import last_places
 
 import pemncodec
 from pemncodec import errors
-from pemncodec.container.manifest.generated import PytorchRow
+from pemncodec.container.manifest.pytorch_rows import PytorchRow
 from pemncodec.loading.file import PemnFile
 from pemncodec.packing.seeds import find as seeding
 

@@ -19,13 +19,13 @@ from .rows import (
     MAX_ELEMENTS,
     MAX_NAME,
     MAX_ROWS,
-    ZERO_SECOND,
     AliasRow,
     EntryRow,
     KeptRow,
     TensorRow,
     TiledRow,
 )
+from .zero_table import ZERO_RULES
 
 # Bytes that a row and a shape take in memory, about, with what is made of them later: places in lists, and the name in
 # two tables.
@@ -66,7 +66,7 @@ def _write_names(names: Iterable[str]) -> bytes:
     return varints(shared) + varints([len(suffix) for suffix in suffixes]) + b"".join(suffixes)
 
 
-def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) -> tuple[EntryRow, ...]:
+def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool, minor: int) -> tuple[EntryRow, ...]:
     """The table, column by column."""
     count = cursor.varint("number of entries", MAX_ROWS)
     names = _read_names(cursor, count)
@@ -89,7 +89,7 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool) ->
     kept_blocks = cursor.varints(len(kept), "block of a kept layer")
     for index, mask, block in zip(kept, kept_masks, kept_blocks, strict=True):
         rows[index] = KeptRow(names[index], tasks[index], shapes[index], mask, block)
-    for index, row in zip(tiled, _read_tiled(cursor, references, tiled, names, tasks, shapes), strict=True):
+    for index, row in zip(tiled, _read_tiled(cursor, references, tiled, names, tasks, shapes, minor), strict=True):
         rows[index] = row
     for index, target in zip(aliases, cursor.varints(len(aliases), "target of an alias"), strict=True):
         rows[index] = AliasRow(names[index], tasks[index], target)
@@ -124,6 +124,7 @@ def _read_tiled(
     names: list[str],
     tasks: list[int],
     shapes: list[tuple[int, ...]],
+    minor: int,
 ) -> Iterator[TiledRow]:
     masks = [references.read(cursor, repr(names[index])) for index in tiled]
     prototypes = cursor.varints(len(tiled), "prototype of a layer")
@@ -131,16 +132,17 @@ def _read_tiled(
     zeros = cursor.take(len(tiled), "zero of a layer")
     scaled = cursor.take(len(tiled), "scaled of a layer")
     for index, zero, flag in zip(tiled, zeros, scaled, strict=True):
-        if zero > ZERO_SECOND or flag > 1:
+        rule = ZERO_RULES.get(zero)
+        if rule is None or rule.since > minor or flag > 1:
             raise ManifestError(f"layer {quoted(names[index])}: zero {zero} or scaled {flag} is unknown")
     scales = [
         read_scale(cursor, quoted(names[index])) if flag else None for index, flag in zip(tiled, scaled, strict=True)
     ]
-    with_second = sum(zero == ZERO_SECOND for zero in zeros)
+    with_second = sum(ZERO_RULES[zero].second for zero in zeros)
     seconds = iter(cursor.varints(with_second, "second prototype of a layer"))
     second_phases = iter(cursor.varints(with_second, "second phase of a layer"))
     for i, index in enumerate(tiled):
-        has_second = zeros[i] == ZERO_SECOND
+        has_second = ZERO_RULES[zeros[i]].second
         yield TiledRow(
             name=names[index],
             task=tasks[index],

@@ -1,121 +1,73 @@
-"""Prototypes that a seed makes, in the manifest: ids of spec section 4.5, and the rows."""
+"""Prototypes that are made from a seed, as rows of the manifest (spec section 4.5, kind 1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from importlib import import_module
+from typing import Any
 
-from .patches import Patches
-
-# A minor version may add to these ids; none ever changes its meaning.
-GENERATOR_PHILOX, GENERATOR_ARRANGED, GENERATOR_PYTORCH, GENERATOR_DIALECTS = 1, 2, 3, 4
-GENERATOR_MINOR = {GENERATOR_PHILOX: 0, GENERATOR_ARRANGED: 1, GENERATOR_PYTORCH: 4, GENERATOR_DIALECTS: 5}
-DISTRIBUTIONS: dict[int, str] = {1: "sign", 2: "uniform", 3: "normal"}
-# Elements of a normal are made so many at a time, and there are no fewer.
-PYTORCH_BLOCK = 16
-MAX_DRAWS = 1 << 40
+from ...errors import ManifestError
+from ..cursor import Cursor
+from ..header import MAJOR
+from .generator_table import GENERATORS
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratorRow:
-    """A prototype that is made from a seed (spec section 8). `scale_bits`: float32 bit pattern.
+class GeneratedRow(ABC):
+    """A prototype that is made from a seed: its row in the manifest, float32 values.
 
-    `period` and `zeros` say how it is arranged (section 8.7); `length` and 0 for not at all.
+    A subclass is a frozen dataclass with these attributes, and those of its generator.
+
+    Attributes:
+        length: number of elements.
+        digest: CRC-32 of all elements as little-endian float32.
     """
 
+    __slots__ = ()
     length: int
-    distribution: int
-    seed: int
-    stream: int
-    scale_bits: int
-    patches: Patches
     digest: int
-    period: int
-    zeros: int
 
     @property
+    @abstractmethod
     def generator(self) -> int:
-        """The generator's id."""
-        return GENERATOR_ARRANGED if self.period < self.length or self.zeros else GENERATOR_PHILOX
-
-
-# How a machine rounds what it draws (spec sections 8.8 and 8.9), and where PyTorch does.
-FUSED, SEPARATE, LIBRARY = "fused", "separate", "library"
-_MACHINES = {
-    ("normal", FUSED): "Linux, x86 with AVX2",
-    ("normal", SEPARATE): "Windows, x86 with AVX2, or PyTorch before 1.2",
-    ("normal", LIBRARY): "Linux, Arm or x86 without AVX2",
-    ("uniform", FUSED): "Linux, x86 with AVX2 or Arm",
-    ("uniform", SEPARATE): "Windows, x86 without AVX2, or PyTorch before 1.6",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A distribution of PyTorch's CPU generator, and the dialect that it is in (spec sections 8.8 and 8.9)."""
-
-    distribution: str
-    dialect: str = FUSED
-
-    @property
-    def machine(self) -> str:
-        """The machines on which PyTorch draws so; empty for signs, which are the same everywhere."""
-        return _MACHINES.get((self.distribution, self.dialect), "")
-
-    @property
-    def has_low(self) -> bool:
-        """Return whether the elements begin at a number that is stored."""
-        return self.distribution == "uniform"
-
-    @property
-    def blocked(self) -> bool:
-        """Return whether elements are made sixteen at a time."""
-        return self.distribution in ("normal", "signs of normal")
-
-
-# By generator, by id.
-PYTORCH_DISTRIBUTIONS: dict[int, dict[int, Drawn]] = {
-    GENERATOR_PYTORCH: {
-        1: Drawn("uniform"),
-        2: Drawn("normal"),
-        3: Drawn("signs of uniform"),
-        4: Drawn("signs of normal"),
-    },
-    GENERATOR_DIALECTS: {
-        1: Drawn("uniform"),
-        2: Drawn("uniform", SEPARATE),
-        3: Drawn("normal"),
-        4: Drawn("normal", LIBRARY),
-        5: Drawn("normal", SEPARATE),
-    },
-}
-
-
-@dataclass(frozen=True, slots=True)
-class PytorchRow:
-    """A prototype that PyTorch's CPU generator made (spec sections 8.8 and 8.9).
-
-    `low_bits`: 0 but for a uniform. `patches`: bits of generator 3, of generator 4 differences modulo 2^32.
-    """
-
-    generator: int
-    length: int
-    distribution: int
-    seed: int
-    offset: int
-    scale_bits: int
-    low_bits: int
-    patches: Patches
-    digest: int
-
-    @property
-    def kind(self) -> Drawn:
-        """The distribution and its dialect."""
-        return PYTORCH_DISTRIBUTIONS[self.generator][self.distribution]
+        """The id of the generator, a key of `GENERATORS`."""
 
     @property
     def draws(self) -> int:
-        """The number of draws of its seed that are made for it, from the beginning."""
-        return self.offset + self.length + PYTORCH_BLOCK
+        """The number of draws from the beginning of `torch_seed` that are made for it (spec section 4.7)."""
+        return 0
+
+    @property
+    def torch_seed(self) -> int | None:
+        """The seed of PyTorch that made the values, if one did."""
+        return None
+
+    @abstractmethod
+    def write(self) -> bytes:
+        """Return the bytes after the id of the generator."""
+
+    @abstractmethod
+    def described(self) -> dict[str, Any]:
+        """Return the fields as `pemn inspect --json` prints them, without `dtype` and `length`."""
+
+    @abstractmethod
+    def summary(self) -> str:
+        """Return the line that `pemn inspect` prints."""
 
 
-GeneratedRow = GeneratorRow | PytorchRow
+def read_generated(cursor: Cursor, length: int, minor: int, what: str) -> GeneratedRow:
+    """Return the row whose bytes follow kind and length.
+
+    Raises:
+        ManifestError: the generator came after version 1.`minor`, or a field is not allowed.
+    """
+    generator = cursor.fixed(1, f"generator of {what}")
+    kind = GENERATORS.get(generator)
+    if kind is None or kind.since > minor:
+        raise ManifestError(f"{what} has the generator {generator}, which is unknown in format version {MAJOR}.{minor}")
+    row: GeneratedRow = import_module(kind.rows).read(cursor, generator, length, what)
+    return row
+
+
+def write_generated(row: GeneratedRow) -> bytes:
+    """Return the bytes of `read_generated`."""
+    return bytes([row.generator]) + row.write()

@@ -10,7 +10,9 @@ from heapq import merge
 
 from ...common.dtypes import FLOAT32, DType
 from .coder_table import BLOCK_CODERS, BLOCK_XOR, MASK_CODERS, MASK_FLIPS
-from .generated import GENERATOR_MINOR, GeneratedRow, PytorchRow
+from .generated import GeneratedRow
+from .generator_table import GENERATORS
+from .zero_table import ZERO_RULES
 
 # The metadata key under which a delta names its base (section 6.2).
 BASE_KEY = "pemn.base"
@@ -20,8 +22,6 @@ PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
 
 # Ids of spec section 4.6.
 ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
-ZERO_ZERO, ZERO_NEGATED, ZERO_SECOND = range(3)
-ZERO_NAMES: tuple[str, ...] = ("zero", "negated", "second")
 
 # Limits of spec section 4.
 MAX_ELEMENTS = 1 << 48
@@ -131,7 +131,8 @@ class Manifest:
     @property
     def minor(self) -> int:
         """The lowest minor version that has every id of this manifest (spec section 3)."""
-        minors = [GENERATOR_MINOR[row.generator] for row in self.prototypes if not isinstance(row, ValuesRow)]
+        minors = [GENERATORS[row.generator].since for row in self.prototypes if isinstance(row, GeneratedRow)]
+        minors += [ZERO_RULES[row.zero].since for row in self.entries if isinstance(row, TiledRow)]
         minors += [MASK_CODERS[row.coder].since for row in self.masks]
         minors += [BLOCK_CODERS[row.coder].since for row in self.blocks]
         return max(minors, default=0)
@@ -182,8 +183,8 @@ class Manifest:
         prototypes = sum(row.length * self.prototype_dtype(index).itemsize for index, row in enumerate(self.prototypes))
         draws: dict[int, int] = {}
         for prototype in self.prototypes:
-            if isinstance(prototype, PytorchRow):
-                draws[prototype.seed] = max(draws.get(prototype.seed, 0), prototype.draws)
+            if isinstance(prototype, GeneratedRow) and prototype.torch_seed is not None:
+                draws[prototype.torch_seed] = max(draws.get(prototype.torch_seed, 0), prototype.draws)
         return prototypes + entries + 4 * sum(draws.values())
 
     def block_users(self) -> tuple[list[int], array[int], array[int]]:

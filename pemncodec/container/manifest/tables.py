@@ -13,7 +13,7 @@ from ..header import MAJOR
 from .coder_table import BLOCK_CODERS, MASK_CODERS, Coder
 from .entries import read_entries, write_entries
 from .fields import MaskReferences
-from .prototypes import read_generator, write_generator
+from .generated import read_generated, write_generated
 from .rows import (
     MAX_ELEMENTS,
     MAX_NAME,
@@ -146,7 +146,7 @@ def _read_prototype(cursor: Cursor, references: MaskReferences, minor: int, what
         return ValuesRow(length, block, references.read(cursor, what) if partial else None)
     if kind != PROTOTYPE_GENERATOR:
         raise ManifestError(f"{what} has the unknown kind {kind}")
-    return read_generator(cursor, length, minor, what)
+    return read_generated(cursor, length, minor, what)
 
 
 def write_prototypes(rows: Sequence[PrototypeRow], references: MaskReferences) -> bytes:
@@ -157,7 +157,7 @@ def _write_prototype(row: PrototypeRow, references: MaskReferences) -> bytes:
     if isinstance(row, ValuesRow):
         front = bytes([PROTOTYPE_VALUES]) + varint(row.length) + varint(row.block)
         return front + (b"\0" if row.presence is None else b"\1" + references.write(row.presence))
-    return bytes([PROTOTYPE_GENERATOR]) + varint(row.length) + write_generator(row)
+    return bytes([PROTOTYPE_GENERATOR]) + varint(row.length) + write_generated(row)
 
 
 # --- the whole manifest ---------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def read_manifest(data: bytes, minor: int, memory: Allowance | None = None) -> M
     manifest.masks = read_masks(cursor, minor)
     manifest.blocks = read_blocks(cursor, minor)
     manifest.prototypes = read_prototypes(cursor, references, minor)
-    manifest.entries = read_entries(cursor, references, bool(manifest.tasks))
+    manifest.entries = read_entries(cursor, references, bool(manifest.tasks), minor)
     cursor.end("the manifest")
     if references.seen != len(manifest.masks):
         raise ManifestError(f"{references.seen} masks are referred to, and the file has {len(manifest.masks)}")

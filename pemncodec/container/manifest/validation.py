@@ -14,7 +14,6 @@ from ...errors.quoting import quoted
 from .rows import (
     BASE_KEY,
     MAX_ELEMENTS,
-    ZERO_NEGATED,
     AliasRow,
     EntryRow,
     KeptRow,
@@ -24,6 +23,7 @@ from .rows import (
     ValuesRow,
     numel,
 )
+from .zero_table import ZERO_RULES
 
 
 def validate(manifest: Manifest, payload_size: int) -> None:
@@ -126,7 +126,7 @@ def _validate_tiled(manifest: Manifest, row: TiledRow) -> None:
     dtype = manifest.prototype_dtype(row.prototype)
     if row.second is not None and manifest.prototype_dtype(row.second) != dtype:
         raise ManifestError(f"{_where(row)}: its two prototypes have different dtypes")
-    if row.zero == ZERO_NEGATED and not dtype.has_sign_bit:
+    if ZERO_RULES[row.zero].signed and not dtype.has_sign_bit:
         raise ManifestError(f"{_where(row)}: dtype {dtype} cannot be negated by its highest bit")
     if row.scale_bits is not None and dtype != FLOAT32:
         raise ManifestError(f"{_where(row)}: dtype {dtype} cannot be scaled")

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...common.dtypes import float32_bits, float32_of
+from ...container.manifest.patches import Patches
+from ...container.manifest.philox_rows import DISTRIBUTIONS, PhiloxRow
 from ...errors import NetworkError
 from .. import patching
+from ..base import BaseGenerator, digest
 from . import arrangement, counter, distributions
 
+_IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 _CHUNK = 1 << 16  # elements made at a time: the temporary arrays stay in cache
 
 
 @dataclass(frozen=True)
-class Generator:
+class Generator(BaseGenerator):
     """A vector of float32 values, as its recipe.
 
     Attributes:
@@ -75,6 +79,12 @@ class Generator:
         """Return whether values are zero or permuted: then it takes generator 2 of the format."""
         return self.permuted or self.zeros > 0
 
+    @property
+    def finding(self) -> str:
+        line = f"{self.distribution} values made from seed {self.seed}, stream {self.stream}: {self.period} of them"
+        line += f", {self.zeros} zero" if self.zeros else ""
+        return line + (f", repeated and permuted to {self.length}" if self.permuted else "")
+
     def range(self, start: int, stop: int) -> NDArray[np.float32]:
         """Elements start … stop − 1."""
         return self.values()[start:stop] if self.arranged else self._range(start, stop)
@@ -111,13 +121,25 @@ class Generator:
         return values
 
     def digest(self) -> int:
-        """CRC-32 of all elements as little-endian float32: what the file stores beside the recipe."""
         if self.arranged:
-            return digest(self.values())
+            return super().digest()
         crc = 0
         for start in range(0, self.length, _CHUNK):
             crc = digest(self._range(start, min(start + _CHUNK, self.length)), crc)
         return crc
+
+    def row(self) -> PhiloxRow:
+        return PhiloxRow(
+            length=self.length,
+            distribution=_IDS[self.distribution],
+            seed=self.seed,
+            stream=self.stream,
+            scale_bits=float32_bits(self.scale),
+            patches=Patches(self.patches),
+            digest=self.digest(),
+            period=self.period,
+            zeros=self.zeros,
+        )
 
     def distinct(self) -> Generator:
         """The same recipe with patches, so that none of its values (of one period) stands twice; zeros apart.
@@ -152,6 +174,8 @@ class Generator:
         return values
 
 
-def digest(values: NDArray[np.float32], before: int = 0) -> int:
-    """CRC-32 of float32 values in little-endian bytes, which follow bytes of the CRC-32 `before`."""
-    return zlib.crc32(np.ascontiguousarray(values.astype("<f4", copy=False)).data, before)
+def of_row(row: PhiloxRow) -> Generator:
+    """Return the recipe that a row of the manifest holds."""
+    scale = float32_of(row.scale_bits)
+    distribution = DISTRIBUTIONS[row.distribution]
+    return Generator(distribution, row.length, row.seed, row.stream, scale, row.patches, row.period, row.zeros)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...common import kernels
-from ...container.manifest.generated import FUSED, LIBRARY, PYTORCH_BLOCK, SEPARATE
+from ...container.manifest.pytorch_rows import FUSED, LIBRARY, PYTORCH_BLOCK, SEPARATE
 from . import cephes, libm
 from .arrays import NUMPY, Array, Arrays
 

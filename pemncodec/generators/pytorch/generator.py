@@ -8,20 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...container.manifest.generated import FUSED, MAX_DRAWS
-from ...container.manifest.generated import PYTORCH_BLOCK as BLOCK
+from ...common.dtypes import float32_bits, float32_of
+from ...container.manifest.generator_table import GENERATOR_DIALECTS, GENERATOR_PYTORCH
+from ...container.manifest.patches import Patches
+from ...container.manifest.pytorch_rows import FUSED, MAX_DRAWS, PYTORCH_DISTRIBUTIONS, Drawn, PytorchRow
+from ...container.manifest.pytorch_rows import PYTORCH_BLOCK as BLOCK
 from ...errors import NetworkError
 from .. import patching
-from ..philox.generator import digest
+from ..base import BaseGenerator
 from . import arithmetic, mt19937
 from .arithmetic import DIALECTS
 
 DISTRIBUTIONS = ("uniform", "normal", "signs of uniform", "signs of normal")
+_IDS = {
+    generator: {drawn: number for number, drawn in distributions.items()}
+    for generator, distributions in PYTORCH_DISTRIBUTIONS.items()
+}
 _CHUNK = 1 << 16  # elements made at a time: the temporary arrays stay in cache
 
 
 @dataclass(frozen=True)
-class PytorchGenerator:
+class PytorchGenerator(BaseGenerator):
     """A vector of float32 values as PyTorch's CPU generator drew them.
 
     Attributes:
@@ -94,13 +101,15 @@ class PytorchGenerator:
 
     @property
     def arranged(self) -> bool:
-        """Return whether an element may depend on others: a stretch is then cut from the whole."""
         return self.blocked
 
+    @property
+    def torch_seed(self) -> int:
+        return self.seed
+
     def range(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Elements start … stop − 1."""
         if self.arranged:
-            return self.values()[start:stop]
+            return super().range(start, stop)
         out = np.empty(stop - start, dtype=np.float32)
         self._fill(out, start)
         return self._patched(out, start)
@@ -120,9 +129,19 @@ class PytorchGenerator:
             raise NetworkError(f"scale {self.scale} is too large: a generated element is not finite")
         return self._patched(out, 0)
 
-    def digest(self) -> int:
-        """CRC-32 of all elements as little-endian float32."""
-        return digest(self.values())
+    def row(self) -> PytorchRow:
+        number = GENERATOR_DIALECTS if self.in_dialect else GENERATOR_PYTORCH
+        return PytorchRow(
+            id=number,
+            length=self.length,
+            distribution=_IDS[number][Drawn(self.distribution, self.dialect)],
+            seed=self.seed,
+            offset=self.offset,
+            scale_bits=float32_bits(self.scale),
+            low_bits=float32_bits(self.low),
+            patches=Patches(self.steps or self.patches),
+            digest=self.digest(),
+        )
 
     def _fill(self, out: NDArray[np.float32], start: int) -> None:
         for begin, draws in self._chunks(start, start + len(out)):
@@ -150,3 +169,12 @@ class PytorchGenerator:
         patching.put(out.view(np.uint32), self.patches, start)
         patching.add(out.view(np.uint32), self.steps, start)
         return out
+
+
+def of_row(row: PytorchRow) -> PytorchGenerator:
+    """Return the recipe that a row of the manifest holds."""
+    name, scale, low = row.kind.distribution, float32_of(row.scale_bits), float32_of(row.low_bits)
+    if row.generator == GENERATOR_PYTORCH:
+        return PytorchGenerator(name, row.length, row.seed, row.offset, scale, low, row.patches)
+    dialect = row.kind.dialect
+    return PytorchGenerator(name, row.length, row.seed, row.offset, scale, low, dialect=dialect, steps=row.patches)

@@ -11,7 +11,8 @@ from ...coding.decoder import Decoder
 from ...common import torch_tensors
 from ...common.dtypes import float32_of
 from ...common.progress import Progress
-from ...container.manifest.rows import ZERO_NAMES, KeptRow, TensorRow, TiledRow, numel
+from ...container.manifest.rows import KeptRow, TensorRow, TiledRow, numel
+from ...container.manifest.zero_table import ZERO_RULES
 from ...network.tile import Tile
 from . import layers, masks
 from .devices import out_of_memory
@@ -42,6 +43,9 @@ def load_entries_on_device(
     """
     with out_of_memory():
         return _Loading(decoder, entries, device, progress).run()
+
+
+_NEGATED = {"zero": False, "negated": True, "second": False}  # the rules that are filled here
 
 
 class _Loading:
@@ -115,11 +119,11 @@ class _Loading:
         if row.second is not None:
             other = self.decoder.tile(row.second, row.scale_bits)
             second = self.source(row.second, other, row.second_phase, row.scale_bits)
-        if row.scale_bits is not None and not self.subnormals:
+        rule = ZERO_RULES[row.zero].name
+        if rule not in _NEGATED or (row.scale_bits is not None and not self.subnormals):
             return torch_tensors.integers(self.decoder.words(index)).to(self.device)
         spread = second is not None or length != count or tile.has_zero
-        negated = ZERO_NAMES[row.zero] == "negated"
-        words, needed = layers.tiled(self.masks[row.mask], count, first, second, negated, spread)
+        words, needed = layers.tiled(self.masks[row.mask], count, first, second, _NEGATED[rule], spread)
         if spread:
             self.unsure.append((index, needed, length))
         return words

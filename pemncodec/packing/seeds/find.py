@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...common.dtypes import FLOAT32, float32_of
 from ...common.progress import Progress, silent
-from ...container.manifest.generated import FUSED, PYTORCH_BLOCK
 from ...container.manifest.patches import Patches
+from ...container.manifest.pytorch_rows import FUSED, PYTORCH_BLOCK
 from ...generators.pytorch.arithmetic import DIALECTS
 from ...generators.pytorch.generator import PytorchGenerator
 from ..options import Seeding

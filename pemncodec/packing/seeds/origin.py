@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...common.dtypes import FLOAT32
-from ...container.manifest.generated import Drawn
+from ...container.manifest.pytorch_rows import Drawn
 from ...generators.pytorch.generator import PytorchGenerator
 from ..sharing.vector import Vector
 from .search import PROBE_WINDOW

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ...container.manifest.generated import FUSED
+from ...container.manifest.pytorch_rows import FUSED
 from ...generators.pytorch.arithmetic import DIALECTS
 from .drawn import Floats, Place, numbers, scaled
 from .signs import constant

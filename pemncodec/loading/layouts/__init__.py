@@ -1,0 +1,1 @@
+"""The layouts in which a file can be loaded, one module each."""
