@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from numbers import Real
 from typing import Any, TypeGuard
 
+from ..common.option import option
 from ..errors import MaskRuleError
 
 TENSOR_DTYPES = ("float16", "bfloat16")
@@ -127,7 +128,6 @@ class PackOptions:
 
     Attributes:
         keep: the fraction of weights that a layer keeps, in (0, 1]: one for all, or by pattern, the first that matches.
-        key: under which key of the checkpoint the state_dict is; `"."`: the checkpoint is one itself.
         rule: how masks follow from scores, one of `RULES`; by default as the family of the checkpoint has it.
         threshold: for rule `"sigmoid"`: kept where sigmoid(score) is above it; for rule `"threshold"`: where score is.
         ties: `"stable"`: where equal scores straddle the cut, drop them in the order of their positions, as a stable
@@ -138,6 +138,7 @@ class PackOptions:
         mask_suffix: what the masks of 0 and 1 beside their weights are called: `"m"` for `X.m` or `X.weight_m` beside
             `X.weight`.
         inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
+        key: under which key of the checkpoint the state_dict is; `"."`: the checkpoint is one itself.
         strip_prefix: remove `module.` and `_orig_mod.`, which every name must have then.
         mixed_prefixes: whether some names may begin with these and others not: a network whose child is called
             `module`.
@@ -146,18 +147,38 @@ class PackOptions:
         MaskRuleError: a value that is none of those.
     """
 
-    keep: Fractions | None = None
-    key: str | int | None = None
-    rule: str | None = None
-    threshold: float | None = None
-    ties: str | None = None
-    family: str | None = None
-    masks: Mapping[str, Any] | Sequence[Any] | None = field(default=None, repr=False)
-    backbone: Mapping[str, Any] | None = field(default=None, repr=False)
-    mask_suffix: str | None = None
-    inverted_masks: bool = False
-    strip_prefix: bool = False
-    mixed_prefixes: bool = False
+    keep: Fractions | None = option(
+        None,
+        "Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or PATTERN=K for layers of "
+        "that name (may be repeated, the first that matches counts).",
+        "several",
+        metavar="K",
+    )
+    rule: str | None = option(None, "How masks follow from scores (default: as the family has it).", choices=RULES)
+    threshold: float | None = option(
+        None, "Keep what is above: probabilities (sigmoid), or scores (threshold).", "number", metavar="T"
+    )
+    ties: str | None = option(
+        None, "Allow equal scores at the cut: the last are kept, as by a stable sort.", choices=TIES
+    )
+    family: str | None = option(None, "The family of the checkpoint, where its tensors cannot tell.", metavar="NAME")
+    masks: Mapping[str, Any] | Sequence[Any] | None = option(
+        None, "Masks of 0 and 1 by the name of the weight, from another file.", "file", metavar="FILE", shown=False
+    )
+    backbone: Mapping[str, Any] | None = option(
+        None, "The network that a checkpoint of masks alone belongs to.", "file", metavar="FILE", shown=False
+    )
+    mask_suffix: str | None = option(
+        None,
+        "Name of the masks of 0 and 1 beside their weights: 'm' for X.m or X.weight_m beside X.weight.",
+        metavar="SUFFIX",
+    )
+    inverted_masks: bool = option(False, "Masks of 0 and 1 have 1 where a weight is pruned.", "flag")
+    key: str | int | None = option(
+        None, "Key of the state_dict in the checkpoint, if it is not a usual one; '.': all of it.", metavar="NAME"
+    )
+    strip_prefix: bool = option(False, "Remove 'module.' and '_orig_mod.', which every name must have.", "flag")
+    mixed_prefixes: bool = option(False, "Some names begin with 'module.' or '_orig_mod.' and others do not.", "flag")
 
     def __post_init__(self) -> None:
         Keep.of(self.keep)

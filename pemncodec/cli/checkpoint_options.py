@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..checkpoints.metadata import Metadata
-from ..checkpoints.options import RULES, TIES, Keep, PackOptions
+from ..checkpoints.options import RULES, Keep, PackOptions
 from ..common import strict_json
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..errors import MaskRuleError
 from ..errors.quoting import quoted
+from .derived import options_of
 
 if TYPE_CHECKING:
     from ..checkpoints.reading.load import CheckpointFile
@@ -24,70 +25,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Families whose tensors do not tell: a file that was packed from one says which it was.
 NAMED = ("biprop", "fedpm", "lottery-jackpots")
 
-_OPTIONS = (
-    click.option(
-        "--keep",
-        multiple=True,
-        metavar="K",
-        help="Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or PATTERN=K for layers "
-        "of that name (may be repeated, the first that matches counts).",
-    ),
-    click.option(
-        "--keep-from",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help='Fractions by pattern from a JSON file: {"layer1.*": 0.3, "*": 0.5}.',
-    ),
-    click.option(
-        "--rule", type=click.Choice(RULES), help="How masks follow from scores (default: as the family has it)."
-    ),
-    click.option(
-        "--threshold",
-        type=float,
-        metavar="T",
-        help="Keep what is above: probabilities (sigmoid), or scores (threshold).",
-    ),
-    click.option(
-        "--ties", type=click.Choice(TIES), help="Allow equal scores at the cut: the last are kept, as by a stable sort."
-    ),
-    click.option("--family", metavar="NAME", help="Of which family the checkpoint is, where its tensors cannot tell."),
-    click.option(
-        "--masks",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Masks of 0 and 1 by the name of the weight, from another file.",
-    ),
-    click.option(
-        "--backbone",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The network that a checkpoint of masks alone belongs to.",
-    ),
-    click.option(
-        "--mask-suffix",
-        metavar="SUFFIX",
-        help="What masks of 0 and 1 beside their weights are called: 'm' for X.m or X.weight_m beside X.weight.",
-    ),
-    click.option("--inverted-masks", is_flag=True, help="Masks of 0 and 1 have 1 where a weight is pruned."),
-    click.option(
-        "--key",
-        metavar="NAME",
-        help="Where in the checkpoint the state_dict is, if not in one of the usual places; '.': all of it.",
-    ),
-    click.option(
-        "--mixed-prefixes", is_flag=True, help="Some names begin with 'module.' or '_orig_mod.' and others do not."
-    ),
-    click.option(
-        "--no-checksums",
-        is_flag=True,
-        help="Do not check the CRC-32 of the records of an archive (torch.serialization.set_crc32_options(False)).",
-    ),
-    click.option(
-        "--unsafe-pickle",
-        is_flag=True,
-        help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
-    ),
+_KEEP_FROM = click.option(
+    "--keep-from",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Fractions by pattern from a JSON file: {"layer1.*": 0.3, "*": 0.5}.',
 )
+_NO_CHECKSUMS = click.option(
+    "--no-checksums",
+    is_flag=True,
+    help="Do not check the CRC-32 of the records of an archive (torch.serialization.set_crc32_options(False)).",
+)
+_UNSAFE = click.option(
+    "--unsafe-pickle",
+    is_flag=True,
+    help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
+)
+_FIRST, *_OTHERS = (one.name for one in fields(PackOptions) if one.name != "strip_prefix")
 
 
 @dataclass(frozen=True)
@@ -128,46 +82,25 @@ class Reading:
 
 def options(command: F) -> F:
     """Give a command these options; it gets them as `**reading`, for `read`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    command = _NO_CHECKSUMS(_UNSAFE(command))
+    return options_of(PackOptions, _FIRST)(_KEEP_FROM(options_of(PackOptions, *_OTHERS)(command)))
 
 
 def read(
     keep: tuple[str, ...],
     keep_from: Path | None,
-    rule: str | None,
-    threshold: float | None,
-    ties: str | None,
-    family: str | None,
     masks: Path | None,
     backbone: Path | None,
-    key: str | None,
     unsafe_pickle: bool,
     no_checksums: bool,
-    mask_suffix: str | None,
-    inverted_masks: bool,
-    mixed_prefixes: bool,
-    strip_prefix: bool = False,
+    **others: Any,
 ) -> Reading:
-    """Check the options.
+    """Check the options; `others` are those of `PackOptions` that are taken as they are.
 
     Raises:
         MaskRuleError: a fraction that is none, or a file of fractions that is none.
     """
-    fractions = _fractions(keep, keep_from)
-    given = PackOptions(
-        keep=fractions,
-        key=key,
-        rule=rule,
-        threshold=threshold,
-        ties=ties,
-        family=family,
-        mask_suffix=mask_suffix,
-        inverted_masks=inverted_masks,
-        strip_prefix=strip_prefix,
-        mixed_prefixes=mixed_prefixes,
-    )
+    given = PackOptions(keep=_fractions(keep, keep_from), **others)
     any_given = given != PackOptions() or unsafe_pickle or no_checksums or masks is not None or backbone is not None
     return Reading(given, masks, backbone, unsafe_pickle, not no_checksums, any_given)
 

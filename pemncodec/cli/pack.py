@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from ..checkpoints.options import TENSOR_DTYPES
+from ..checkpoints.options import PackOptions
 from ..errors.quoting import quoted
 from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
 from ..packing.report import PackReport
 from . import checkpoint_options, file_options, show
+from .derived import options_of
 from .output_path import refuse_pipe, refuse_shard, same_file, shard, size_of, target
 
 # Lines of what was found, and characters of a note, that are printed without --verbose.
@@ -50,38 +51,12 @@ class _Pack(click.Command):
 @click.option(
     "--add-to", type=click.Path(path_type=Path), metavar="FILE", help="Add the tasks to those of this .pemn file."
 )
-@click.option(
-    "--torch-seed",
-    type=int,
-    metavar="S",
-    help="The argument of torch.manual_seed: weights that its CPU generator drew become the seed.",
-)
-@click.option(
-    "--find-seed",
-    type=click.IntRange(min=1),
-    metavar="[N]",
-    help=f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
-)
+@options_of(Seeding)
 @file_options.base
 @checkpoint_options.options
-@click.option("--strip-prefix", is_flag=True, help="Remove 'module.' and '_orig_mod.', which every name must have.")
+@options_of(PackOptions, "strip_prefix")
 @click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
-@click.option(
-    "--fold-batchnorm",
-    is_flag=True,
-    help="Lossy, for inference: fold running statistics into weight and bias; stock networks take the file as before.",
-)
-@click.option(
-    "--batchnorm-eps",
-    type=float,
-    metavar="EPS",
-    help="For --fold-batchnorm: the eps of all BatchNorms (default: 1e-05, as in PyTorch).",
-)
-@click.option(
-    "--tensor-dtype",
-    type=click.Choice(TENSOR_DTYPES),
-    help="Lossy: round float32 and float64 tensors without a mask.",
-)
+@options_of(InferenceOptions)
 @file_options.max_bytes
 @file_options.force
 @file_options.quiet

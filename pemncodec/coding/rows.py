@@ -1,26 +1,86 @@
-"""The rows of the manifest that refer to masks and blocks: prototypes and entries (spec sections 4.5 and 4.6)."""
+"""The tables of a file, and the sections that they refer to (spec section 4)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from ..common.progress import Progress
 from ..container.manifest.rows import (
+    BASE_KEY,
     AliasRow,
     EntryRow,
     KeptRow,
+    Manifest,
     PrototypeRow,
     TensorRow,
     TiledRow,
     ValuesRow,
 )
 from ..container.manifest.zero_table import zero_id
+from ..container.writer import Sections
 from ..errors import NetworkError
 from ..network.model import Alias, GeneratedPrototype, KeptFill, Layer, MaskedNetwork, Tensor, TileFill
 from .blocks.encoded import EncodedBlocks
+from .delta.base_files import BaseFiles
+from .delta.matching import Against
+from .delta.opened import open_base
 from .masks.encoded import EncodedMasks
 
 
-def prototype_order(network: MaskedNetwork) -> dict[int, int]:
+@dataclass(frozen=True)
+class Tables:
+    """The manifest of a file and its sections.
+
+    Attributes:
+        sections: payloads of the masks, and of the blocks.
+        saved: bytes that differences from the base have saved; 0 if there are none.
+    """
+
+    manifest: Manifest
+    sections: Sequence[Sections]
+    saved: int
+
+
+def encode_tables(network: MaskedNetwork, progress: Progress, folder: Path | None, base: BaseFiles) -> Tables:
+    """Encode all masks and blocks, and return them with the rows that refer to them.
+
+    Args:
+        network: consistent, as `check_network` says.
+        folder: where a temporary file may be.
+        base: the file that masks and blocks may be differences from, and those that it needs; None: no file.
+
+    Raises:
+        FormatError, BaseFileError, FileAccessError: the base cannot be read.
+    """
+    with open_base(base) as opened:
+        return _encoded(network, progress, folder, Against(network, opened))
+
+
+def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, against: Against) -> Tables:
+    order = _order(network)
+    blocks = EncodedBlocks(network, order, against, folder)
+    masks = EncodedMasks(network, against, folder)
+    # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled.
+    prototypes = [_prototype_row(network, index, blocks, masks) for index in order]
+    of_layers = masks.of_layers(progress)
+    saved = blocks.saved + masks.saved
+    # A delta names its base, and no other file does: the network may come from a delta.
+    metadata = {key: value for key, value in network.metadata.items() if key != BASE_KEY}
+    metadata |= {BASE_KEY: against.digest} if saved else {}
+    manifest = Manifest(
+        metadata=dict(sorted(metadata.items(), key=lambda pair: pair[0].encode())),
+        tasks=tuple(network.tasks),
+        masks=tuple(masks.rows),
+        blocks=tuple(blocks.rows),
+        prototypes=tuple(prototypes),
+        entries=tuple(_entry_rows(network, order, blocks, of_layers)),
+    )
+    return Tables(manifest, (masks.payloads, blocks.payloads), saved)
+
+
+def _order(network: MaskedNetwork) -> dict[int, int]:
     """Return the number that each prototype gets in the file, in the order in which layers refer to them."""
     order: dict[int, int] = {}
     for layer in network.layers:
@@ -31,7 +91,7 @@ def prototype_order(network: MaskedNetwork) -> dict[int, int]:
     return order
 
 
-def prototype_row(network: MaskedNetwork, index: int, blocks: EncodedBlocks, masks: EncodedMasks) -> PrototypeRow:
+def _prototype_row(network: MaskedNetwork, index: int, blocks: EncodedBlocks, masks: EncodedMasks) -> PrototypeRow:
     """Return the row of a prototype."""
     prototype = network.prototypes[index]
     if isinstance(prototype, GeneratedPrototype):
@@ -39,13 +99,13 @@ def prototype_row(network: MaskedNetwork, index: int, blocks: EncodedBlocks, mas
     return ValuesRow(prototype.length, blocks.of("prototype", index), masks.of_prototype(index))
 
 
-def entry_rows(
+def _entry_rows(
     network: MaskedNetwork, order: Mapping[int, int], blocks: EncodedBlocks, masks: Mapping[int, int]
 ) -> list[EntryRow]:
     """Return the rows of all entries.
 
     Args:
-        order: from `prototype_order`.
+        order: from `_order`.
         masks: the number of the mask of each layer, by the index of its entry.
     """
     entries = enumerate(network.entries)

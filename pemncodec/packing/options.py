@@ -6,6 +6,7 @@ import operator
 from dataclasses import dataclass
 
 from ..checkpoints.options import TENSOR_DTYPES, is_eps
+from ..common.option import option
 from ..errors import ConversionError, SeedError
 
 DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
@@ -34,8 +35,20 @@ class Seeding:
         SeedError: a seed that torch does not take, or both.
     """
 
-    seed: int | None = None
-    tried: int = 0
+    seed: int | None = option(
+        None,
+        "The argument of torch.manual_seed: weights that its CPU generator drew become the seed.",
+        "integer",
+        flag="torch_seed",
+        metavar="S",
+    )
+    tried: int = option(
+        0,
+        f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
+        "count",
+        flag="find_seed",
+        metavar="[N]",
+    )
 
     def __post_init__(self) -> None:
         if self.seed is not None:
@@ -64,9 +77,20 @@ class InferenceOptions:
         ConversionError: another value, or an eps with nothing to fold.
     """
 
-    fold_batchnorm: bool = False
-    batchnorm_eps: float | None = None
-    tensor_dtype: str | None = None
+    fold_batchnorm: bool = option(
+        False,
+        "Lossy, for inference: fold running statistics into weight and bias; stock networks take the file as before.",
+        "flag",
+    )
+    batchnorm_eps: float | None = option(
+        None,
+        "For --fold-batchnorm: the eps of all BatchNorms (default: 1e-05, as in PyTorch).",
+        "number",
+        metavar="EPS",
+    )
+    tensor_dtype: str | None = option(
+        None, "Lossy: round float32 and float64 tensors without a mask.", choices=TENSOR_DTYPES
+    )
 
     def __post_init__(self) -> None:
         if not isinstance(self.fold_batchnorm, bool):

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from ...common.bits import Packed
+from ...common.progress import Progress
 from ...container.manifest.rows import MaskRow
 from ...container.writer import Sections
 from ...errors import NetworkError, PayloadError
@@ -42,10 +43,20 @@ class EncodedMasks:
         self.payloads = Sections(folder)
         self.saved = 0
 
-    def of_layer(self, layer: Layer) -> int:
-        """Return the number of the mask of a layer."""
-        packed, length = self._stored(layer)
-        return self._add(packed, length, self._against.mask_of_layer(layer, length))
+    def of_layers(self, progress: Progress) -> dict[int, int]:
+        """Return the number of the mask of each layer by the index of its entry, those of kept layers first."""
+        layers = [(index, entry) for index, entry in enumerate(self._network.entries) if isinstance(entry, Layer)]
+        total, done = sum(layer.numel for _, layer in layers), 0
+        numbers: dict[int, int] = {}
+        for kind in (KeptFill, TileFill):
+            for index, layer in layers:
+                if isinstance(layer.fill, kind):
+                    progress(done, total, layer.name)
+                    packed, length = self._stored(layer)
+                    numbers[index] = self._add(packed, length, self._against.mask_of_layer(layer, length))
+                    done += layer.numel
+        progress(done, total, "")
+        return numbers
 
     def of_prototype(self, index: int) -> int | None:
         """Return the number of the presence mask of a stored prototype; None if all its values are there."""
