@@ -6,10 +6,11 @@ import gc
 import os
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -52,6 +53,7 @@ def main() -> None:
     """Run `pemn`; a PemnError is one line on standard error and exit status 1."""
     _open_closed_streams()
     gc.set_threshold(*_GC)
+    warnings.showwarning = _show_warning
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _stop)  # so that temporary files are removed
     try:
@@ -101,6 +103,11 @@ def _give_up_output(reason: OSError) -> NoReturn:
 
 def _stop(number: int, frame: object) -> None:  # noqa: ARG001
     sys.exit(128 + number)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    with suppress(OSError):
+        click.echo("pemn: note: " + one_line(str(message), LINE), err=True)
 
 
 def _fail(message: str, status: int = 1) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..common import kernels
 from ..common.progress import Progress, silent
 from ..container.writer import EncodedFile, write_container
 from ..network.model import MaskedNetwork
@@ -39,6 +40,7 @@ def encode_file(
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     check_network(network)
+    kernels.say_if_missing(4 * sum(layer.numel for layer in network.layers))
     tables = encode_tables(network, progress, folder, base)
     if 0 < tables.saved <= _BASE_BYTES:
         tables = encode_tables(network, progress, folder, None)

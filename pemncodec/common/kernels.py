@@ -9,11 +9,19 @@ its lanes, and each of them holds the interpreter's lock for a moment, so that t
 from __future__ import annotations
 
 import os
+import warnings
 from types import ModuleType
+
+from ..errors import PerformanceWarning
+
+_CHOSEN = os.environ.get("PEMNCODEC_KERNELS") == "0"
+# Bytes of tensors from which on it shows: below it takes less than half a second.
+_MATTERS = 32 << 20
+_said = False
 
 
 def _load() -> ModuleType | None:
-    if os.environ.get("PEMNCODEC_KERNELS") == "0":
+    if _CHOSEN:
         return None
     try:
         from . import _kernels
@@ -23,3 +31,21 @@ def _load() -> ModuleType | None:
 
 
 compiled: ModuleType | None = _load()
+
+
+def say_if_missing(size: int) -> None:
+    """Warn, once a process, that the compiled loops are not installed, if that matters.
+
+    Args:
+        size: bytes of tensors that are about to be coded.
+    """
+    global _said
+    if compiled is not None or _CHOSEN or _said or size < _MATTERS:
+        return
+    _said = True
+    warnings.warn(
+        "the compiled loops of pemncodec are not installed, so this takes several times as long: install a C compiler, "
+        "then 'pip install --force-reinstall --no-deps pemncodec'",
+        PerformanceWarning,
+        stacklevel=2,
+    )

@@ -28,6 +28,7 @@ __all__ = [
     "OutputExistsError",
     "PayloadError",
     "PemnError",
+    "PerformanceWarning",
     "SeedError",
     "TrailingBytesError",
     "TruncatedError",
@@ -195,3 +196,10 @@ class OutputError(PemnError):
 
 class MismatchError(PemnError):
     """A file was compared with a checkpoint and does not hold the same network."""
+
+
+# --- what is right, and slower than it could be ---------------------------------------------------------------
+
+
+class PerformanceWarning(UserWarning):
+    """The compiled loops are not installed, and the work at hand is large enough that it shows."""

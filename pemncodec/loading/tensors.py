@@ -9,7 +9,7 @@ from threading import Lock
 import torch
 
 from ..coding.decoder import Decoder
-from ..common import torch_tensors
+from ..common import kernels, torch_tensors
 from ..common.progress import Progress, silent
 from ..common.words import Words
 from ..container.manifest.rows import TensorRow
@@ -55,6 +55,7 @@ def load_entries(
     if layout == "dense" and on_device.expands(target):
         return on_device.load_entries_on_device(decoder, entries, target, progress)
     loading = _Loading(decoder, layout, target, sum(map(decoder.size, entries.values())), progress)
+    kernels.say_if_missing(loading.total)
     loading.report()
     jobs = [loading.job(name, index) for name, index in entries.items()]
     run(jobs, min(threads, 1 + loading.total // _BYTES_A_THREAD), loading.report)

@@ -14,6 +14,7 @@ from ..checkpoints.names import stripped
 from ..checkpoints.writing.saving import check_size, save_streamed
 from ..checkpoints.writing.streamed import StreamedTensor
 from ..coding.delta.base_files import BaseFiles, refuse_base
+from ..common import kernels
 from ..common.dtypes import BY_NAME
 from ..common.progress import Progress, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
@@ -67,6 +68,7 @@ def unpack_file(
         if os.path.exists(path) and path.samefile(os.fspath(source)):  # noqa: PTH110 (which raises for long names)
             raise OutputExistsError(f"{path} is the input itself: name another output")
         file.decoder.check_limit(file.decoded_size, "the file")
+        kernels.say_if_missing(file.decoded_size)
         own = [file.index(name) for name in file if file.alias_of(name) is None]
         check_result(file.decoder, own, "dense")  # names take memory, too
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)

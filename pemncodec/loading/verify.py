@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..coding.delta.base_files import BaseFiles
+from ..common import kernels
 from ..common.progress import Progress, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow
 from ..container.opening import PathOrBytes, memory_errors, naming
@@ -26,6 +27,7 @@ def verify_file(
         size = container.header.payload_size
         with naming(source):
             decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
+            kernels.say_if_missing(decoder.manifest.decoded_bytes(None))
             for done in container.check_pages():
                 progress(done, 2 * size, "checksums")
         entries = container.manifest.entries
