@@ -11,10 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from itertools import chain
 from pathlib import Path
 
-from cases import INVALID
+from cases import all_invalid
 from cases.valid import VALID, Expected
 from writer.coders import utf8
 from writer.dialects import check_known_dialects
@@ -25,10 +24,9 @@ from writer.rans import check_frequencies
 
 def described(tensor: Expected) -> dict[str, object]:
     """Return a tensor as it stands in the description of a valid vector."""
-    row: dict[str, object] = {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape)}
-    if len(tensor.data) > 256:
-        return row | {"sha256": hashlib.sha256(tensor.data).hexdigest()}
-    return row | {"data": tensor.data.hex()}
+    data = tensor.data
+    held = {"sha256": hashlib.sha256(data).hexdigest()} if len(data) > 256 else {"data": data.hex()}
+    return {"name": tensor.name, "dtype": tensor.dtype.name.lower(), "shape": list(tensor.shape), **held}
 
 
 def write_json(path: Path, value: object) -> None:
@@ -62,16 +60,10 @@ def write_valid(folder: Path) -> None:
 def write_invalid(folder: Path) -> None:
     """Write every invalid vector, and one list of their error classes."""
     expected: dict[str, dict[str, object]] = {}
-    for row in chain.from_iterable(rows() for rows in INVALID):
+    for row in all_invalid():
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
-        told = {
-            "class": row.error,
-            "reason": row.reason,
-            "max_bytes": row.max_bytes,
-            "task": row.task,
-            "base": row.base,
-        }
+        told = {"class": row.error} | {key: getattr(row, key) for key in ("reason", "max_bytes", "task", "base")}
         expected[row.name] = {key: value for key, value in told.items() if value is not None}
         (folder / f"{row.name}.pemn").write_bytes(row.bytes())
     write_json(folder / "expected.json", expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,11 @@ NAN, INFINITY, LARGEST, SMALLEST_NORMAL = 0x7FC12345, 0x7F800000, 0x7F7FFFFF, 0x
 BAD_SCALES = {"zero": 0, "minus_zero": MINUS, "negative": ONE | MINUS, "nan": 0x7FC00000, "infinity": INFINITY}
 
 
+def noise(count: int, seed: str) -> bytes:
+    """Return bytes that look random."""
+    return hashlib.shake_256(f"pemn {seed}".encode()).digest(count)
+
+
 def u4(*values: int) -> Array:
     """Return bit patterns of float32."""
     return np.array(values, dtype="<u4")
@@ -22,7 +28,7 @@ def u4(*values: int) -> Array:
 
 def keep(choice: Bits | str, values: Array) -> Array:
     """Return a kept layer: the values at the ones of the choice, zeros elsewhere."""
-    choice = bits(choice) if isinstance(choice, str) else choice
+    choice = bits(choice)
     out = np.zeros(len(choice), dtype=values.dtype)
     out[choice] = values
     return out
@@ -51,7 +57,7 @@ def negated(values: Array) -> Array:
 
 def choose(choice: Bits | str, a: Array, b: Array | None = None) -> tuple[Bits, Array]:
     """Return the mask that is stored for a choice of a(i) at each position, without idle bits, and the layer."""
-    choice = bits(choice) if isinstance(choice, str) else choice
+    choice = bits(choice)
     b = np.zeros_like(a) if b is None else b
     return choice[a != b], np.where(choice, a, b)
 

@@ -1,100 +1,156 @@
-"""Shared parts of the cases of generators 3 and 4: prototypes, rare draws, and rows that both of them have.
+"""The vectors for generators 3 and 4: drawn values and dialects, sections 8.8 and 8.9 of the specification.
 
-Seeds and positions of rare draws were searched for; every case demands that they are what it is there for.
+Seeds and positions of rare draws were searched for; every vector demands that they are what it is there for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from writer import dialects, drawn, numbers
 from writer.coders import D
 from writer.delta import XOR, differ, xor_payload
-from writer.drawn import draws
+from writer.dialects import SIXTEENS, step_to
+from writer.drawn import NORMAL, NORMAL_SIGNS, UNIFORM, UNIFORM_SIGNS, draws, number, signed
 from writer.ids import CONSTANT, RAW
-from writer.numbers import WORD
+from writer.numbers import WORD, Patches
 from writer.writer import Block, Dialect, Drawn, File, Mask, Values, mask, tiled
 
-from cases.content import HALF, INFINITY, MINUS, ONE, SMALLEST_NORMAL, TWO, Array, all_ones, negated, tile, times
+from cases.content import HALF, INFINITY, LARGEST, MINUS, NAN, ONE, SMALLEST_NORMAL, TWO, Array, all_ones
 from cases.delta_blocks import noise
-from cases.files import Builder, Made, pattern, show
+from cases.files import Made, layer, over, pattern
 from cases.valid import Valid, demand, expect, one, since
 
+FOUR = (1, 2, 3, 4)  # distributions of either generator
 FIFTIETH, THIRD, LOW_HALF = 0x3CA3D70A, 0x3E99999A, HALF | MINUS
 LENGTHS = (16, 17, 20, 31, 32, 33, 47, 48, 100)  # multiples of 16, and some after which the last 16 are made again
+SOME_LENGTHS = tuple(zip((1, 2, 15, 16, 17, 20, 31, 32, 300), (LOW_HALF, 0, TWO) * 3, strict=True))  # each with a low
+SHAPES = ((3, 2), (17,), (1,), (0,), (99,))
 SEEDS = (0, 1, 5489, 1 << 31, WORD)
 TURNS = (0, 1, 226, 227, 228, 396, 397, 608, 623, 624, 625, 1247, 1248)  # around those where MT19937 goes on
 SCALES = (0x3EAAAAAB, 1, 3, 0x007FFFFF, SMALLEST_NORMAL, 0x00812345)
 # Scale and low: +0.0, -0.0, the same size, subnormal, the largest of either sign, and one far above the scale.
-LOWS: tuple[tuple[int, int], ...] = (
-    (ONE, 0),
-    (ONE, MINUS),
-    (ONE, ONE),
-    (ONE, ONE | MINUS),
-    (3, 1),
-    (3, MINUS | 2),
-    (0x00812345, 0x80812345),
-)
-LOWS += ((ONE, 0x7F7FFFFF), (0x7F7FFFFF, 0xFF7FFFFF), (0x7F7FFFFF, 1), (0x73000000, 0x7F7FFFFF), (1, ONE))
-LOWS += ((ONE, 0x4B800000),)
+LOWS = [(ONE, 0), (ONE, MINUS), (ONE, ONE), (ONE, ONE | MINUS), (3, 1), (3, MINUS | 2), (0x00812345, 0x80812345)]
+LOWS += [(ONE, LARGEST), (LARGEST, MINUS | LARGEST), (LARGEST, 1), (0x73000000, LARGEST), (1, ONE), (ONE, 0x4B800000)]
+# Scale and low of uniform numbers of which some are others if they are rounded once or twice.
+OTHERS = ((0x3E99999A, 0xBE19999A), (0x40490FDB, 0xBFC90FDB), (0x3DCCCCCD, 0x3F8CCCCD))
 # x(position) mod 2^24 of a seed: seed, position.
-RARE = {
-    0: (28587, 190),
-    2: (9255, 224),
-    1 << 21: (12846, 9),
-    1 << 22: (17372, 104),
-    6291456: (32673, 825),
-    (1 << 23) - 1: (20665, 155),
-    1 << 23: (13573, 620),
-    (1 << 23) + 1: (29563, 62),
-    10485760: (4713, 809),
-    3 << 22: (48035, 649),
-    14680064: (339, 16),
-    (1 << 24) - 2: (35489, 277),
-    (1 << 24) - 1: (28086, 45),
-}
+RARE = {0: (28587, 190), 2: (9255, 224), 1 << 21: (12846, 9), 1 << 22: (17372, 104), 6291456: (32673, 825)}
+RARE |= {(1 << 23) - 1: (20665, 155), 1 << 23: (13573, 620), (1 << 23) + 1: (29563, 62), 10485760: (4713, 809)}
+RARE |= {3 << 22: (48035, 649), 14680064: (339, 16), (1 << 24) - 2: (35489, 277), (1 << 24) - 1: (28086, 45)}
 RARE_TOO = {1: (116347, 201), (1 << 24) - 3: (182870, 43), (1 << 24) - 4: (123026, 49)} | RARE
 
-Maker = Callable[..., Made]
+
+@dataclass
+class Family:
+    """One of the two generators: the names of its distributions, and those that stand in rows of both."""
+
+    prefix: str
+    generator: int
+    names: dict[int, str]
+    lows: dict[int, str]  # distributions that have a low, and how names of invalid vectors for them end
+    normals: dict[int, str]  # likewise normal ones
+    uniform: int  # what stands for the uniform ones, and for the normal ones
+    normal: int
+    elements: Callable[..., Array]
+    row: type[Drawn]
+
+    @property
+    def minor(self) -> int:
+        """Return the minor version that it came with."""
+        return self.generator + 1
+
+    def make(
+        self, d: int, seed: int, offset: int, scale: int, n: int, patches: Patches | None = None, low: int = LOW_HALF
+    ) -> Made:
+        """Return a prototype of a distribution and its elements as bits; low goes to those that have one only."""
+        values = self.elements(d, seed, offset, scale, n, patches, low=low)
+        told = low if d in self.lows else None
+        return self.row(n, d, seed, offset, scale, told, patches or {}, numbers.digest(values)), values
+
+    def reaching(self, d: int, seed: int, offset: int, scale: int, length: int, wanted: dict[int, int]) -> Made:
+        """Return a prototype whose patches make these elements."""
+        values = self.make(d, seed, offset, scale, length)[1]
+        steps = {i: step_to(int(values[i]), bits) for i, bits in wanted.items()}
+        made = self.make(d, seed, offset, scale, length, steps if self.generator == 4 else wanted)
+        demand(all(made[1][i] == bits for i, bits in wanted.items()), "the patches lead elsewhere")
+        return made
 
 
-def by_3(
-    distribution: int,
-    seed: int,
-    offset: int,
-    scale: int,
-    length: int,
-    patches: dict[int, int] | None = None,
-    low: int = LOW_HALF,
-) -> tuple[Drawn, Array]:
-    """Return generator 3 and its elements as bits; low goes to the uniform distribution only."""
-    values = drawn.elements(distribution, seed, offset, scale, length, patches, low=low)
-    told = low if distribution == drawn.UNIFORM else None
-    return Drawn(length, distribution, seed, offset, scale, told, patches or {}, numbers.digest(values)), values
+names_3 = {UNIFORM: "uniform", NORMAL: "normal", UNIFORM_SIGNS: "uniform_signs", NORMAL_SIGNS: "normal_signs"}
+names_4 = dict(enumerate(("uniform", "uniform_twice", "normal", "normal_of_c", "normal_unfused"), 1))
+F3 = Family("drawn", 3, names_3, {1: ""}, {2: ""}, 1, 2, drawn.elements, Drawn)
+lows_4, normals_4 = {1: "_uniform", 2: "_uniform_twice"}, {4: "", 5: "_unfused"}
+F4 = Family("dialect", 4, names_4, lows_4, normals_4, 2, 4, dialects.elements, Dialect)
+by_3, by_4 = F3.make, F4.make
 
 
-def by_4(
-    distribution: int,
-    seed: int,
-    offset: int,
-    scale: int,
-    length: int,
-    steps: dict[int, int] | None = None,
-    low: int = LOW_HALF,
-) -> tuple[Dialect, Array]:
-    """Return generator 4 and its elements as bits; low goes to the uniform distributions only."""
-    values = dialects.elements(distribution, seed, offset, scale, length, steps, low=low)
-    told = low if distribution in (dialects.UNIFORM, dialects.UNIFORM_TWICE) else None
-    return Dialect(length, distribution, seed, offset, scale, told, steps or {}, numbers.digest(values)), values
+# --- draws --------------------------------------------------------------------------------------------------
 
 
-def rare(k: int, places: dict[int, tuple[int, int]] = RARE) -> tuple[int, int]:
-    """Return seed and position of a draw that is k modulo 2^24."""
-    seed, position = places[k]
+def place(k: int, before: int = 0) -> tuple[int, int]:
+    """Return seed and offset so that a draw that is k modulo 2^24 stands behind so many others."""
+    seed, position = RARE_TOO[k]
     demand(draws(seed, position, 1)[0] % (1 << 24) == k, "another draw")
-    return seed, position
+    return seed, position - before
+
+
+def turn(seed: int, position: int) -> Fraction:
+    """Return V of a draw."""
+    return drawn.fraction(draws(seed, position, 1)[0])
+
+
+# --- prototypes ---------------------------------------------------------------------------------------------
+
+
+def having(row: Made, *bits: int) -> Made:
+    """Return the prototype, which has all these elements."""
+    demand(set(bits) <= set(row[1].tolist()), "it has not all of these elements")
+    return row
+
+
+def positive(row: Made) -> Made:
+    """Return the prototype, which has no sign."""
+    demand(not (row[1] & MINUS).any(), "it has a sign")
+    return row
+
+
+def unlike(row: Made, other: Made, least: int = 1, most: int = 1000) -> Made:
+    """Return the first prototype; so many of its elements are others than those of the second one."""
+    demand(least <= np.count_nonzero(row[1] != other[1]) <= most, "more or fewer elements are others")
+    return row
+
+
+def alike(*rows: Made) -> Sequence[Made]:
+    """Return the prototypes, which have the same elements."""
+    demand(len({values.tobytes() for _, values in rows}) == 1, "they are not the same")
+    return rows
+
+
+def middle(f: Family, distribution: int, k: int) -> Made:
+    """Return eight elements of scale 1, the fourth of a draw that is k modulo 2^24: 0 if that is the middle."""
+    made = f.make(distribution, *place(k, 3), ONE, 8)
+    demand((made[1][3] == 0) == (k == 1 << 23), "the middle is not 0, or something else is")
+    return made
+
+
+def zero_rows(f: Family, *normals: int) -> Iterator[Made]:
+    """Yield normal numbers of a draw of 24 zero bits: as the logarithm's 0, as an angle, and in the last 16."""
+    for d in normals:
+        for j, length, zeros in ((0, 16, [0, 8]), (5, 16, [5, 13]), (10, 32, [10]), (20, 20, [4, 12])):
+            row = f.make(d, *place(0, j), ONE, length)
+            demand(np.flatnonzero(row[1] == 0).tolist() == zeros, "numbers that are not +0.0, or others are")
+            yield row
+
+
+def bits_of(values: Sequence[Fraction], scale: int = ONE) -> Array:
+    """Return numbers times the scale as bits."""
+    return np.array([signed(value * number(scale)) for value in values], "<u4")
 
 
 def is_infinite(values: Array) -> Array:
@@ -102,124 +158,71 @@ def is_infinite(values: Array) -> Array:
     return np.asarray(values & ~np.uint32(MINUS) == INFINITY)
 
 
-# --- rows of cases ------------------------------------------------------------------------------------------
-
-
-def lengths(make: Maker, kinds: Sequence[int], seed: int) -> list[Made]:
-    """Return normal numbers: multiples of 16, and lengths after which the last 16 are made again."""
-    return [make(d, seed, i, ONE, n) for d in kinds for i, n in enumerate(LENGTHS)]
-
-
-def uniform_lengths(make: Maker, kinds: Sequence[int], seed: int) -> list[Made]:
-    """Return uniform numbers of many lengths, of (-1/2, 1/2), (0, 1) and (2, 3) in turn."""
-    lows = (LOW_HALF, 0, TWO)
-    sizes = (1, 2, 15, 16, 17, 20, 31, 32, 300)
-    return [make(d, seed, i, ONE, n, low=lows[i % 3]) for d in kinds for i, n in enumerate(sizes)]
-
-
-def offsets(make: Maker, kinds: Sequence[int], seed: int, *more: int) -> list[Made]:
-    """Return numbers from offsets around those at which MT19937 makes its next 624 numbers, and from others."""
-    return [make(d, seed, offset, ONE, 20) for offset in (*TURNS, *more) for d in kinds]
-
-
-def seeds(make: Maker, kinds: Sequence[int]) -> list[Made]:
-    """Return numbers of seeds 0, 1, 5489, 2^31 and 2^32 - 1."""
-    return [make(d, seed, 0, ONE, 20) for seed in SEEDS for d in kinds]
-
-
-def low_rows(make: Maker, kind: int, seed: int) -> list[Made]:
-    """Return uniform numbers of every scale and low of LOWS."""
-    return [make(kind, seed, i, scale, 24, low=low) for i, (scale, low) in enumerate(LOWS)]
-
-
-def scale_rows(make: Maker, kinds: Sequence[int], seed: int) -> list[Made]:
-    """Return numbers of scale 1/3, the least, subnormal and normal ones."""
-    return [make(d, seed, i, scale, 24, low=0) for d in kinds for i, scale in enumerate(SCALES)]
-
-
-def zero_rows(make: Maker, kinds: Sequence[int]) -> list[Made]:
-    """Return normal numbers of a draw of 24 zero bits: as the logarithm's 0, as an angle, and in the last 16."""
-    seed, position = rare(0)
-    rows = []
-    for d in kinds:
-        for j, length, zeros in ((0, 16, {0, 8}), (5, 16, {5, 13}), (10, 32, {10}), (20, 20, {4, 12})):
-            rows.append(make(d, seed, position - j, ONE, length))
-            demand(set(np.flatnonzero(rows[-1][1] == 0).tolist()) == zeros, "numbers that are not +0.0, or others are")
-    return rows
-
-
-def remade(row: Made, make: Callable[[Sequence[int]], list[Fraction]]) -> Made:
-    """Return the row, of which numbers were infinite before they were made again, and none is an element."""
+def not_remade(row: Made) -> Array:
+    """Return the elements of a normal prototype if the last sixteen were not made again."""
     prototype, values = row
     assert isinstance(prototype, Drawn)
     assert isinstance(prototype.offset, int)
-    first = drawn.normal_numbers(prototype.seed, prototype.offset, len(values), make, remade=False)
-    products = [drawn.signed(value * drawn.number(prototype.scale)) for value in first]
-    demand(is_infinite(np.array(products, "<u4")).any() and not is_infinite(values).any(), "nothing is made again")
+    assert isinstance(prototype.distribution, int)
+    make = SIXTEENS[prototype.distribution] if prototype.generator == 4 else drawn.sixteen
+    made = drawn.normal_numbers(prototype.seed, prototype.offset, len(values), make, remade=False)
+    return bits_of(made, prototype.scale)
+
+
+def remade(row: Made) -> Made:
+    """Return the prototype, of which numbers were infinite before they were made again, and none is an element."""
+    demand(is_infinite(not_remade(row)).any() and not is_infinite(row[1]).any(), "nothing is made again")
     return row
 
 
-# --- files of cases -----------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------------
 
 
-def fill_layers(build: Builder, rows: Iterable[Made]) -> Builder:
-    """Add prototypes, and of each layers with zero = zero and negated, phase not 0, scaled."""
-    for i, (prototype, made) in enumerate(rows):
-        build.file.prototypes.append(prototype)
-        for phase, scale in ((0, None), (len(made) - 1, None), (3, THIRD)):
-            a = tile(made, 30, phase) if scale is None else times(tile(made, 30, phase), scale)
-            for zero in (0, 1):
-                b = negated(a) if zero else None
-                build.layer((5, 6), pattern(30), a, b, prototype=i, phase=phase, zero=zero, scale=scale)
-    return build
+def filled(rows: Sequence[Made], *more: dict[str, Any], minor: int) -> Valid:
+    """Return layers over each prototype with zero = zero and negated, phase not 0, scaled; and more of them."""
+    layers = [
+        layer((5, 6), pattern(30), prototype=i, phase=phase, zero=zero, scale=scale)
+        for i, (_, made) in enumerate(rows)
+        for phase, scale in ((0, None), (len(made) - 1, None), (3, THIRD))
+        for zero in (0, 1)
+    ]
+    return over(rows, *layers, *more, minor=minor)
 
 
-def prefixes(*rows: Made, shapes: Sequence[tuple[int, ...]], build: Builder | None = None) -> Builder:
-    """Return a builder of layers that show only as many elements from the beginning as they have, or none."""
-    made = Builder() if build is None else build
-    for i, (prototype, values) in enumerate(rows):
-        if build is None:
-            made.file.prototypes.append(prototype)
-        for shape in shapes:
-            n = int(np.prod(shape))
-            made.layer(shape, pattern(n), values[:n], prototype=i)
-    return made
+def prefixes(count: int, *shapes: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return layers over so many prototypes, which show only as many elements as they have, or none."""
+    return [layer(shape, pattern(math.prod(shape)), prototype=i) for i in range(count) for shape in shapes]
 
 
-def two_tasks(rows: Sequence[Made], minor: int) -> Valid:
+def seconds(rows: Sequence[Array | Made], n: int, step: int, phase: int, second_phase: int, minor: int) -> Valid:
+    """Return layers of n elements over each prototype, the one `step` behind as its second one."""
+    fields = {"phase": phase, "zero": 2, "second_phase": second_phase}
+    places = [(i, (i + step) % len(rows)) for i in range(len(rows))]
+    return over(rows, *(layer((n,), pattern(n), prototype=i, second=j, **fields) for i, j in places), minor=minor)
+
+
+def two_tasks(*rows: Made, minor: int) -> Valid:
     """Return two tasks of different prototypes, and what both have in common."""
+    names = ("w", "w", "common")
     file = File(tasks=["a", "b"], prototypes=[prototype for prototype, _ in rows])
     file.masks = [mask(all_ones(len(made))) for _, made in rows]
-    file.entries = [tiled("w", (len(made),), i, i, task=(i + 1) % 3) for i, (_, made) in enumerate(rows)]
-    w = [expect("w", D.FLOAT32, (len(made),), made) for _, made in rows]
-    file.entries[2].name = "common"
-    common = expect("common", D.FLOAT32, (4,), rows[2][1])
-    return since(minor, Valid(file, {"a": [w[0], common], "b": [w[1], common]}))
+    file.entries = [tiled(names[i], (len(made),), i, i, task=(i + 1) % 3) for i, (_, made) in enumerate(rows)]
+    a, b, common = (expect(name, D.FLOAT32, (len(made),), made) for name, (_, made) in zip(names, rows, strict=True))
+    return since(minor, Valid(file, {"a": [a, common], "b": [b, common]}))
 
 
-def xor_of(held: Sequence[Made], own: Made | None = None) -> Valid:
+def xor_of(held: Sequence[Made], *own: Made) -> Valid:
     """Return prototypes that are xored with those made of the base, and layers that show them; one of its own."""
-    file, expected = File(), []
     new = [np.frombuffer(noise(made.nbytes, f"drawn {i}"), "<u4") for i, (_, made) in enumerate(held)]
     differences = b"".join(differ(old.tobytes(), values.tobytes()) for (_, old), values in zip(held, new, strict=True))
-    file.blocks = [Block(D.FLOAT32, XOR, xor_payload((1, 2), RAW, differences))]
-    file.prototypes += [Values(len(values), 0) for values in new]
-    if own is not None:
-        file.prototypes.append(own[0])
-        new.append(own[1])
-    for i, values in enumerate(new):
-        name, active = "own" if i == 2 else f"w{i}", int(np.count_nonzero(values))
+    file, expected = File(blocks=[Block(D.FLOAT32, XOR, xor_payload((1, 2), RAW, differences))]), []
+    file.prototypes = [*(Values(len(values), 0) for values in new), *(prototype for prototype, _ in own)]
+    for i, values in enumerate([*new, *(made for _, made in own)]):
+        name, active = ("w0", "w1", "own")[i], int(np.count_nonzero(values))
         file.masks.append(Mask(CONSTANT, active, active))
         file.entries.append(tiled(name, (len(values),), i, i))
         expected.append(expect(name, D.FLOAT32, (len(values),), values))
     return one(file, *expected)
 
 
-def minus_and_plus_zero(values: Array) -> bool:
-    """Return whether both zeros are among the elements."""
-    return {0, MINUS} <= set(values.tolist())
-
-
-def shown(minor: int, rows: Iterable[Made]) -> Valid:
-    """Return the case of a layer for each prototype."""
-    return show(*rows, minor=minor)
+HELD_3 = [by_3(NORMAL, 88, 5, HALF, 20, {2: NAN}), by_3(UNIFORM, 88, 30, ONE, 9)]

@@ -40,17 +40,16 @@ class Row:
 Edit = Callable[[File], None]
 
 
+def change(row: object, fields: dict[str, Any]) -> None:
+    """Change fields, which must be there."""
+    for key, value in fields.items():
+        getattr(row, key)
+        setattr(row, key, value)
+
+
 def put(table: str, index: int, **fields: Any) -> Edit:
     """Return the edit that changes fields of one row of a table."""
-
-    def edit(file: File) -> None:
-        row = getattr(file, table)[index]
-        for key, value in fields.items():
-            if not hasattr(row, key):
-                raise AttributeError(key)
-            setattr(row, key, value)
-
-    return edit
+    return lambda file: change(getattr(file, table)[index], fields)
 
 
 def add(table: str, *rows: object) -> Edit:
@@ -60,12 +59,7 @@ def add(table: str, *rows: object) -> Edit:
 
 def whole(**fields: Any) -> Edit:
     """Return the edit that changes attributes of the file: tables, header, counts, store, edit_manifest."""
-
-    def edit(file: File) -> None:
-        for key, value in fields.items():
-            setattr(file, key, value)
-
-    return edit
+    return lambda file: change(file, fields)
 
 
 def minor(number: int) -> Edit:

@@ -7,22 +7,18 @@ which this goes on from, the sign of a zero matters nowhere but in an element.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from writer import drawn as drawing
 from writer.drawn import MINUS, ONE, draws, fraction, number, root, rounded, signed
-from writer.numbers import WORD
+from writer.numbers import WORD, Bits, Patches, words
 
 UNIFORM, UNIFORM_TWICE, NORMAL, NORMAL_OF_C, NORMAL_UNFUSED = 1, 2, 3, 4, 5
-
-
 SCALE, LOW = 0x3D924925, 0xBD124925  # of the known answers for the uniform
-
-
 # Distribution, seed, offset; the first element told; elements. All of length 20, the normal ones of scale 1.0.
 KNOWN = (
     (UNIFORM_TWICE, 0, 0, 0, "B98C3000 3C9CF2B6 BCF0CCAC BCD75093"),
@@ -38,31 +34,20 @@ KNOWN = (
     (NORMAL_OF_C, WORD, 1000, 0, "3D701F32 BFF6A4EA 3B7BF923 3FA06EC4 3FB34312 3F2DB3A9"),
     (NORMAL_OF_C, WORD, 1000, 16, "3F2258E5 3D550E99 BFC26FA8 BFA7F97F"),
 )
-
-
 UNFUSED_LENGTH = 16  # of the known answers with nothing fused
-
-
 KNOWN_UNFUSED = (
     (NORMAL_UNFUSED, 3, 96, 0, "BEFE219E BF1A00EB BEF47D9A BE98F7B3 3EC94BA1 3F6B1605 BE854D54 3D50DD96"),
     (NORMAL_UNFUSED, 3, 144, 8, "BED1BB3A"),
     (NORMAL_UNFUSED, 3, 10304, 4, "BFC0DAD6"),
     (NORMAL_UNFUSED, 3, 10304, 12, "BE1B48B2"),
 )
-
-
-# The pattern of an element, a step, and what becomes of the pattern: the examples of the text.
-STEPS = (
-    (ONE, 1, 0x3F7FFFFF),
-    (ONE, 2, 0x3F800001),
-    (ONE, 4294967294, 0xBF7FFFFF),
-    (ONE, 4294967295, 0xBF800000),
-    (0, 1, 0xFFFFFFFF),
-)
+# The pattern of an element, a step, and what becomes of the pattern: the examples of the text, and others.
+STEPS = [(ONE, 1, 0x3F7FFFFF), (ONE, 2, 0x3F800001), (ONE, WORD - 1, 0xBF7FFFFF), (ONE, WORD, 0xBF800000)]
+STEPS += [(0, 1, WORD), (MINUS, 1, MINUS - 1), (MINUS, 2, MINUS + 1), (MINUS, WORD, 0), (MINUS, WORD - 1, WORD)]
 
 
 def number64(bits: int) -> Fraction:
-    """The number of these bits; not subnormal, infinite or NaN."""
+    """Return the number of these bits; not subnormal, infinite or NaN."""
     exponent, mantissa = bits >> 52 & 0x7FF, bits & (1 << 52) - 1
     if bits & ~(1 << 63) == 0:
         return Fraction(0)
@@ -72,7 +57,7 @@ def number64(bits: int) -> Fraction:
 
 
 def rounded64(value: Fraction) -> Fraction:
-    """The binary64 number nearest to this, to even on a tie."""
+    """Return the binary64 number nearest to this, to even on a tie."""
     if value == 0:
         return value
     exponent = abs(value.numerator).bit_length() - value.denominator.bit_length()
@@ -85,21 +70,17 @@ def rounded64(value: Fraction) -> Fraction:
 
 
 def plus(a: Fraction, b: Fraction) -> Fraction:
-    """The sum in binary64."""
+    """Return the sum in binary64."""
     return rounded64(a + b)
 
 
 def by(a: Fraction, b: Fraction) -> Fraction:
-    """The product in binary64."""
+    """Return the product in binary64."""
     return rounded64(a * b)
 
 
 LN2 = number64(0x3FE62E42FEFA39EF)
-
-
 LN = [number64(bits) for bits in (0x3FD5575B0BE00B6A, 0xBFDFFFFEF20A4123, 0xBFD00EA348B88334)]
-
-
 TABLE = [
     (number64(int(a, 16)), number64(int(b, 16)))
     for a, b in (
@@ -121,23 +102,15 @@ TABLE = [
         ("3FE767DCF5534862", "3FD4043057B6EE09"),
     )
 ]
-
-
 # Row i is for z from ROWS[i] up to the next; z lies in an octave from the first, which x is brought to by k.
 ROWS = [number(0x3F330000 + (i << 19)) for i in range(16)]
-
-
 HALF_PI, TWO_PI, TURNS = (number64(bits) for bits in (0x3FF921FB54442D18, 0x401921FB54442D18, 0x41645F306DC9C883))
-
-
 S = [number64(bits) for bits in (0xBFC555545995A603, 0x3F81107605230BC4, 0xBF2994EB3774CF24)]
-
-
 C = [number64(bits) for bits in (0xBFDFFFFFFD0C621C, 0x3FA55553E1068F19, 0xBF56C087E89A359D, 0x3EF99343027BF8C3)]
 
 
 def octave(x: Fraction) -> tuple[int, int]:
-    """k and i of a number that is above 0."""
+    """Return k and i of a number that is above 0."""
     k = 0
     while x * Fraction(2) ** -k >= 2 * ROWS[0]:
         k += 1
@@ -147,7 +120,7 @@ def octave(x: Fraction) -> tuple[int, int]:
 
 
 def ln(x: Fraction) -> Fraction:
-    """ln(x)."""
+    """Return ln(x)."""
     k, i = octave(x)
     a, b = TABLE[i]
     q = plus(by(x * Fraction(2) ** -k, a), Fraction(-1))
@@ -158,12 +131,12 @@ def ln(x: Fraction) -> Fraction:
 
 
 def quarters(t: Fraction) -> int:
-    """n, by how many quarters of a turn an angle is turned back."""
+    """Return n, by how many quarters of a turn an angle is turned back."""
     return (by(t, TURNS) // 1 + (1 << 23)) // (1 << 24)
 
 
 def sine_and_cosine(t: Fraction) -> tuple[Fraction, Fraction]:
-    """sine(t), cosine(t)."""
+    """Return sine(t), cosine(t)."""
     n = quarters(t)
     x = plus(t, -by(Fraction(n), HALF_PI))
     z = by(x, x)
@@ -175,17 +148,17 @@ def sine_and_cosine(t: Fraction) -> tuple[Fraction, Fraction]:
 
 
 def angle(v: Fraction) -> Fraction:
-    """t of V(j + 8)."""
+    """Return t of V(j + 8)."""
     return rounded(by(TWO_PI, v))
 
 
 def multiply_then_add(a: Fraction, b: Fraction, c: Fraction) -> Fraction:
-    """a × b + c in binary32, two operations."""
+    """Return a × b + c in binary32, two operations."""
     return rounded(rounded(a * b) + c)
 
 
 def sixteen_of_c(drawn: Sequence[int]) -> list[Fraction]:
-    """The sixteen numbers that sixteen draws make, by the C library."""
+    """Return the sixteen numbers that sixteen draws make, by the C library."""
     v = [fraction(draw) for draw in drawn]
     radii = [root(rounded(-2 * ln(1 - x))) for x in v[:8]]
     turned = [sine_and_cosine(angle(x)) for x in v[8:]]
@@ -193,40 +166,28 @@ def sixteen_of_c(drawn: Sequence[int]) -> list[Fraction]:
     return by_cosine + [rounded(r * sine) for r, (sine, _) in zip(radii, turned, strict=True)]
 
 
-def sixteen_unfused(drawn: Sequence[int]) -> list[Fraction]:
-    """The same with nothing fused."""
-    return drawing.sixteen(drawn, multiply_then_add, multiply_then_add)
-
-
 SIXTEENS: dict[int, Callable[[Sequence[int]], list[Fraction]]] = {
     NORMAL: drawing.sixteen,
     NORMAL_OF_C: sixteen_of_c,
-    NORMAL_UNFUSED: sixteen_unfused,
+    NORMAL_UNFUSED: partial(drawing.sixteen, of_log=multiply_then_add, of_turns=multiply_then_add),
 }
 
 
 def step_to(old: int, new: int) -> int:
-    """The step from one pattern to another; 0, which is none, from one to itself."""
+    """Return the step from one pattern to another; 0, which is none, from one to itself."""
     difference = (new - old) % (1 << 32)
     return 2 * difference if difference < 1 << 31 else 2 * ((1 << 32) - difference) - 1
 
 
 def stepped(pattern: int, step: int) -> int:
-    """The pattern of a patched element."""
+    """Return the pattern of a patched element."""
     return (pattern + (-(step + 1) // 2 if step % 2 else step // 2)) % (1 << 32)
 
 
 def elements(
-    distribution: int,
-    seed: int,
-    offset: int,
-    scale: int,
-    length: int,
-    steps: Mapping[int, int] | None = None,
-    *,
-    low: int = 0,
-) -> NDArray[np.uint32]:
-    """All elements as bits, patches applied (4.5, 8.9); scale and low as bits."""
+    distribution: int, seed: int, offset: int, scale: int, length: int, steps: Patches | None = None, *, low: int = 0
+) -> Bits:
+    """Return all elements as bits, patches applied (4.5, 8.9); scale and low as bits."""
     size = number(scale)
     if distribution == UNIFORM:
         made = drawing.elements(drawing.UNIFORM, seed, offset, scale, length, low=low).tolist()
@@ -243,13 +204,11 @@ def elements(
 def check_known_dialects() -> None:
     """Compare with the known answers in section 8.9."""
     for distribution, seed, offset, first, text in KNOWN + KNOWN_UNFUSED:
-        told = [int(part, 16) for part in text.split()]
+        told = words(text)
         scale = SCALE if distribution == UNIFORM_TWICE else ONE
         length = UNFUSED_LENGTH if distribution == NORMAL_UNFUSED else 20
         made = elements(distribution, seed, offset, scale, length, low=LOW)
         if made[first : first + len(told)].tolist() != told:
             raise AssertionError("generator 4 differs from its known answers")
-    ends = {1: MINUS - 1, 2: MINUS + 1, (1 << 32) - 1: 0, (1 << 32) - 2: WORD}
-    told_of = STEPS + tuple((MINUS, step, new) for step, new in ends.items())
-    if any(stepped(old, step) != new or step_to(old, new) != step for old, step, new in told_of):
+    if any(stepped(old, step) != new or step_to(old, new) != step for old, step, new in STEPS):
         raise AssertionError("steps differ from what they say")

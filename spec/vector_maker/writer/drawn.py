@@ -12,19 +12,12 @@ from functools import cache
 from math import isqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from writer.numbers import WORD, binary32, exact
+from writer.numbers import WORD, Bits, Patches, binary32, exact, words
 
 UNIFORM, NORMAL, UNIFORM_SIGNS, NORMAL_SIGNS = 1, 2, 3, 4
-
-
 MINUS, ONE = 0x80000000, 0x3F800000
-
-
 DRAWS_KNOWN = (3499211612, 581869302, 3890346734, 3586334585)  # of seed 5489
-
-
 # Distribution, seed, offset; the first element told; elements. All of length 20, scale 1.0, low -0.5.
 KNOWN = (
     (UNIFORM, 0, 0, 0, "BB755400 3E89545E BED2B316 BEBC6680"),
@@ -43,7 +36,7 @@ KNOWN = (
 
 
 def tempered(y: int) -> int:
-    """The draw of a word of the state."""
+    """Return the draw of a word of the state."""
     y ^= y >> 11
     y ^= y << 7 & 0x9D2C5680
     y ^= y << 15 & 0xEFC60000
@@ -61,7 +54,7 @@ class Twister:
         self.draws: list[int] = []
 
     def more(self) -> None:
-        """624 draws more."""
+        """Make 624 draws more."""
         s = self.state
         for i in range(624):
             y = s[i] & 0x80000000 | s[(i + 1) % 624] & 0x7FFFFFFF
@@ -73,7 +66,7 @@ twister = cache(Twister)
 
 
 def draws(seed: int, offset: int, count: int) -> list[int]:
-    """x(offset) … x(offset + count - 1)."""
+    """Return x(offset) … x(offset + count - 1)."""
     source = twister(seed)
     while len(source.draws) < offset + count:
         source.more()
@@ -81,22 +74,22 @@ def draws(seed: int, offset: int, count: int) -> list[int]:
 
 
 def signed(value: Fraction) -> int:
-    """The bits of a number rounded to binary32: +0.0 of 0, but the sign of what rounds to zero stays."""
+    """Return the bits of a number rounded to binary32: +0.0 of 0, but the sign of what rounds to zero stays."""
     return binary32(abs(value)) | (MINUS if value < 0 else 0)
 
 
 def number(bits: int) -> Fraction:
-    """The number of these bits."""
+    """Return the number of these bits."""
     return -exact(bits & ~MINUS) if bits & MINUS else exact(bits)
 
 
 def rounded(value: Fraction) -> Fraction:
-    """The binary32 number nearest to this."""
+    """Return the binary32 number nearest to this."""
     return number(signed(value))
 
 
 def root(value: Fraction) -> Fraction:
-    """The square root of a binary32 number that is not below 2^-60, rounded; of 0 it is 0."""
+    """Return the square root of a binary32 number that is not below 2^-60, rounded; of 0 it is 0."""
     scaled = value * 4**100
     if scaled.denominator != 1:
         raise ValueError("too small")
@@ -105,31 +98,17 @@ def root(value: Fraction) -> Fraction:
 
 
 P = [number(bits) for bits in (0x3D9021BB, 0xBDEBD1B8, 0x3DEF251A, 0xBDFE5D4F, 0x3E11E9BF)]
-
-
 P += [number(bits) for bits in (0xBE2AAE50, 0x3E4CCEAC, 0xBE7FFFFC, 0x3EAAAAAA)]
-
-
 SQRT_HALF, LOG_LOW, LOG_HIGH = number(0x3F3504F3), number(0xB95E8083), number(0x3F318000)
-
-
 TWO_PI, FOUR_BY_PI = number(0x40C90FDB), number(0x3FA2F983)
-
-
 PARTS = [number(bits) for bits in (0xBF490000, 0xB97DA000, 0xB3222169)]
-
-
 COSINE = [number(bits) for bits in (0x37CCF5CE, 0xBAB6061A, 0x3D2AAAA5)]
-
-
 SINE = [number(bits) for bits in (0xB94CA1F9, 0x3C08839E, 0xBE2AAAA3)]
-
-
 HALF = Fraction(1, 2)
 
 
 def fma(a: Fraction, b: Fraction, c: Fraction) -> Fraction:
-    """a × b + c rounded once."""
+    """Return a × b + c rounded once."""
     return rounded(a * b + c)
 
 
@@ -137,7 +116,7 @@ MultiplyAdd = Callable[[Fraction, Fraction, Fraction], Fraction]
 
 
 def logarithm(x: Fraction, add: MultiplyAdd = fma) -> Fraction:
-    """log(x), where `add` is fma, or what section 8.9 has instead."""
+    """Return log(x), where `add` is fma, or what section 8.9 has instead."""
     e = x.numerator.bit_length() - x.denominator.bit_length() + 1
     m = x / Fraction(2) ** e
     if m >= 1 or m < HALF:  # the denominator is a power of two, the numerator of any size
@@ -157,7 +136,7 @@ def logarithm(x: Fraction, add: MultiplyAdd = fma) -> Fraction:
 
 
 def sine_and_cosine(t: Fraction, add: MultiplyAdd = fma) -> tuple[Fraction, Fraction]:
-    """sin(t), cos(t), where `add` is likewise."""
+    """Return sin(t), cos(t), where `add` is likewise."""
     q = int(rounded(t * FOUR_BY_PI))
     n = q + 1 if q % 2 else q
     a = t
@@ -173,12 +152,12 @@ def sine_and_cosine(t: Fraction, add: MultiplyAdd = fma) -> tuple[Fraction, Frac
 
 
 def fraction(draw: int) -> Fraction:
-    """U of a draw."""
+    """Return U of a draw."""
     return Fraction(draw % (1 << 24), 1 << 24)
 
 
 def sixteen(drawn: Sequence[int], of_log: MultiplyAdd = fma, of_turns: MultiplyAdd = fma) -> list[Fraction]:
-    """The sixteen numbers that sixteen draws make; what stands for fma in log, and in sin and cos."""
+    """Return the sixteen numbers that sixteen draws make; what stands for fma in log, and in sin and cos."""
     v = [fraction(draw) for draw in drawn]
     by_cosine, by_sine = [], []
     for j in range(8):
@@ -197,7 +176,7 @@ def normal_numbers(
     *,
     remade: bool = True,
 ) -> list[Fraction]:
-    """The numbers of a normal distribution, of which `make` makes sixteen.
+    """Return the numbers of a normal distribution, of which `make` makes sixteen.
 
     Unless `remade` the last full sixteen stay as they are made at first.
     """
@@ -210,16 +189,9 @@ def normal_numbers(
 
 
 def elements(
-    distribution: int,
-    seed: int,
-    offset: int,
-    scale: int,
-    length: int,
-    patches: dict[int, int] | None = None,
-    *,
-    low: int = 0,
-) -> NDArray[np.uint32]:
-    """All elements as bits, patches applied (4.5, 8.8); scale and low as bits."""
+    distribution: int, seed: int, offset: int, scale: int, length: int, patches: Patches | None = None, *, low: int = 0
+) -> Bits:
+    """Return all elements as bits, patches applied (4.5, 8.8); scale and low as bits."""
     size = number(scale)
     if distribution in (NORMAL, NORMAL_SIGNS):
         values = normal_numbers(seed, offset, length)
@@ -239,7 +211,7 @@ def check_known_draws() -> None:
     if draws(5489, 0, 4) != list(DRAWS_KNOWN):
         raise AssertionError("MT19937 differs from its known answers")
     for distribution, seed, offset, first, text in KNOWN:
-        told = [int(part, 16) for part in text.split()]
+        told = words(text)
         made = elements(distribution, seed, offset, ONE, 20, low=MINUS | 0x3F000000)
         if made[first : first + len(told)].tolist() != told:
             raise AssertionError("generator 3 differs from its known answers")

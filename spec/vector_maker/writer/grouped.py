@@ -13,11 +13,7 @@ from writer.coders import Number, rotated, u, u8
 from writer.rans import TOTAL, Coded, rans
 
 GROUPED_PLANES = 5
-
-
 SHARED = TOTAL - 256  # what is divided among the bins
-
-
 MOST_WEIGHT = 2**24 - 1
 
 
@@ -37,7 +33,7 @@ class Table:
     coded_weights: bytes | None = None
 
     def build(self) -> bytes:
-        """The bytes of the table."""
+        """Return the bytes of the table."""
         out = u8(self.b if self.coded_b is None else self.coded_b) + u8(self.first)
         out += u8(len(self.weights) - 1 if self.bins is None else self.bins)
         return out + (b"".join(u(w) for w in self.weights) if self.coded_weights is None else self.coded_weights)
@@ -47,7 +43,7 @@ class Table:
         return TOTAL - sum(self.before())
 
     def before(self) -> list[int]:
-        """The frequencies before that. Also for a table that no file may have: what is above 255 is left out."""
+        """Return the frequencies before that. Also for a table that no file may have: what is above 255 is left out."""
         total = max(sum(self.weights), 1)
         made = []
         for v in range(256):
@@ -57,7 +53,7 @@ class Table:
         return made
 
     def frequencies(self) -> list[int]:
-        """F(0) … F(255)."""
+        """Return F(0) … F(255)."""
         made = self.before()
         greatest = max(range(len(self.weights)), key=lambda i: (self.weights[i], -i))
         made[min((self.first + greatest) * 2**self.b, 255)] += TOTAL - sum(made)
@@ -66,7 +62,7 @@ class Table:
         return made
 
     def string(self, content: bytes) -> Coded:
-        """The rANS of a content."""
+        """Return the rANS of a content."""
         return rans(content, self.frequencies(), self.lanes)
 
 
@@ -74,12 +70,12 @@ How = int | Table
 
 
 def by_rans(table: Table, coded: bytes, size: Number | None = None) -> bytes:
-    """A byte string by method 2 from its parts."""
+    """Return a byte string by method 2 from its parts."""
     return b"\2" + table.build() + u(len(coded) if size is None else size) + coded
 
 
 def byte_string(content: bytes, how: How) -> bytes:
-    """A byte string by method 0 or 1, or by method 2 under a table."""
+    """Return a byte string by method 0 or 1, or by method 2 under a table."""
     if isinstance(how, Table):
         return by_rans(how, how.string(content).build())
     if how == 1 and len(set(content)) != 1:
@@ -88,7 +84,7 @@ def byte_string(content: bytes, how: How) -> bytes:
 
 
 def parts(data: bytes, size: int) -> list[bytes]:
-    """The byte strings of the elements in the order of the payload: the last plane, groups, the other planes."""
+    """Return the byte strings of the elements in the order of the payload: the last plane, groups, the other planes."""
     turned = rotated(data, size)
     planes = [turned[j::size] for j in range(size)]
     last = planes.pop()
@@ -100,14 +96,14 @@ def parts(data: bytes, size: int) -> list[bytes]:
 
 
 def fitted(content: bytes, b: int = 0, lanes: int = 1) -> Table:
-    """A table of bins from the smallest to the greatest byte, weighted by how often their bytes occur."""
+    """Return a table of bins from the smallest to the greatest byte, weighted by how often their bytes occur."""
     bins = [byte >> b for byte in content]
     first = min(bins)
     return Table(b, first, [bins.count(i) for i in range(first, max(bins) + 1)], lanes)
 
 
 def some_table(content: bytes, number: int) -> Table:
-    """A table that depends on a number: b, the lanes, and bins that do not suit the content."""
+    """Return a table that depends on a number: b, the lanes, and bins that do not suit the content."""
     b, lanes = number % 8, 1 + number // 8 % min(3, len(content))
     if number % 3 == 0:
         return fitted(content, b, lanes)
@@ -117,7 +113,7 @@ def some_table(content: bytes, number: int) -> Table:
 
 
 def in_turn(strings: Sequence[bytes], shift: int = 0) -> list[How]:
-    """Methods 0, 2 and 1 in turn for byte strings; only constant ones get method 1."""
+    """Return methods 0, 2 and 1 in turn for byte strings; only constant ones get method 1."""
     made: list[How] = []
     for i, content in enumerate(strings, shift):
         table = some_table(content, i)
@@ -126,7 +122,7 @@ def in_turn(strings: Sequence[bytes], shift: int = 0) -> list[How]:
 
 
 def grouped(data: bytes, size: int, hows: Sequence[How] | None = None, shift: int = 0) -> bytes:
-    """The payload of coder 5, each byte string as told, or in turn."""
+    """Return the payload of coder 5, each byte string as told, or in turn."""
     strings = parts(data, size)
     chosen = in_turn(strings, shift) if hows is None else hows
     return b"".join(byte_string(content, how) for content, how in zip(strings, chosen, strict=True))

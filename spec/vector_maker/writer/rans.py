@@ -17,11 +17,7 @@ from writer.coders import Bits, Number, pack, u, u8
 from writer.writer import Mask
 
 RANS_BYTES, RANS_GAPS_OF_ONES, RANS_GAPS_OF_ZEROS = 5, 6, 7
-
-
 END = TOTAL = 2**16  # every state in the end; the sum of all frequencies
-
-
 MOST = 8192  # bytes a lane
 
 
@@ -34,7 +30,7 @@ class Coded:
     words: list[int]
 
     def build(self) -> bytes:
-        """The bytes of the string."""
+        """Return the bytes of the string."""
         out = u(self.lanes) + struct.pack(f"<{len(self.states)}I", *self.states)
         return out + struct.pack(f"<{len(self.words)}H", *self.words)
 
@@ -47,7 +43,7 @@ def rans(
     ends: dict[int, int] | None = None,
     below: int | None = None,
 ) -> Coded:
-    """The content under the frequencies, in so many lanes.
+    """Return the content under the frequencies, in so many lanes.
 
     `ends` replaces the last states of some lanes. `below` is a lane that gives a word away before its first
     byte although it need not, so that its state in the file is below 2^16; else a decoder sees no difference.
@@ -68,7 +64,7 @@ def rans(
 
 
 def byte_frequencies(q: int) -> list[int]:
-    """F(0) … F(255) of section 5.2; also for a q of 0, which no file may have."""
+    """Return F(0) … F(255) of section 5.2; also for a q of 0, which no file may have."""
     made = []
     for byte in range(256):
         ones = bin(byte).count("1")
@@ -79,7 +75,7 @@ def byte_frequencies(q: int) -> list[int]:
 
 
 def gap_frequencies(t: int) -> list[int]:
-    """F(0) … F(255) of section 5.3; also for a t of 0, which no file may have."""
+    """Return F(0) … F(255) of section 5.3; also for a t of 0, which no file may have."""
     made: list[int] = []
     for v in range(255):
         left = TOTAL - sum(made)
@@ -100,40 +96,38 @@ def check_frequencies() -> None:
 
 
 def bytes_payload(content: bytes, q: int, lanes: int = 1) -> bytes:
-    """The payload of coder 5 for these bytes of raw."""
+    """Return the payload of coder 5 for these bytes of raw."""
     return u8(q) + rans(content, byte_frequencies(q), lanes).build()
 
 
 def gaps_of(positions: Iterable[int]) -> list[int]:
-    """The gaps of ascending positions (section 5)."""
-    order = [-1, *positions]
-    return [b - a - 1 for a, b in pairwise(order)]
+    """Return the gaps of ascending positions (section 5)."""
+    return [b - a - 1 for a, b in pairwise([-1, *positions])]
 
 
 def escaped(numbers: Iterable[int]) -> bytes:
-    """Numbers as coder 3 writes gaps."""
+    """Return numbers as coder 3 writes gaps."""
     return b"".join(b"\xff" * (number // 255) + bytes([number % 255]) for number in numbers)
 
 
 def low_bits(numbers: Iterable[int], s: int) -> bytes:
-    """The s low bits of each number, as bits in bytes."""
+    """Return the s low bits of each number, as bits in bytes."""
     return pack(np.array([number // 2**k % 2 for number in numbers for k in range(s)], dtype=np.bool_))
 
 
-def gaps_head(gaps: Sequence[int], s: int, t: int, count: Number | None = None) -> bytes:
-    """Return the bytes before the rANS in the payload of coders 6 and 7; `count` replaces K."""
-    highs = escaped(gap >> s for gap in gaps)
-    return u8(s) + u8(t) + u(len(highs) if count is None else count) + low_bits(gaps, s)
+def gaps_head(gaps: Sequence[int], s: int, t: int) -> bytes:
+    """Return the bytes before the rANS in the payload of coders 6 and 7."""
+    return u8(s) + u8(t) + u(len(escaped(gap >> s for gap in gaps))) + low_bits(gaps, s)
 
 
 def gaps_payload(gaps: Sequence[int], s: int, t: int, lanes: int = 1) -> bytes:
-    """The payload of coders 6 and 7 for these gaps."""
+    """Return the payload of coders 6 and 7 for these gaps."""
     content = escaped(gap >> s for gap in gaps)
     return gaps_head(gaps, s, t) + rans(content, gap_frequencies(t), lanes).build()
 
 
 def rans_mask(values: Bits, coder: int, *numbers: int) -> Mask:
-    """A mask by coder 5 with q and the lanes, or by 6 or 7 with s, t and the lanes; in one lane if none are given."""
+    """Return a mask by coder 5 with q and the lanes, or by 6 or 7 with s, t and the lanes (one by default)."""
     if coder == RANS_BYTES:
         payload = bytes_payload(pack(values), *numbers)
     else:

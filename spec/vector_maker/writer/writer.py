@@ -11,18 +11,16 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from writer.coders import Bits, Number, bits, f32, frame, gap_bytes, pack, string, u, u8, utf8
+from writer.coders import Bits, Number, bits, f32, frame, gap_bytes, pack, string, u, u8, u32, utf8
 from writer.ids import GAPS_OF_ONES, GAPS_OF_ZEROS, RAW_MASK, ZSTD_MASK
 
 MAGIC = bytes.fromhex("89 50 45 4D 4E 0D 0A 1A")
-
-
 PAGE = 65536
-
-
 TENSOR, KEPT, TILED, ALIAS = range(4)
 
 
@@ -58,35 +56,12 @@ class Values:
     kind: Number = 0
 
 
-def u32(value: Number) -> bytes:
-    """Four bytes, or the bytes given instead of them."""
-    return value if isinstance(value, bytes) else struct.pack("<I", value)
-
-
-def patched(
-    patches: Mapping[int, Number],
-    gaps: Sequence[Number] | None,
-    digest: int,
-    write: Callable[[Number], bytes] = u32,
-    count: Number | None = None,
-) -> bytes:
-    """The end of the row of every generator (4.5); `write` makes what stands for a patch of its number.
-
-    Number and gaps are those of the patches unless others are given.
-    """
-    if gaps is None:
-        order = [-1, *sorted(patches)]
-        gaps = [b - a - 1 for a, b in itertools.pairwise(order)]
-    out = u(len(patches) if count is None else count) + b"".join(u(gap) for gap in gaps)
-    out += b"".join(write(patches[i]) for i in sorted(patches))
-    return out + struct.pack("<I", digest)
-
-
 @dataclass
 class Generator:
     """A prototype made by a generator (4.5); scale and patches as binary32 bits.
 
-    Period and zeros stand in the row only if they are given, whatever the generator.
+    Gaps and count are those of the patches unless others are given. Period and zeros stand in the row only if they
+    are given, whatever the generator.
     """
 
     length: Number
@@ -94,19 +69,18 @@ class Generator:
     seed: int
     stream: int
     scale: int
-    patches: dict[int, int] = field(default_factory=dict)
+    patches: Mapping[int, Number] = field(default_factory=dict)
     digest: int = 0
     gaps: Sequence[Number] | None = None
     generator: Number = 1
     period: Number | None = None
     zeros: Number | None = None
+    count: Number | None = None
 
     def row(self) -> bytes:
-        """The row in the table of prototypes."""
-        out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
-        out += struct.pack("<QQI", self.seed, self.stream, self.scale)
-        out += b"".join(u(number) for number in (self.period, self.zeros) if number is not None)
-        return out + patched(self.patches, self.gaps, self.digest)
+        """Return the row in the table of prototypes."""
+        out = struct.pack("<QQI", self.seed, self.stream, self.scale)
+        return made_row(self, out + column(u, (n for n in (self.period, self.zeros) if n is not None)))
 
 
 @dataclass
@@ -126,28 +100,29 @@ class Drawn:
     digest: int = 0
     gaps: Sequence[Number] | None = None
     generator: Number = 3
-
-    def head(self) -> bytes:
-        """The row up to its patches."""
-        out = u8(1) + u(self.length) + u8(self.generator) + u8(self.distribution)
-        out += struct.pack("<I", self.seed) + u(self.offset) + struct.pack("<I", self.scale)
-        return out + (b"" if self.low is None else struct.pack("<I", self.low))
+    count: Number | None = None
 
     def row(self) -> bytes:
-        """The row in the table of prototypes."""
-        return self.head() + patched(self.patches, self.gaps, self.digest)
+        """Return the row in the table of prototypes."""
+        out = u32(self.seed) + u(self.offset) + u32(self.scale)
+        return made_row(self, out if self.low is None else out + u32(self.low))
 
 
 @dataclass
 class Dialect(Drawn):
-    """A prototype made by generator 4 (4.5): the same, but that patches are steps, and their number may be replaced."""
+    """A prototype made by generator 4 (4.5): the same, but that patches are steps."""
 
     generator: Number = 4
-    count: Number | None = None
 
-    def row(self) -> bytes:
-        """The row in the table of prototypes."""
-        return self.head() + patched(self.patches, self.gaps, self.digest, u, self.count)
+
+def made_row(made: Generator | Drawn, parameters: bytes) -> bytes:
+    """Return the row of a prototype that is made (4.5), with the parameters of its generator."""
+    order = sorted(made.patches)
+    gaps = [b - a - 1 for a, b in itertools.pairwise([-1, *order])] if made.gaps is None else made.gaps
+    count = len(order) if made.count is None else made.count
+    write = u if isinstance(made, Dialect) else u32
+    out = u8(1) + u(made.length) + u8(made.generator) + u8(made.distribution) + parameters + u(count) + column(u, gaps)
+    return out + column(write, (made.patches[i] for i in order)) + u32(made.digest)
 
 
 @dataclass
@@ -174,54 +149,50 @@ class Entry:
 
 
 def tensor(name: str | bytes, dims: Sequence[Number], block: Number = 0, task: Number = 0) -> Entry:
-    """A tensor of a block."""
+    """Return a tensor of a block."""
     return Entry(name, TENSOR, dims, task, block)
 
 
 def kept(name: str, dims: Sequence[Number], mask: Number, block: Number = 0, task: Number = 0) -> Entry:
-    """A kept layer."""
+    """Return a kept layer."""
     return Entry(name, KEPT, dims, task, block, mask)
 
 
 def tiled(
-    name: str,
-    dims: Sequence[Number],
-    mask: Number,
-    prototype: Number = 0,
-    phase: Number = 0,
-    *,
-    task: Number = 0,
-    zero: Number = 0,
-    scale: float | bytes | None = None,
-    second: Number = 0,
-    second_phase: Number = 0,
+    name: str, dims: Sequence[Number], mask: Number, prototype: Number = 0, phase: Number = 0, **fields: Any
 ) -> Entry:
-    """A tiled layer."""
-    return Entry(name, TILED, dims, task, 0, mask, prototype, phase, zero, scale, None, second, second_phase)
+    """Return a tiled layer."""
+    return Entry(name, TILED, dims, mask=mask, prototype=prototype, phase=phase, **fields)
 
 
 def alias(name: str, target: Number, task: Number = 0) -> Entry:
-    """An alias of an earlier entry."""
+    """Return an alias of an earlier entry."""
     return Entry(name, ALIAS, task=task, target=target)
 
 
-class _References:
-    """Turns indices of masks into references (4.5), in reading order."""
-
-    def __init__(self) -> None:
-        self.next = 0
-
-    def __call__(self, mask: Number) -> bytes:
-        if isinstance(mask, int) and mask == self.next:
-            self.next += 1
-            return u(0)
-        return mask if isinstance(mask, bytes) else u(mask + 1)
+def refer(before: list[Number], mask: Number) -> bytes:
+    """Return the reference to a mask (4.5), when the masks of before have been referred to."""
+    if mask == len(before):
+        before.append(mask)
+        return u(0)
+    return mask if isinstance(mask, bytes) else u(mask + 1)
 
 
 def common_prefix(a: bytes, b: bytes) -> int:
-    """The number of leading bytes that two names have in common."""
-    differ = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-    return next(differ, min(len(a), len(b)))
+    """Return the number of leading bytes that two names have in common."""
+    most = min(len(a), len(b))
+    differ = int.from_bytes(a[:most], "big") ^ int.from_bytes(b[:most], "big")
+    return most - (differ.bit_length() + 7) // 8
+
+
+def column(write: Callable[[Any], bytes], values: Iterable[Any]) -> bytes:
+    """Return values one after the other."""
+    return b"".join(map(write, values))
+
+
+def columns(rows: Sequence[object], **writers: Callable[[Any], bytes]) -> bytes:
+    """Return fields of the rows of a table, one column after the other."""
+    return b"".join(write(getattr(row, name)) for name, write in writers.items() for row in rows)
 
 
 @dataclass
@@ -239,36 +210,32 @@ class File:
     store: Callable[[bytes], bytes] = bytes
     edit_manifest: Callable[[bytes], bytes] = bytes
 
-    def _count(self, table: str, rows: Sequence[object]) -> bytes:
-        return u(self.counts.get(table, len(rows)))
-
     def manifest(self) -> bytes:
-        """The six tables of section 4."""
-        references = _References()
-        out = self._count("metadata", self.metadata)
-        out += b"".join(string(key) + string(value) for key, value in self.metadata)
-        out += self._count("tasks", self.tasks) + b"".join(string(name) for name in self.tasks)
-        out += self._count("masks", self.masks)
-        out += b"".join(u8(m.coder) for m in self.masks) + b"".join(u(m.length) for m in self.masks)
-        out += b"".join(u(m.ones) for m in self.masks)
-        out += b"".join(u(len(m.payload) if m.size is None else m.size) for m in self.masks)
-        out += self._count("blocks", self.blocks)
-        out += b"".join(u8(b.dtype) for b in self.blocks) + b"".join(u8(b.coder) for b in self.blocks)
-        out += b"".join(u(len(b.payload) if b.size is None else b.size) for b in self.blocks)
-        out += self._count("prototypes", self.prototypes)
+        """Return the six tables of section 4."""
+        reference = partial(refer, [])
+
+        def count(table: str) -> bytes:
+            return u(self.counts.get(table, len(getattr(self, table))))
+
+        def sizes(rows: Sequence[Mask | Block]) -> bytes:
+            return column(u, (len(row.payload) if row.size is None else row.size for row in rows))
+
+        out = count("metadata") + column(string, itertools.chain(*self.metadata))
+        out += count("tasks") + column(string, self.tasks)
+        out += count("masks") + columns(self.masks, coder=u8, length=u, ones=u) + sizes(self.masks)
+        out += count("blocks") + columns(self.blocks, dtype=u8, coder=u8) + sizes(self.blocks) + count("prototypes")
         for p in self.prototypes:
             if isinstance(p, (Generator, Drawn)):
                 out += p.row()
                 continue
-            partial = (p.presence is not None) if p.partial is None else p.partial
-            out += u8(p.kind) + u(p.length) + u(p.block) + u8(partial)
-            out += b"" if p.presence is None else references(p.presence)
-        return self.edit_manifest(out + self._count("entries", self.entries) + self._entries(references))
+            is_partial = (p.presence is not None) if p.partial is None else p.partial
+            out += u8(p.kind) + u(p.length) + u(p.block) + u8(is_partial)
+            out += b"" if p.presence is None else reference(p.presence)
+        return self.edit_manifest(out + count("entries") + self._entries(reference))
 
-    def _entries(self, references: _References) -> bytes:
-        """The columns of section 4.6."""
-        rows = self.entries
-        shared, suffixes = [], []
+    def _entries(self, reference: Callable[[Number], bytes]) -> bytes:
+        """Return the columns of section 4.6."""
+        rows, shared, suffixes = self.entries, list[Number](), []
         before = b""
         for e in rows:
             name = utf8(e.name)
@@ -277,60 +244,41 @@ class File:
             suffixes.append(name[common:] if e.suffix is None else e.suffix)
             before = name
         shaped = [e for e in rows if e.kind != ALIAS]
-        layers = [e for e in rows if e.kind == TILED]
-        two = [e for e in layers if e.zero == 2]
-
-        def column(write: Callable[[Number], bytes], values: Iterable[Number]) -> bytes:
-            return b"".join(write(value) for value in values)
-
+        plain, keeping, layers, aliases = ([e for e in rows if e.kind == kind] for kind in range(4))
         out = column(u, shared) + column(u, map(len, suffixes)) + b"".join(suffixes)
-        out += column(u8, (e.kind for e in rows))
-        out += column(u, (e.task for e in rows)) if self.tasks else b""
+        out += columns(rows, kind=u8) + (columns(rows, task=u) if self.tasks else b"")
         out += column(u8, (len(e.dims) if e.ndim is None else e.ndim for e in shaped))
         out += column(u, (dim for e in shaped for dim in e.dims))
-        out += column(u, (e.block for e in rows if e.kind == TENSOR))
-        out += column(references, (e.mask for e in rows if e.kind == KEPT))
-        out += column(u, (e.block for e in rows if e.kind == KEPT))
-        out += column(references, (e.mask for e in layers))
-        out += column(u, (e.prototype for e in layers)) + column(u, (e.phase for e in layers))
-        out += column(u8, (e.zero for e in layers))
+        out += columns(plain, block=u) + columns(keeping, mask=reference, block=u)
+        out += columns(layers, mask=reference, prototype=u, phase=u, zero=u8)
         out += column(u8, ((e.scale is not None) if e.scaled is None else e.scaled for e in layers))
-        out += b"".join(f32(e.scale) for e in layers if e.scale is not None)
-        out += column(u, (e.second for e in two)) + column(u, (e.second_phase for e in two))
-        return out + column(u, (e.target for e in rows if e.kind == ALIAS))
+        out += column(f32, (e.scale for e in layers if e.scale is not None))
+        out += columns([e for e in layers if e.zero == 2], second=u, second_phase=u)
+        return out + columns(aliases, target=u)
 
     def build(self) -> bytes:
-        """The file (sections 2 and 3)."""
+        """Return the file (sections 2 and 3)."""
         manifest = self.manifest()
         stored = self.store(manifest)
         payload = b"".join([m.payload for m in self.masks] + [b.payload for b in self.blocks])
-        fields = {
-            "major": 1,
-            "minor": 0,
-            "flags": 0,
-            "manifest_size": len(stored),
-            "manifest_length": len(manifest),
-            "payload_size": len(payload),
-        } | self.header
-        pages = [zlib.crc32(payload[i : i + PAGE]) for i in range(0, len(payload), PAGE)]
-        return assemble(fields, stored + struct.pack(f"<{len(pages)}I", *pages), payload)
+        fields = {"major": 1, "minor": 0, "flags": 0, "manifest_size": len(stored)}
+        fields |= {"manifest_length": len(manifest), "payload_size": len(payload)} | self.header
+        pages = (zlib.crc32(payload[i : i + PAGE]) for i in range(0, len(payload), PAGE))
+        return assemble(fields, stored + column(u32, pages), payload)
 
 
 def assemble(fields: Mapping[str, int], manifest_and_pages: bytes, payload: bytes) -> bytes:
-    """Header, manifest and page table, payload; the CRCs of the header are made to agree (section 3)."""
+    """Return header, manifest and page table, payload; the CRCs of the header are made to agree (section 3)."""
     order = ("major", "minor", "flags", "manifest_size", "manifest_length", "payload_size")
-    head = MAGIC + struct.pack("<BBHIIQ", *(fields[key] for key in order))
-    head += struct.pack("<I", zlib.crc32(manifest_and_pages))
-    return head + struct.pack("<I", zlib.crc32(head)) + manifest_and_pages + payload
+    head = MAGIC + struct.pack("<BBHIIQ", *(fields[key] for key in order)) + u32(zlib.crc32(manifest_and_pages))
+    return head + u32(zlib.crc32(head)) + manifest_and_pages + payload
 
 
 def mask(values: Bits | str, coder: int = RAW_MASK, wrap: Callable[[bytes], bytes] = frame) -> Mask:
-    """A mask by one of the coders; `wrap` makes the frame of coders 2 to 4 (section 5)."""
-    values = bits(values) if isinstance(values, str) else values
-    ones = int(values.sum())
-    payload = b""
+    """Return a mask by one of the coders; `wrap` makes the frame of coders 2 to 4 (section 5)."""
+    values, payload = bits(values), b""
     if coder in (RAW_MASK, ZSTD_MASK):
         payload = pack(values) if coder == RAW_MASK else wrap(pack(values))
     elif coder in (GAPS_OF_ONES, GAPS_OF_ZEROS):
         payload = wrap(gap_bytes(map(int, np.flatnonzero(values == (coder == GAPS_OF_ONES)))))
-    return Mask(coder, len(values), ones, payload)
+    return Mask(coder, len(values), int(values.sum()), payload)
