@@ -115,9 +115,9 @@ def flatten(source: Mapping[Any, object]) -> Flat:
     for path, value in _leaves(source, (), flat, Holding(source)):
         name = ".".join(map(str, path))
         if name in paths:
-            raise UnknownLayoutError(f"{quoted(name)} is there twice, once in a dictionary of its own: rename one")
+            raise UnknownLayoutError(f"{quoted(name)} appears twice, once in a nested dictionary: rename one")
         if len(paths) >= MAX_TENSORS:
-            raise UnknownLayoutError(f"there are more than {MAX_TENSORS} tensors, and a file holds no more")
+            raise UnknownLayoutError(f"the checkpoint holds too many tensors: a file holds at most {MAX_TENSORS}")
         paths[name] = path
         flat.tensors[name] = _tensor(value, name)
         if isinstance(value, np.ndarray | np.generic):
@@ -129,7 +129,7 @@ def flatten(source: Mapping[Any, object]) -> Flat:
         for name, path in paths.items():
             if places.of(name) != [*map(str, path)]:
                 raise UnknownLayoutError(
-                    f"{quoted(name)} could lie in several of the dictionaries: rename those that are nested"
+                    f"{quoted(name)} is ambiguous, because several dictionaries could hold it: rename the nested ones"
                 )
     return flat
 
@@ -140,7 +140,7 @@ def _leaves(source: Mapping[Any, object], path: Path, flat: Flat, holding: Holdi
     for key, value in source.items():
         if not isinstance(key, str | int) or isinstance(key, bool):
             if holding(value) or isinstance(value, np.generic):
-                raise UnknownLayoutError(f"the state_dict has the key {quoted(key)}, which is no string")
+                raise UnknownLayoutError(f"the state_dict has the key {quoted(key)}, which is not a string")
             flat.dropped.append(str(key))
             continue
         here = (*path, key)
@@ -172,7 +172,7 @@ def _tensor(value: object, name: str) -> torch.Tensor:
     array = np.asarray(value)
     if array.dtype.kind not in "?biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
         raise UnsupportedTensorError(
-            f"{quoted(name)} is a numpy array of {array.dtype}, which is no type of a tensor: convert it and pack again"
+            f"{quoted(name)} is a numpy array of {array.dtype}, which is not a tensor dtype: convert it and pack again"
         )
     native = array.astype(array.dtype.newbyteorder("="), order="C", copy=True)
     return torch.from_numpy(native.reshape(array.shape))
@@ -213,7 +213,7 @@ def _of_a_class(tensor: torch.Tensor) -> str | None:
     if isinstance(tensor, torch._subclasses.FakeTensor):
         return "is a fake tensor and has no values"
     if torch.utils._python_dispatch.is_traceable_wrapper_subclass(tensor):
-        return f"is a {kind}, a tensor of a class of its own: save it as a plain tensor"
+        return f"is a {kind}, a tensor subclass: save it as a plain tensor"
     try:
         readable = tensor.is_nested or tensor.layout != torch.strided or tensor.numel() == 0 or tensor.data_ptr() != 0
     except RuntimeError:
@@ -258,10 +258,10 @@ def grouped(
         for key in keys.get(tuple(path), tuple(path)):
             inner = inner.setdefault(key, {})
             if not isinstance(inner, dict):
-                raise OutputError(f"{quoted(key)} would be a tensor and a dictionary: use another layout")
+                raise OutputError(f"{quoted(key)} would be both a tensor and a dictionary: use another layout")
         key = int(last) if name in numbers and _DECIMAL.fullmatch(last) else last
         if key in inner:
-            raise OutputError(f"this layout would call two tensors {quoted(name)}: use another layout")
+            raise OutputError(f"two tensors would be named {quoted(name)}: use another layout")
         inner[key] = _as_array(value, name) if name in as_arrays and isinstance(value, torch.Tensor) else value
     return whole
 

@@ -1,4 +1,4 @@
-"""A family of checkpoints: how it is recognised, and how it is written again."""
+"""A family of checkpoints: how they are recognised, and how they are restored."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Checkpoint:
         mixed = state.mixed_prefix()
         if mixed is not None and not self._options.mixed_prefixes:
             raise UnknownLayoutError(
-                f"{mixed}: wrappers put it before all or none. If this is one network, say so (--mixed-prefixes)"
+                f"{mixed}: a wrapper prefixes all names or none; if this is one network, use --mixed-prefixes"
             )
         return state
 
@@ -113,7 +113,7 @@ class Contents(Protocol):
         """Of a masked layer that a generator fills: its recipe, with what is not in the file.
 
         Raises:
-            OutputError: no generator fills it, or in a way that no recipe says.
+            OutputError: no generator fills it, or no recipe expresses how.
         """
 
     def scores(self, name: str) -> torch.Tensor:
@@ -145,10 +145,10 @@ class Beside:
 
 @dataclass(frozen=True)
 class Family:
-    """A layout in which checkpoints are saved.
+    """A kind of checkpoint.
 
     Attributes:
-        name: as `--family` and the metadata say it.
+        name: as in `--family` and in the metadata.
         recognise: a draft of the checkpoint if it is of this family, else None. Raises CheckpointError if it is, but
             broken, or its masks do not follow.
         restore: writes the layout again: a state_dict, one with something `Beside` it, an `OutputFolder`, or what else
@@ -166,10 +166,10 @@ def put(tensors: dict[Any, Any], key: Any, value: Any) -> None:
     """Add to a dictionary that is written.
 
     Raises:
-        OutputError: the key is there already: one of the two would be lost.
+        OutputError: the key already exists: one of the two would be lost.
     """
     if key in tensors:
-        raise OutputError(f"this layout would call two tensors {quoted(key)}: use another layout")
+        raise OutputError(f"two tensors would be named {quoted(key)}: use another layout")
     tensors[key] = value
 
 
@@ -177,10 +177,10 @@ def beside(weight: str, what: str) -> str:
     """`X.<what>` for `X.weight`.
 
     Raises:
-        OutputError: the tensor has another name, which this layout cannot say.
+        OutputError: the tensor has another name, which this family cannot express.
     """
     if weight != "weight" and not weight.endswith(".weight"):
-        raise OutputError(f"{quoted(weight)} is masked, and this layout masks X.weight only: use another layout")
+        raise OutputError(f"{quoted(weight)} is masked, and this family masks X.weight only: use another layout")
     return weight[: -len("weight")] + what
 
 

@@ -51,8 +51,8 @@ class OutputFolder:
     A name that ends with a slash is that of a folder, and has None.
 
     Raises:
-        MetadataError: a name is no path of plain names (`plain_names`), is there twice, or is that of a file and of a
-            folder.
+        MetadataError: a name is not a path of plain names (`plain_names`), appears twice, or is that of both a file
+            and a folder.
     """
 
     files: Mapping[str, Content]
@@ -63,26 +63,26 @@ class OutputFolder:
         for name, content in self.files.items():
             is_folder = name.endswith("/")
             if is_folder != (content is None):
-                raise MetadataError(f"{quoted(name)} has to end with a slash if it is a folder, and only then")
+                raise MetadataError(f"{quoted(name)} must end with a slash if, and only if, it is a folder")
             parts = plain_path(name[:-1] if is_folder else name)
             folders.update(parts[:length] for length in range(1, len(parts) + is_folder))
             if not is_folder:
                 files.add(parts)
         both = files & folders
         if both:
-            raise MetadataError(f"{quoted('/'.join(min(both)))} would be a file and a folder: use another layout")
+            raise MetadataError(f"{quoted('/'.join(min(both)))} would be both a file and a folder: use another layout")
 
     @classmethod
     def of(cls, files: Iterable[tuple[str, Content]]) -> OutputFolder:
         """From pairs.
 
         Raises:
-            MetadataError: as the class; or a name is there twice.
+            MetadataError: as the class; or a name appears twice.
         """
         found: dict[str, Content] = {}
         for name, content in files:
             if name in found:
-                raise MetadataError(f"two files would be called {quoted(name)}: use another layout")
+                raise MetadataError(f"two files would be named {quoted(name)}: use another layout")
             found[name] = content
         return cls(found)
 
@@ -109,7 +109,7 @@ def open_folder(path: Path, load_file: Callable[[Path], Any]) -> Folder:
         except (OSError, RuntimeError) as reason:
             raise UnreadableCheckpointError(f"{path / name} cannot be read: {_why(reason)}") from None
         if not file.is_relative_to(root):
-            raise UnreadableCheckpointError(f"{path / name} leads out of the folder: put the file itself there")
+            raise UnreadableCheckpointError(f"{path / name} points outside the folder: put the file itself there")
         check_regular(file)
         return load_array(file) if name.endswith(".npy") else load_file(file)
 
@@ -159,4 +159,4 @@ def _why(reason: Exception) -> str:
 def refuse_second(file: Path, name: str) -> None:
     """Raise OutputError if a file is there: this file system does not tell two names apart, such as `A` and `a`."""
     if os.path.lexists(file):
-        raise OutputError(f"{quoted(name)} is another name of a file that was written already: use another layout")
+        raise OutputError(f"{quoted(name)} names a file that was already written: use another layout")

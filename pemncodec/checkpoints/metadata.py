@@ -93,10 +93,12 @@ def _is_shape(value: object) -> bool:
 _NAMES = Rule("a list of names", _list_of(_is_text))
 _PREFIX = Rule("a string", lambda value: _is_text(value) and "\0" not in value)
 _BOOL = Rule("true or false", lambda value: isinstance(value, bool))
-_FILE = Rule("the plain name of a file, or several with slashes", is_plain_path)
-_FOLDER = Rule("the plain name of a folder", lambda value: is_plain_path(value) and "/" not in value)
+_FILE = Rule("a plain file name, or several joined by slashes", is_plain_path)
+_FOLDER = Rule("a plain folder name", lambda value: is_plain_path(value) and "/" not in value)
 _INTEGER_DTYPE = Rule("an integer dtype", lambda value: isinstance(value, str) and value in _INTEGERS)
-_FRACTIONS = Rule(f"a fraction in (0, 1], or such by pattern (of {MAX_PATTERNS} characters)", _is_fractions)
+_FRACTIONS = Rule(
+    f"a fraction in (0, 1], or fractions by pattern (of at most {MAX_PATTERNS} characters)", _is_fractions
+)
 
 # What `Draft.original` may hold: what else a layout needs to be written again, all of it optional.
 DETAILS: Mapping[str, Rule] = MappingProxyType(
@@ -221,7 +223,7 @@ def write(draft: Draft) -> dict[str, str]:
                 raise UnknownLayoutError(f"{key!r} of the checkpoint is {quoted(value)}, and must be {says}")
     for keep in (draft.keep, *draft.original.get(KEEP_OF_TASK, {}).values()):
         if keep is not None and not _is_fractions(keep):
-            raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters: give fewer")
+            raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters in all: use fewer")
     own = {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
@@ -258,7 +260,9 @@ def _json(metadata: Mapping[str, str], key: str, rule: Rule, otherwise: Any) -> 
         # errors of a conversion may be infinite, and are for the user only
         value = strict_json.parse(metadata[key], infinite=key in (FOLD_BATCHNORM, TENSOR_DTYPE))
     except ValueError as reason:
-        raise MetadataError(f"metadata {key!r} is {quoted(metadata[key])}, which is no JSON: {reason}{_REST}") from None
+        raise MetadataError(
+            f"metadata {key!r} is {quoted(metadata[key])}, which is not JSON: {reason}{_REST}"
+        ) from None
     return _checked(key, value, rule)
 
 

@@ -53,7 +53,9 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], bool, np.dtype
     try:
         version = npy.read_magic(file)
     except ValueError:
-        raise UnreadableCheckpointError(f"{path} is no .npy file: it does not begin like one") from None
+        raise UnreadableCheckpointError(
+            f"{path} is not a .npy file: it does not begin with the signature of one"
+        ) from None
     if version not in _READERS:
         raise UnreadableCheckpointError(
             f"{path} holds records (version {version[0]}.{version[1]}): save an array of numbers"
@@ -69,7 +71,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], bool, np.dtype
     if dtype.kind not in _KINDS or dtype.fields is not None or dtype.subdtype is not None:
         raise UnreadableCheckpointError(f"{path} holds {dtype.name[:40]}, not numbers: save an array of numbers")
     if not all(isinstance(dim, int) and 0 <= dim <= _LARGEST for dim in shape) or len(shape) > 32:
-        raise UnreadableCheckpointError(f"{path} has a damaged .npy header: its shape is none")
+        raise UnreadableCheckpointError(f"{path} has a damaged .npy header: it has no valid shape")
     if math.prod(dim or 1 for dim in shape) * dtype.itemsize > _LARGEST:
         raise UnreadableCheckpointError(f"{path} has a damaged .npy header: its shape is too large")
     return shape, by_column, dtype

@@ -26,7 +26,7 @@ class Keep:
     """The fraction of its weights that a layer keeps.
 
     Attributes:
-        fractions: pairs of a pattern and a fraction in (0, 1]. The first whose pattern matches counts: `fnmatch` on the
+        fractions: pairs of a pattern and a fraction in (0, 1]. The first pattern that matches applies: `fnmatch` on the
             name of the weight, or on that without `.weight`.
     """
 
@@ -37,7 +37,7 @@ class Keep:
         """From a fraction for all layers, or from fractions by pattern.
 
         Raises:
-            MaskRuleError: a fraction is outside of (0, 1].
+            MaskRuleError: a fraction is outside (0, 1].
         """
         if keep is None:
             return None
@@ -52,7 +52,7 @@ class Keep:
         return None if place is None else self.fractions[place][1]
 
     def check_used(self, weights: Iterable[str]) -> None:
-        """Every pattern must match some layer.
+        """Check that every pattern matches some layer.
 
         Raises:
             MaskRuleError: one matches none.
@@ -66,7 +66,7 @@ class Keep:
                 used = pattern in known
             if not used:
                 raise MaskRuleError(
-                    f"keep {pattern!r} matches no layer with scores: there are "
+                    f"keep {pattern!r} matches no layer with scores; the layers are "
                     f"{', '.join(map(repr, names[:4]))}{', …' if len(names) > 4 else ''}"
                 )
 
@@ -109,14 +109,14 @@ def _matches(pattern: str, weight: str) -> bool:
 
 
 def is_number(value: object) -> TypeGuard[Real]:
-    """Return whether a value is a real number, numpy's included, and no bool."""
+    """Return whether a value is a real number, numpy's included, but not a bool."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check_fraction(pattern: str, keep: object) -> None:
     where = "keep" if pattern == "*" else f"keep of {pattern!r}"
     if not is_number(keep) or not 0.0 < float(keep) <= 1.0:
-        percent = f" (for {keep} % give {float(keep) / 100:g})" if is_number(keep) and 1 < float(keep) <= 100 else ""
+        percent = f" (for {keep} % use {float(keep) / 100:g})" if is_number(keep) and 1 < float(keep) <= 100 else ""
         raise MaskRuleError(
             f"{where} is {keep!r}, and must be above 0 and at most 1: the fraction of weights that are KEPT{percent}"
         )
@@ -124,66 +124,67 @@ def _check_fraction(pattern: str, keep: object) -> None:
 
 @dataclass(frozen=True)
 class PackOptions:
-    """Options of packing: what the checkpoint does not say.
+    """Options of packing: facts that the checkpoint does not hold.
 
     Attributes:
-        keep: the fraction of weights that a layer keeps, in (0, 1]: one for all, or by pattern, the first that matches.
-        rule: how masks follow from scores, one of `RULES`; by default as the family of the checkpoint has it.
-        threshold: for rule `"sigmoid"`: kept where sigmoid(score) is above it; for rule `"threshold"`: where score is.
-        ties: `"stable"`: where equal scores straddle the cut, drop them in the order of their positions, as a stable
+        keep: the fraction of weights that a layer keeps, in (0, 1]: one for all, or by pattern (first match).
+        rule: how masks follow from scores, one of `RULES`; by default the rule of the family.
+        threshold: for rule `"sigmoid"`: keep where sigmoid(score) is above it; for `"threshold"`: where the score is.
+        ties: `"stable"`: if equal scores straddle the cut, drop them in the order of their positions, as a stable
             sort does; None: such a tie is an error.
-        family: of which family the checkpoint is, where its tensors cannot tell.
+        family: the family of the checkpoint, if its tensors do not identify it.
         masks: 0/1 tensors by the name of the weight, from another file.
         backbone: the state_dict that the masks of a checkpoint without weights belong to.
-        mask_suffix: what the masks of 0 and 1 beside their weights are called: `"m"` for `X.m` or `X.weight_m` beside
+        mask_suffix: the suffix of the masks of 0 and 1 beside their weights: `"m"` for `X.m` or `X.weight_m` beside
             `X.weight`.
         inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
-        key: under which key of the checkpoint the state_dict is; `"."`: the checkpoint is one itself.
-        strip_prefix: remove `module.` and `_orig_mod.`, which every name must have then.
-        mixed_prefixes: whether some names may begin with these and others not: a network whose child is called
-            `module`.
+        key: the key of the state_dict in the checkpoint; `"."`: the whole checkpoint.
+        strip_prefix: remove the prefixes `module.` and `_orig_mod.`, which every name must have.
+        mixed_prefixes: whether only some names may have these prefixes: a network whose child is named `module`.
 
     Raises:
-        MaskRuleError: a value that is none of those.
+        MaskRuleError: a value is not one of those.
     """
 
     keep: Fractions | None = option(
         None,
         "Fraction of weights that a layer keeps, in (0, 1], for checkpoints with scores; or PATTERN=K for layers of "
-        "that name (may be repeated, the first that matches counts).",
+        "that name (repeatable; the first match applies).",
         "several",
         metavar="K",
     )
-    rule: str | None = option(None, "How masks follow from scores (default: as the family has it).", choices=RULES)
+    rule: str | None = option(None, "How masks follow from scores (default: the rule of the family).", choices=RULES)
     threshold: float | None = option(
-        None, "Keep what is above: probabilities (sigmoid), or scores (threshold).", "number", metavar="T"
+        None, "Keep weights above T: probabilities (rule sigmoid) or scores (rule threshold).", "number", metavar="T"
     )
     ties: str | None = option(
-        None, "Allow equal scores at the cut: the last are kept, as by a stable sort.", choices=TIES
+        None, "Allow equal scores at the cut, and keep the last of them, as a stable sort does.", choices=TIES
     )
-    family: str | None = option(None, "The family of the checkpoint, where its tensors cannot tell.", metavar="NAME")
+    family: str | None = option(None, "Family of the checkpoint, if its tensors do not identify it.", metavar="NAME")
     masks: Mapping[str, Any] | Sequence[Any] | None = option(
-        None, "Masks of 0 and 1 by the name of the weight, from another file.", "file", metavar="FILE", shown=False
+        None, "File of masks of 0 and 1, by weight name.", "file", metavar="FILE", shown=False
     )
     backbone: Mapping[str, Any] | None = option(
-        None, "The network that a checkpoint of masks alone belongs to.", "file", metavar="FILE", shown=False
+        None, "File of the network that a checkpoint of masks alone belongs to.", "file", metavar="FILE", shown=False
     )
     mask_suffix: str | None = option(
         None,
-        "Name of the masks of 0 and 1 beside their weights: 'm' for X.m or X.weight_m beside X.weight.",
+        "Suffix of the masks of 0 and 1 beside their weights: 'm' for X.m or X.weight_m beside X.weight.",
         metavar="SUFFIX",
     )
-    inverted_masks: bool = option(False, "Masks of 0 and 1 have 1 where a weight is pruned.", "flag")
+    inverted_masks: bool = option(False, "Read a 1 in a mask as pruned instead of kept.", "flag")
     key: str | int | None = option(
-        None, "Key of the state_dict in the checkpoint, if it is not a usual one; '.': all of it.", metavar="NAME"
+        None, "Key of the state_dict in the checkpoint; '.' for the whole checkpoint.", metavar="NAME"
     )
-    strip_prefix: bool = option(False, "Remove 'module.' and '_orig_mod.', which every name must have.", "flag")
-    mixed_prefixes: bool = option(False, "Some names begin with 'module.' or '_orig_mod.' and others do not.", "flag")
+    strip_prefix: bool = option(
+        False, "Remove the prefixes 'module.' and '_orig_mod.', which every name must have.", "flag"
+    )
+    mixed_prefixes: bool = option(False, "Allow the prefixes 'module.' and '_orig_mod.' on some names only.", "flag")
 
     def __post_init__(self) -> None:
         Keep.of(self.keep)
         if self.mask_suffix is not None and not (isinstance(self.mask_suffix, str) and self.mask_suffix.strip("._")):
-            raise MaskRuleError(f"mask_suffix is {self.mask_suffix!r}: give the end of the names of masks, as 'm'")
+            raise MaskRuleError(f"mask_suffix is {self.mask_suffix!r}: use the end of the names of masks, such as 'm'")
         if self.rule not in (None, *RULES):
             raise MaskRuleError(f"rule is {self.rule!r}: choose {', '.join(RULES)}")
         if self.ties not in (None, *TIES):
@@ -197,11 +198,11 @@ class PackOptions:
                 raise MaskRuleError(f"rule {self.rule!r} has no threshold: omit it, or choose another rule")
             if self.rule != "threshold" and not 0 <= threshold < 1:
                 raise MaskRuleError(
-                    f"threshold is {self.threshold!r}, and a sigmoid is between 0 and 1 (rule 'threshold' compares the "
+                    f"threshold is {self.threshold!r}, but a sigmoid is between 0 and 1 (rule 'threshold' compares the "
                     "scores themselves)"
                 )
         elif self.rule == "threshold":
-            raise MaskRuleError("rule 'threshold' needs a threshold: kept are scores above it")
+            raise MaskRuleError("rule 'threshold' requires a threshold: scores above it are kept")
 
     @property
     def fractions(self) -> Keep | None:

@@ -68,13 +68,13 @@ def _recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft:
     if options.family is not None:
         raise UnknownLayoutError(f"not a checkpoint of family {options.family!r}: omit --family to detect the family")
     raise UnknownLayoutError(
-        "this is a folder, and none that is known: expected final/ and masks/ with .npy files (Google's lottery "
+        "not a folder of a known family: expected final/ and masks/ with .npy files (Google's lottery "
         "tickets), or mask.pth and one model_ep*_it*.pth (open_lth)"
     )
 
 
 def _asked(options: PackOptions) -> Sequence[Family]:
-    """The families that may have it: what the user says or gives decides first."""
+    """The families to try: those that the options name, or all."""
     if options.family is not None:
         return (family_named(options.family),)
     if options.masks is not None:
@@ -85,14 +85,14 @@ def _asked(options: PackOptions) -> Sequence[Family]:
 
 
 def _check_leftover(draft: Draft) -> None:
-    """Tensors beside a masked weight that look like its scores or masks, and were not used."""
+    """Refuse tensors beside a masked weight that look like its scores or masks but were not used."""
     shapes = {entry.name: entry.shape for entry in draft.entries if isinstance(entry, MaskedWeight | SeededWeight)}
     for entry in draft.entries:
         weight = _scored_by(entry.name, shapes) if isinstance(entry, PlainTensor) else None
         if weight is not None and isinstance(entry, PlainTensor) and shapes[weight] == entry.shape:
             raise UnknownLayoutError(
-                f"{quoted(entry.name)} stands beside {quoted(weight)}, which has another mask already "
-                f"({draft.family}): which of them counts is not said (--family NAME takes one, --family dense none)"
+                f"{quoted(entry.name)} stands beside {quoted(weight)}, which already has a mask "
+                f"({draft.family}): it is ambiguous which one applies (--family NAME takes one, --family dense none)"
             )
 
 
@@ -104,7 +104,7 @@ def _scored_by(name: str, weights: Mapping[str, object]) -> str | None:
 
 
 def _note_leftover(draft: Draft, state: State) -> None:
-    """Tensors that are stored as they are, though their names or values may say something else."""
+    """Add notes about tensors that are stored without a mask, though their names or values suggest one."""
     found = [
         one for one in draft.entries if isinstance(one, PlainTensor | MaskedWeight) and one.source in state.tensors
     ]
@@ -112,20 +112,20 @@ def _note_leftover(draft: Draft, state: State) -> None:
     named = [name for name in plain if name.rpartition(".")[2].endswith(("mask", "masks", "scores", "_orig"))]
     if named and draft.family != "dense":
         shown = ", ".join(map(quoted, named[:_SHOWN])) + (", …" if len(named) > _SHOWN else "")
-        draft.notes.append(f"stored as tensors, because nothing beside them fits: {shown}")
+        draft.notes.append(f"stored as tensors, because they match no weight: {shown}")
     for name, weight, suffix in found_masks.unnamed(state, plain):
         draft.notes.append(
-            f"{quoted(name)} holds 0 and 1 in the shape of {quoted(weight)}, and is stored as a tensor: if it is its "
-            f"mask, say --mask-suffix {suffix}"
+            f"{quoted(name)} holds 0 and 1 in the shape of {quoted(weight)}, but is stored as a tensor: if it is the "
+            f"mask, use --mask-suffix {suffix}"
         )
         break
 
 
 def _check_used(draft: Draft, options: PackOptions) -> None:
-    """Refuse options that had no effect: they are a misunderstanding."""
+    """Note or refuse options that had no effect."""
     explicit = draft.mask_rule in ("explicit", "nonzero", "none")
-    own = "the masks of this layout are in the file itself"
-    why = own if explicit else f"rule {draft.mask_rule} takes none"
+    own = "this family stores its masks in the file"
+    why = own if explicit else f"rule {draft.mask_rule} does not take it"
     if options.keep is not None and draft.keep is None:
         text = "by pattern" if isinstance(options.keep, Mapping) else f"{float(options.keep):g}"
         draft.notes.append(f"keep {text} was not used: {why}")
@@ -137,10 +137,12 @@ def _check_used(draft: Draft, options: PackOptions) -> None:
         draft.notes.append("inverted masks were not used: there is no mask of 0 and 1")
     if options.masks is not None and draft.family != "masks-file":
         raise MaskRuleError(
-            f"masks are given, and family {draft.family!r} has its own: which of them count is not said"
+            f"masks were given, but family {draft.family!r} has its own: omit the masks that were given"
         )
     if options.backbone is not None and draft.family != "piggyback":
-        raise UnknownLayoutError(f"a backbone is given, and this checkpoint ({draft.family}) has its weights itself")
+        raise UnknownLayoutError(
+            f"a backbone was given, but this checkpoint ({draft.family}) has its own weights: omit it"
+        )
 
 
 def _stripped(draft: Draft, state: State | None) -> Draft:
@@ -151,7 +153,7 @@ def _stripped(draft: Draft, state: State | None) -> Draft:
     if not removed and mixed is not None:
         raise UnknownLayoutError(f"the prefix cannot be stripped: {mixed}")
     if not removed:
-        draft.notes.append("no name has a prefix that could be stripped")
+        draft.notes.append("no name has a prefix to strip")
         return draft
 
     def short(entry: DraftEntry) -> DraftEntry:

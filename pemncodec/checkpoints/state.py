@@ -51,10 +51,10 @@ class State:
     beside: Mapping[Any, object] = field(default_factory=dict)
 
     def plain(self, name: str, rename: Callable[[str], str] = str) -> PlainTensor:
-        """A tensor as it is.
+        """A tensor without a mask.
 
         Args:
-            rename: what a tensor shall be called.
+            rename: the new name of a tensor.
         """
         tensor = self.tensors[name]
         dtype, values = torch_tensors.to_words(tensor, name)
@@ -66,7 +66,7 @@ class State:
         return replace(self, tensors={name: tensor for name, tensor in self.tensors.items() if name not in left})
 
     def with_tensors(self, more: Mapping[str, torch.Tensor]) -> State:
-        """These tensors, too."""
+        """The state with these tensors added."""
         return replace(self, tensors=self.tensors | dict(more))
 
     def mixed_prefix(self) -> str | None:
@@ -138,18 +138,20 @@ def unwrap(source: object, key: str | int | None = None) -> State:
     others = [name for name in networks if name not in masks]
     direct = any(holding(value) for name, value in source.items() if name not in networks)
     if others:
-        # Never a choice that the file does not make: what is not taken would be lost.
+        # Nothing is guessed: tensors that are not chosen would be lost.
         whole = f", or {WHOLE} for all of them as one network" if direct or len(others) > 1 else ""
         raise UnknownLayoutError(
-            f"the checkpoint holds tensors under {_listed(others)}: say which is the network (--key NAME, key={whole})"
+            f"the checkpoint holds tensors under {_listed(others)}: choose the network (--key NAME, key={whole})"
         )
     if direct:
         own = {name: value for name, value in source.items() if name not in masks}
         return _flat(own, beside={name: source[name] for name in masks})
     if masks:
-        raise UnknownLayoutError(f"the checkpoint holds masks under {_listed(masks)}, and no network that they are for")
+        raise UnknownLayoutError(
+            f"the checkpoint holds masks under {_listed(masks)}, but not the network that they belong to"
+        )
     raise UnknownLayoutError(
-        f"there is no state_dict in the checkpoint: it holds {_listed(list(source))}; expected tensors, or one of "
+        f"the checkpoint has no state_dict: it holds {_listed(list(source))}; expected tensors, or one of "
         f"{', '.join(WRAPPERS)}"
     )
 
@@ -162,7 +164,7 @@ def _under(source: Mapping[Any, object], key: str | int, networks: Sequence[Any]
         return _nested(source, found)
     flat = not networks and Holding(source)(source)
     there = "the checkpoint is one itself: omit --key" if flat else f"there is one under: {_listed(networks)}"
-    raise UnknownLayoutError(f"there is no state_dict under {quoted(key)}; {there}")
+    raise UnknownLayoutError(f"there is no state_dict under {quoted(key)}: {there}")
 
 
 def _listed(names: Sequence[object]) -> str:
@@ -183,7 +185,7 @@ def _nested(source: Mapping[Any, object], key: Key) -> State:
     holding = Holding(source)
     others = [name for name, value in beside.items() if holding.is_network(value)]
     if others:
-        state.notes.append(f"there are tensors under {_listed(others)} too: they are left out (--key NAME packs them)")
+        state.notes.append(f"tensors under {_listed(others)} are left out (--key NAME packs them)")
     return state
 
 

@@ -1,4 +1,4 @@
-"""Options that say how a checkpoint is to be read: those of `pack`, and of `verify --against`."""
+"""Options of reading a checkpoint: those of `pack`, and of `verify --against`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Families whose tensors do not tell: a file that was packed from one says which it was.
+# Families that tensors do not identify: a file that was packed from one names it.
 NAMED = ("biprop", "fedpm", "lottery-jackpots")
 
 _KEEP_FROM = click.option(
     "--keep-from",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='Fractions by pattern from a JSON file: {"layer1.*": 0.3, "*": 0.5}.',
+    help='JSON file of fractions by pattern: {"layer1.*": 0.3, "*": 0.5}.',
 )
 _NO_CHECKSUMS = click.option(
     "--no-checksums",
     is_flag=True,
-    help="Do not check the CRC-32 of the records of an archive (torch.serialization.set_crc32_options(False)).",
+    help="Do not check the CRC-32 of the records in an archive (torch.serialization.set_crc32_options(False)).",
 )
 _UNSAFE = click.option(
     "--unsafe-pickle",
     is_flag=True,
-    help="Read a checkpoint that carries more than tensors. Runs its code: only for files you trust.",
+    help="Read a checkpoint that carries more than tensors. This runs code from it: use it only for files you trust.",
 )
 _FIRST, *_OTHERS = (one.name for one in fields(PackOptions) if one.name != "strip_prefix")
 
@@ -98,7 +98,7 @@ def read(
     """Check the options; `others` are those of `PackOptions` that are taken as they are.
 
     Raises:
-        MaskRuleError: a fraction that is none, or a file of fractions that is none.
+        MaskRuleError: a fraction, or a file of fractions, is invalid.
     """
     given = PackOptions(keep=_fractions(keep, keep_from), **others)
     any_given = given != PackOptions() or unsafe_pickle or no_checksums or masks is not None or backbone is not None
@@ -116,7 +116,7 @@ def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[st
             raise click.BadParameter(f"{quoted(text)} is neither K nor PATTERN=K", param_hint="--keep") from None
         if not separator:
             if everything is not None:
-                raise click.BadParameter("one fraction for all other layers is enough", param_hint="--keep")
+                raise click.BadParameter("pass one fraction for all other layers, not several", param_hint="--keep")
             everything = fraction
         else:
             by_pattern[pattern] = fraction
@@ -130,12 +130,12 @@ def _fractions(keep: tuple[str, ...], keep_from: Path | None) -> float | dict[st
 def _from_file(path: Path) -> dict[str, float]:
     try:
         if path.exists() and not path.is_file():
-            raise MaskRuleError(f"{path} is no file: write the fractions to one")
+            raise MaskRuleError(f"{path} is not a file: write the fractions to a file")
         found = strict_json.parse(path.read_text())
     except OSError as reason:
         raise MaskRuleError(f"{path} cannot be read: {reason.strerror}") from None
     except ValueError as reason:
-        raise MaskRuleError(f"{path} is no JSON: {reason}") from None
+        raise MaskRuleError(f"{path} is not JSON: {reason}") from None
     if not isinstance(found, dict) or not found:
         raise MaskRuleError(f'{path} holds no fractions by pattern: write {{"layer1.*": 0.3, "*": 0.5}}')
     try:
@@ -146,7 +146,7 @@ def _from_file(path: Path) -> dict[str, float]:
 
 
 def as_said(options: PackOptions, said: Metadata) -> PackOptions:
-    """These options, and where they are silent what a file says that it was packed with."""
+    """These options, completed by those that a file was packed with."""
     given: dict[str, Any] = {"ties": "stable"}
     if options.keep is None:
         given["keep"] = said.keep
@@ -158,6 +158,6 @@ def as_said(options: PackOptions, said: Metadata) -> PackOptions:
 
 
 def always_said(options: PackOptions, said: Metadata) -> PackOptions:
-    """These options, and what no checkpoint can say: its family, and whether a prefix was stripped."""
+    """These options, completed by what no checkpoint holds: its family, and whether a prefix was stripped."""
     family = said.family if options.family is None and said.family in NAMED else options.family
     return replace(options, family=family, strip_prefix=bool(said.details.get("prefix")))

@@ -14,9 +14,13 @@ base = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file that a delta was made against; again for what that one needs itself.",
+    help="Base file of a delta; repeat for the bases of that file.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing.")
 max_bytes = click.option(
-    "--max-bytes", type=click.IntRange(min=0), default=DEFAULT_MAX_BYTES, show_default=True, help="Refuse to make more."
+    "--max-bytes",
+    type=click.IntRange(min=0),
+    default=DEFAULT_MAX_BYTES,
+    show_default=True,
+    help="Refuse to decode more than this many bytes.",
 )

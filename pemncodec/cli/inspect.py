@@ -37,7 +37,7 @@ _LONGEST, _WIDEST = 2_000, 100
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 def inspect(file: Path, as_json: bool) -> None:
     """Show what is in FILE, from its manifest alone: nothing is decoded."""
     container = open_container(file)
@@ -147,7 +147,7 @@ def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> li
     if sizes.masked_weights:
         lines.append(f"{sizes.masked_weights:,} masked weights, {show.bits_per_weight(sizes)}")
     if described["base"] is not None:
-        lines.append(f"delta: it is read beside its base only, whose SHA-256 is {described['base']}")
+        lines.append(f"delta: reading it needs its base, SHA-256 {described['base']}")
     for what, found in described["coders"].items():
         if found:
             lines.append(f"{what} by {', '.join(f'{coder} ({count:,})' for coder, count in found.items())}")
@@ -190,7 +190,7 @@ def _row(tensor: dict[str, Any]) -> list[str]:
     if kind == "alias":
         detail = f"tied to {shortened(tensor['of'], NAME)}"
     elif kind == "tensor":
-        detail = "as it is"
+        detail = "not masked"
     else:
         count = max(numel(tuple(tensor["shape"])), 1)
         filled = "kept values" if kind == "kept" else f"prototype {tensor['prototype']}"

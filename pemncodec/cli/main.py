@@ -72,7 +72,7 @@ def main() -> None:
     except PemnError as reason:
         _fail(str(reason))
     except MemoryError:
-        _fail("there is not enough memory on this machine")
+        _fail("this machine has not enough memory")
     except show.StandardOutputError as wrapped:
         _give_up_output(wrapped.reason)
     except OSError as reason:

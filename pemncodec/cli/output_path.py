@@ -31,8 +31,8 @@ def target(
 ) -> Path:
     """The output that was named, as an argument or by `--output`, or `source` with another suffix.
 
-    `pemn pack *.safetensors --force` names a second checkpoint as the output, and does not mean it: a file that is
-    replaced must be of the kind that the command writes, or come by `--output`.
+    `pemn pack *.safetensors --force` names a second checkpoint as the output by accident: a file that is
+    replaced must be of the kind that the command writes, or be named by `--output`.
 
     Args:
         argument: the output as second argument.
@@ -55,13 +55,11 @@ def target(
         raise OutputExistsError(f"{chosen} is the input itself: name another output")
     for other in inputs:
         if same_file(chosen, other):
-            raise OutputExistsError(f"{chosen} is read, too ({other}): name another output")
+            raise OutputExistsError(f"{chosen} is also an input ({other}): name another output")
     refuse_base(chosen, base)
     if argument is not None and option is None and os.path.lexists(argument) and not _is_output(argument, suffix):
-        what = "is no .pemn file" if suffix == ".pemn" else "is no file that unpack writes"
-        raise OutputExistsError(
-            f"{argument} exists already and {what}: name the output with -o if it is to be replaced"
-        )
+        what = "is not a .pemn file" if suffix == ".pemn" else "is not a file that unpack writes"
+        raise OutputExistsError(f"{argument} already exists and {what}: use -o to replace it")
     if not force:
         refuse_existing(chosen)
     return chosen
@@ -71,7 +69,7 @@ def same_file(one: Path, other: Path) -> bool:
     """Return whether two paths lead to one file, also by links of either kind."""
     try:
         return one.samefile(other)
-    except (OSError, ValueError):  # one of them is not there: the reader or writer says so
+    except (OSError, ValueError):  # one of them is missing: the reader or writer reports it
         return False
 
 
@@ -79,10 +77,10 @@ def refuse_pipe(path: Path) -> None:
     """Raise FileAccessError if a checkpoint is neither a file nor a folder: opening a pipe may wait for ever."""
     try:
         mode = path.stat().st_mode
-    except (OSError, ValueError):  # whoever reads it says so
+    except (OSError, ValueError):  # its reader reports it
         return
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        reason = "a pipe or device, and it is read by position: save it in a file first"
+        reason = "a pipe or device has no positions to read at; save it to a file first"
         raise FileAccessError(f"{path} cannot be read: {reason}")
 
 

@@ -20,7 +20,7 @@ _MOST_LINES, _LONGEST = 64, 1_000
 
 
 class _Pack(click.Command):
-    """`--find-seed` takes a number if one follows; a file name that follows is none."""
+    """`--find-seed` takes a number if one follows, but not a file name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         plain = args.index("--") if "--" in args else len(args)
@@ -39,30 +39,28 @@ class _Pack(click.Command):
     "--output",
     "output_option",
     type=click.Path(path_type=Path),
-    help="Where to write (default: CHECKPOINT with .pemn).",
+    help="Output file (default: CHECKPOINT with the suffix .pemn).",
 )
 @click.option(
     "--task",
     "tasks",
     multiple=True,
     metavar="NAME=FILE",
-    help="A checkpoint of one of several tasks over one network, instead of CHECKPOINT; may be repeated.",
+    help="Checkpoint of one task, instead of CHECKPOINT; repeat for several tasks over one network.",
 )
-@click.option(
-    "--add-to", type=click.Path(path_type=Path), metavar="FILE", help="Add the tasks to those of this .pemn file."
-)
+@click.option("--add-to", type=click.Path(path_type=Path), metavar="FILE", help="Add the tasks to this .pemn file.")
 @options_of(Seeding)
 @file_options.base
 @checkpoint_options.options
 @options_of(PackOptions, "strip_prefix")
-@click.option("--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Stored in the file; may be repeated.")
+@click.option(
+    "--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Metadata to store in the file; may be repeated."
+)
 @options_of(InferenceOptions)
 @file_options.max_bytes
 @file_options.force
 @file_options.quiet
-@click.option(
-    "-v", "--verbose", is_flag=True, help="Say why the checkpoint was taken for what it is, and all that was found."
-)
+@click.option("-v", "--verbose", is_flag=True, help="Print why this family was chosen, and everything that was found.")
 def pack(
     checkpoint: Path | None,
     output: Path | None,
@@ -83,7 +81,7 @@ def pack(
     **arguments: Any,
 ) -> None:
     """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written."""
-    # What is wrong with the command itself is said before torch is imported.
+    # Errors in the command line are reported before torch is imported.
     how = checkpoint_options.read(**arguments)
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
@@ -117,7 +115,7 @@ def pack(
     before += sum(map(size_of, sources.values()))
     report.notes.extend(_shards(sources))
     if not quiet:
-        what = "the checkpoint" if len(sources) == 1 and add_to is None else "what went in"
+        what = "the checkpoint" if len(sources) == 1 and add_to is None else "the inputs"
         show.lines(_lines(named(list(sources.values())), what, before, path, report, verbose))
 
 
@@ -133,13 +131,13 @@ def _sources(
     """Checkpoints by the name of their task (`""` for a single network), and where to write."""
     if not tasks:
         if checkpoint is None:
-            raise click.UsageError("name a checkpoint, or one a task (--task NAME=FILE)")
+            raise click.UsageError("name a checkpoint, or one for each task (--task NAME=FILE)")
         if add_to is not None:
             raise click.UsageError("--add-to adds tasks to a file: name them with --task NAME=FILE")
         return {"": checkpoint}, target(output, output_option, checkpoint, ".pemn", force, inputs=inputs)
     if checkpoint is not None:
         raise click.UsageError(
-            "with --task there are no arguments: checkpoints are --task NAME=FILE, the output is -o FILE"
+            "--task takes no other arguments: name checkpoints with --task NAME=FILE, the output with -o FILE"
         )
     if output_option is None:
         raise click.UsageError("name the output of several tasks: -o FILE.pemn")
@@ -150,7 +148,7 @@ def _sources(
             raise click.BadParameter(f"{quoted(name)} is named twice", param_hint="--task")
         sources[name] = Path(file)
     if add_to is not None and same_file(output_option, add_to) and not force:
-        raise click.UsageError(f"{add_to} is to be replaced: allow it with --force, or name another output")
+        raise click.UsageError(f"{add_to} would be replaced: use --force, or name another output")
     for source in sources.values():
         target(None, output_option, source, ".pemn", force, inputs=inputs)  # which is none of them
     return sources, output_option

@@ -22,7 +22,7 @@ def size(count: int) -> str:
 
 
 def count(number: int, what: str) -> str:
-    """A number of things."""
+    """A number and its noun, in the plural if needed."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
@@ -32,7 +32,7 @@ def ratio(before: int, after: int) -> str:
 
 
 class StandardOutputError(Exception):
-    """Standard output cannot be written: the reader of a pipe is gone, a disk is full.
+    """Standard output cannot be written: the reader of a pipe has exited, or a disk is full.
 
     Attributes:
         reason: what the system says.
@@ -79,8 +79,8 @@ def parts(sizes: Sequence[tuple[str, int]]) -> list[str]:
 
 
 def bits_per_weight(sizes: Sizes) -> str:
-    """Return the cost of the masked weights in bits a weight, as text."""
-    return f"{sizes.bits_per_masked_weight:.3f} bits a masked weight (masks, prototypes and kept values)"
+    """Return the cost of the masked weights in bits per weight, as text."""
+    return f"{sizes.bits_per_masked_weight:.3f} bits per masked weight (masks, prototypes and kept values)"
 
 
 @contextmanager

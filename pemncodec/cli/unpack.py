@@ -22,17 +22,17 @@ _ABOUT = "; ".join(f"{name}: {row.about}" for name, row in LAYOUTS.items())
     "--output",
     "output_option",
     type=click.Path(path_type=Path),
-    help="Where to write; .safetensors or anything else for torch.save (default: FILE with .pt; a folder: .original).",
+    help="Output: .safetensors, or any other suffix for torch.save (default: FILE with .pt; folders: .original).",
 )
 @click.option(
     "--layout",
     type=click.Choice([*LAYOUTS, "original"]),
     default="dense",
     show_default=True,
-    help=f"{_ABOUT}; original: the layout that was packed.",
+    help=f"{_ABOUT}; original: the checkpoint that was packed.",
 )
-@click.option("--task", help="Which task, where the file holds several.")
-@click.option("--strip-prefix", is_flag=True, help="Remove 'module.' or '_orig_mod.' where every name has it.")
+@click.option("--task", help="Task to unpack, if the file holds several.")
+@click.option("--strip-prefix", is_flag=True, help="Remove the prefix 'module.' or '_orig_mod.' if every name has it.")
 @file_options.base
 @file_options.max_bytes
 @file_options.force
@@ -49,10 +49,10 @@ def unpack(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Unpack FILE into a state_dict that the stock network takes, or into the layout that was packed."""
+    """Unpack FILE into a state_dict that the stock network takes, or into the checkpoint that was packed."""
     if layout == "original":
         if strip_prefix:
-            raise click.UsageError("--strip-prefix requires a layout other than original, which has its prefix")
+            raise click.UsageError("--strip-prefix requires a layout other than original, which keeps its prefix")
         _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
         return
     path = target(output, output_option, file, ".pt", force, base=base)
@@ -107,4 +107,4 @@ def _unpack_original(
     count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)
     if not quiet:
         what = f"{path} (a folder)" if path.is_dir() else path
-        show.lines([f"{what}: {show.count(count, 'tensor')} in the layout that was packed, {show.size(size_of(path))}"])
+        show.lines([f"{what}: {show.count(count, 'tensor')} in the original layout, {show.size(size_of(path))}"])

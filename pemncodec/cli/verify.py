@@ -20,7 +20,7 @@ from .output_path import refuse_pipe
     metavar="CHECKPOINT",
     help="Also compare every tensor with this checkpoint, bit for bit.",
 )
-@click.option("--task", help="For --against: which task, where the file holds several.")
+@click.option("--task", help="For --against: the task to compare, if the file holds several.")
 @file_options.base
 @file_options.max_bytes
 @file_options.quiet
@@ -40,13 +40,13 @@ def verify(
         if source is not None:
             refuse_pipe(source)
     if against is None and (how.given or task is not None):
-        raise click.UsageError("--keep, --task, --key and other options of reading require --against")
+        raise click.UsageError("--task and the options that read a checkpoint (--keep, --key, …) require --against")
 
     from ..loading.verify import verify_file
 
     with show.progress_bar("verifying", quiet) as progress:
         number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
-    lines = [f"{file}: every checksum agrees, and every tensor ({number}) decodes"]
+    lines = [f"{file}: every checksum matches, and every tensor ({number}) decodes"]
     if against is not None:
         lines += _compare(file, against, how, task, base, max_bytes, quiet)
     if not quiet:
@@ -78,7 +78,7 @@ def _compare(
     try:
         try:
             draft = draft_of(source, options)
-        except MaskRuleError:  # what FILE was packed with counts where the checkpoint needs it and nothing is given
+        except MaskRuleError:  # options that are not given default to those that FILE was packed with
             draft = draft_of(source, checkpoint_options.as_said(options, said))
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..common import kernels
 from ..common.progress import Progress, silent
 from ..container.writer import EncodedFile, write_container
 from ..network.model import MaskedNetwork
@@ -33,14 +32,13 @@ def encode_file(
     Args:
         folder: where a temporary file may be for what would take much memory; by default there is none.
         base: another `.pemn` file, and what it needs itself. What is smaller as a difference from it is stored as one,
-            and the file is a delta then (spec section 6.2); where that saves little, the file is complete in itself.
+            and the file is a delta then (spec section 6.2); if that saves little, the file has no base.
 
     Raises:
         NetworkError: the network contradicts itself or does not fit the format.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     check_network(network)
-    kernels.say_if_missing(4 * sum(layer.numel for layer in network.layers))
     tables = encode_tables(network, progress, folder, base)
     if 0 < tables.saved <= _BASE_BYTES:
         tables = encode_tables(network, progress, folder, None)

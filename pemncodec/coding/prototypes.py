@@ -32,7 +32,7 @@ def generate(row: GeneratedRow, index: int) -> Words:
     found = digest(values)
     if found != row.digest:
         raise PayloadError(
-            f"prototype {index}: the values made from the seed have the digest {found:08x}, and the file says "
+            f"prototype {index}: the values made from the seed have the digest {found:08x}, but the file says "
             f"{row.digest:08x}"
         )
     return values.view(np.uint32)

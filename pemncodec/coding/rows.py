@@ -128,7 +128,7 @@ def _target(alias: Alias, positions: Mapping[tuple[str, int], int]) -> int:
     for task in (alias.task, 0):
         if (alias.target, task) in positions:
             return positions[alias.target, task]
-    raise NetworkError(f"alias {alias.name!r} stands for {alias.target!r}, which is not there")
+    raise NetworkError(f"alias {alias.name!r} stands for {alias.target!r}, which does not exist")
 
 
 def _tiled_row(layer: Layer, tiled: TileFill, mask: int, order: Mapping[int, int]) -> TiledRow:

@@ -31,13 +31,9 @@ from .prototypes import generate
 SLACK = 1 << 20
 # How often `max_bytes` the parts of a base may be in all. Each file of a chain has its own.
 BASE_WORK = 4
-_KEPT = (
-    "what several tensors need decodes to {count} bytes, and {most} may be kept: raise max_bytes if you trust the file"
-)
-_CHAIN = (
-    "what is decoded of bases at a time takes {count} bytes, and {most} are allowed: raise max_bytes if you trust them"
-)
-_WORK = "what is decoded of a base is {count} bytes in all, and {most} are allowed: raise max_bytes if you trust it"
+_KEPT = "shared sections decode to {count} bytes, but {most} may be kept: raise max_bytes if you trust the file"
+_CHAIN = "sections of bases take {count} bytes at a time, but {most} are allowed: raise max_bytes if you trust them"
+_WORK = "sections of a base take {count} bytes in all, but {most} are allowed: raise max_bytes if you trust it"
 
 
 class SectionDecoder:
@@ -90,7 +86,7 @@ class SectionDecoder:
         self._chain = chain or Allowance(max_bytes + SLACK, _CHAIN)
 
     def _most_kept(self) -> int:
-        """Never less than what a file without tasks needs that decodes within `max_bytes`."""
+        """The bytes that may be kept: enough for any file without tasks that decodes within `max_bytes`."""
         rows = enumerate(self.manifest.prototypes)
         prototypes = sum(row.length * self.manifest.prototype_dtype(index).itemsize for index, row in rows)
         return self.max_bytes + self.max_bytes // 4 + min(prototypes, self.max_bytes) + SLACK
@@ -118,8 +114,8 @@ class SectionDecoder:
         """
         if count > self.max_bytes:
             raise LimitError(
-                f"{what} decodes to {count} bytes, and max_bytes allows {self.max_bytes}: raise it if you "
-                "trust the file (prototypes and the draws of seeds count, too)"
+                f"{what} decodes to {count} bytes, but max_bytes allows {self.max_bytes}: raise it if you "
+                "trust the file (prototypes and draws from seeds count as well)"
             )
 
     def base(self) -> BaseValues:
@@ -132,7 +128,7 @@ class SectionDecoder:
         return self._base(0, self._open_base)
 
     def _open_base(self) -> BaseValues:
-        raise NotImplementedError("what decodes entries opens a base: a delta refers to them")
+        raise NotImplementedError("the decoder of entries opens the base")
 
     # --- sections ---------------------------------------------------------------------------------------------
 
@@ -186,7 +182,7 @@ class SectionDecoder:
         # Of a kept layer the block holds few elements, and the base is decoded for all.
         taken = [self.manifest.stored_values(row) for row, _ in users]
         needed = sum(numel_of(row) for (row, reference), count in zip(users, taken, strict=True) if reference and count)
-        self.check_limit(needed * dtype.itemsize, f"what block {block} takes of its base")
+        self.check_limit(needed * dtype.itemsize, f"the base values of block {block}")
         start = 0
         for number, (row, reference) in enumerate(users):
             stop = start + taken[number] * dtype.words_per_element

@@ -1,4 +1,4 @@
-/* The inner loops of decoding and of rANS, compiled: optional, and the same bits as the numpy ways beside them.
+/* The inner loops of decoding and of rANS, compiled: optional, with the same bits as their numpy counterparts.
 
    rans.py and fill.py check every argument that a file decides before they call. What is checked here is what keeps
    memory safe whatever the arguments are: the items and lengths of buffers, that no output overlaps another buffer, and
@@ -16,10 +16,10 @@
 #include <emmintrin.h>
 #endif
 
-/* Where the loader can choose, the loops are compiled for wider vectors, too. */
+/* Where the loader can choose, the loops are also compiled for wider vectors. */
 #if defined(__x86_64__) && defined(__linux__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
-/* By what a processor has, not by its name: those of other makers have fused multiply-add, too. */
+/* By feature, not by vendor: processors of several vendors have fused multiply-add. */
 #if __GNUC__ >= 12
 #define FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else

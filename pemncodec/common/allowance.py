@@ -28,7 +28,7 @@ class Allowance:
         """Take `count` bytes.
 
         Raises:
-            LimitError: so many are not left.
+            LimitError: fewer are left.
         """
         with self._lock:
             if self.taken + count > self.most:

@@ -34,7 +34,7 @@ _NAME = 60
 def refuse_existing(path: Path) -> None:
     """Raise OutputExistsError if there is anything at `path`."""
     if os.path.lexists(path):
-        raise OutputExistsError(f"{path} exists already: name another output, or overwrite it with --force")
+        raise OutputExistsError(f"{path} already exists: name another output, or use --force to replace it")
 
 
 @contextmanager
@@ -93,14 +93,14 @@ def whole_folder(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
         temporary.mkdir()
         yield temporary
         if target.is_dir() and any(target.iterdir()):
-            raise OutputExistsError(f"{target} is a folder with something in it: name another output")
+            raise OutputExistsError(f"{target} is a folder that is not empty: name another output")
         temporary.replace(target)
         _sync_folder(target.parent)
 
 
 @contextmanager
 def _saying(target: Path, where: Path | None = None) -> Iterator[None]:
-    """Turn what the system says into an OutputError."""
+    """Turn an error of the system into an OutputError."""
     try:
         yield
     except OSError as reason:
@@ -113,7 +113,7 @@ def _saying(target: Path, where: Path | None = None) -> Iterator[None]:
 
 def _path(path: str | os.PathLike[str]) -> Path:
     if "\0" in os.fspath(path):
-        raise OutputError(f"{os.fspath(path)} cannot be written: a path holds no NUL")
+        raise OutputError(f"{os.fspath(path)} cannot be written: the path contains a NUL character")
     return Path(path)
 
 
@@ -124,7 +124,7 @@ def _mode(target: Path) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
-        raise OutputError(f"{target} is no ordinary file, so it cannot be replaced")
+        raise OutputError(f"{target} is not a regular file and cannot be replaced")
     return stat.S_IMODE(status.st_mode)
 
 
@@ -133,7 +133,7 @@ def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)
     except FileExistsError:
-        raise OutputExistsError(f"{target} exists already: name another output, or overwrite it with --force") from None
+        raise OutputExistsError(f"{target} already exists: name another output, or use --force to replace it") from None
     except OSError:  # a file system without hard links
         refuse_existing(target)
         temporary.replace(target)

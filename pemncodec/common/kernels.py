@@ -1,6 +1,6 @@
 """The compiled loops, where they were built: `compiled` is the module, or None.
 
-They are an option: every caller has a numpy way beside it that gives the same bits, and `PEMNCODEC_KERNELS=0` in the
+They are optional: every caller also has a numpy implementation with the same bits, and `PEMNCODEC_KERNELS=0` in the
 environment chooses that. What numpy cannot do is the speed of memory: a lock-step row of rANS takes ten passes over
 its lanes, and each of them holds the interpreter's lock for a moment, so that two threads wait for each other
 (`python benchmarks/load.py` prints both).
@@ -31,6 +31,7 @@ def _load() -> ModuleType | None:
 
 
 compiled: ModuleType | None = _load()
+_missing = compiled is None and not _CHOSEN
 
 
 def say_if_missing(size: int) -> None:
@@ -40,7 +41,7 @@ def say_if_missing(size: int) -> None:
         size: bytes of tensors that are about to be coded.
     """
     global _said
-    if compiled is not None or _CHOSEN or _said or size < _MATTERS:
+    if not _missing or _said or size < _MATTERS:
         return
     _said = True
     warnings.warn(

@@ -26,17 +26,17 @@ def why_not_plain(name: str) -> str | None:
     if not name:
         return "is empty"
     if name in (".", ".."):
-        return "leads to another folder"
+        return "points to another folder"
     try:
         size = len(name.encode())
     except UnicodeEncodeError:
-        return "holds half a surrogate pair"
+        return "holds a lone surrogate"
     if size > MAX_BYTES:
         return f"has {size} bytes, more than {MAX_BYTES}"
     if "/" in name:
         return "holds a slash"
     if any(character in _FORBIDDEN or ord(character) < 32 or ord(character) == 127 for character in name):
-        return "holds a character that names of files lack on some systems"
+        return "holds a character that some systems forbid in file names"
     if name.endswith((".", " ")):
         return "ends with a dot or a space, which some systems drop"
     if name.partition(".")[0].rstrip(" ").casefold() in _DEVICES:
@@ -68,7 +68,7 @@ def plain_name(name: str) -> str:
 
 def _refuse(name: str, reason: str | None) -> None:
     if reason is not None:
-        raise MetadataError(f"{quoted(name)} cannot be the name of a file: it {reason}; use another layout")
+        raise MetadataError(f"{quoted(name)} cannot be a file name: it {reason}; use another layout")
 
 
 def is_plain_path(name: object) -> bool:
@@ -83,9 +83,9 @@ def below(folder: Path, name: str) -> Path:
     """The path of `name` in a folder; what links on the way lead to counts.
 
     Raises:
-        MetadataError: as `plain_path`, or it leads out of the folder.
+        MetadataError: as `plain_path`, or it points outside the folder.
     """
     path = folder.joinpath(*plain_path(name))
     if not path.resolve().is_relative_to(folder.resolve()):
-        raise MetadataError(f"{quoted(name)} leads out of the folder that is written: use another layout")
+        raise MetadataError(f"{quoted(name)} points outside the output folder: use another layout")
     return path

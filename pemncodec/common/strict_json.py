@@ -1,4 +1,4 @@
-"""JSON from strangers: what Python's reader takes beyond the standard, and what would cost it dear, is refused."""
+"""JSON from strangers: extensions of Python's reader, and texts that are costly to read, are refused."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def parse(text: str, *, infinite: bool = False) -> Any:
         infinite: whether NaN, Infinity and -Infinity are numbers.
 
     Raises:
-        ValueError: it is no JSON; a name twice in one object; nested deeper than `MAX_DEPTH`; more than `MAX_TOKENS`
-            brackets, strings, commas and colons; an integer of more than 20 digits; a number that is not finite; half
-            a surrogate pair. The message says which.
+        ValueError: it is not JSON; a name that appears twice in one object; nested deeper than `MAX_DEPTH`; more than
+            `MAX_TOKENS` brackets, strings, commas and colons; an integer of more than 20 digits; a number that is not
+            finite; a lone surrogate. The message says which.
     """
     _check_structure(text)
 
     def constant(name: str) -> float:
         if not infinite:
-            raise ValueError(f"{name} is no number")
+            raise ValueError(f"{name} is not a number")
         return float(name)
 
     return json.loads(
@@ -68,7 +68,7 @@ def _check_text(string: str) -> None:
     try:
         string.encode()
     except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair") from None
+        raise ValueError("a lone surrogate") from None
 
 
 def _integer(digits: str) -> int:
@@ -88,6 +88,6 @@ def _without_repetition(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"{name[:40]!r} twice in one object")
+            raise ValueError(f"{name[:40]!r} appears twice in one object")
         found[name] = value
     return found

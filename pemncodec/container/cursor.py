@@ -1,4 +1,4 @@
-"""Reading and writing the primitive fields of spec section 1, every short read with its name."""
+"""Reading and writing the primitive fields of spec section 1, with the name of the field in every error."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Cursor:
     def take(self, count: int, what: str) -> bytes:
         """The next `count` bytes."""
         if count > self.remaining:
-            raise self.fail(f"{what} needs {count} bytes, and {self.remaining} are left")
+            raise self.fail(f"{what} needs {count} bytes, but {self.remaining} are left")
         start = self.position
         self.position += count
         return bytes(self._data[start : self.position])
@@ -86,13 +86,13 @@ class Cursor:
         if byte == 0 and shift > 7:
             raise self.fail(f"{what} is an integer with needless bytes")
         if most is not None and value > most:
-            raise self.fail(f"{what} is {value}, and at most {most} is allowed")
+            raise self.fail(f"{what} is {value}, but at most {most} is allowed")
         return value
 
     def varints(self, count: int, what: str, most: int | None = None) -> list[int]:
         """A column of `count` integers."""
         if count > self.remaining:  # each takes a byte at least: refuse before making a list
-            raise self.fail(f"{what}: {count} values announced, and {self.remaining} bytes are left")
+            raise self.fail(f"{what}: {count} values announced, but {self.remaining} bytes are left")
         self.spend(POINTER * count)
         column: list[int] = []
         start = self.position
@@ -126,7 +126,7 @@ class Cursor:
         return decode_utf8(data, what, self._error)
 
     def end(self, what: str) -> None:
-        """Nothing may be left."""
+        """Check that nothing is left."""
         if self.remaining:
             raise self.fail(f"{self.remaining} bytes are left over after {what}")
 

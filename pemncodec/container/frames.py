@@ -55,14 +55,14 @@ def content_size(frame: Payload, what: str, error: type[FormatError]) -> int:
     try:
         parameters = zstandard.get_frame_parameters(frame)
     except zstandard.ZstdError as reason:
-        raise error(f"{what}: no zstd frame ({reason})") from None
+        raise error(f"{what}: not a zstd frame ({reason})") from None
     if parameters.dict_id:
-        raise error(f"{what}: the zstd frame wants dictionary {parameters.dict_id}, and none is allowed")
+        raise error(f"{what}: the zstd frame needs dictionary {parameters.dict_id}, but none is allowed")
     size = parameters.content_size
     if size == zstandard.CONTENTSIZE_UNKNOWN or frame[:4] != b"\x28\xb5\x2f\xfd":
         raise error(f"{what}: the zstd frame does not declare its content size")
     if parameters.window_size > max(MAX_WINDOW, size):
-        raise error(f"{what}: the zstd frame wants a window of {parameters.window_size} bytes")
+        raise error(f"{what}: the zstd frame needs a window of {parameters.window_size} bytes")
     if size > len(frame) * MAX_EXPANSION:
         raise error(f"{what}: a zstd frame of {len(frame)} bytes cannot hold {size}")
     return int(size)
@@ -76,7 +76,7 @@ def decompress(frame: Payload, size: int, what: str, error: type[FormatError]) -
     """
     declared = content_size(frame, what, error)
     if declared != size:
-        raise error(f"{what}: the zstd frame declares {declared} bytes, and {size} belong there")
+        raise error(f"{what}: the zstd frame declares {declared} bytes, expected {size}")
     try:
         if size:
             data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size, allow_extra_data=False)
@@ -88,5 +88,5 @@ def decompress(frame: Payload, size: int, what: str, error: type[FormatError]) -
     except zstandard.ZstdError as reason:
         raise error(f"{what}: the zstd frame does not decompress ({reason})") from None
     if len(data) != size:
-        raise error(f"{what}: the zstd frame holds {len(data)} bytes, and {size} belong there")
+        raise error(f"{what}: the zstd frame holds {len(data)} bytes, expected {size}")
     return data

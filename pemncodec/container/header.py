@@ -85,26 +85,26 @@ def read_header(data: bytes, file_size: int) -> Header:
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its signature: fetch it again")
     if data[: len(MAGIC)] != MAGIC:
         what = accident(data) or f"begins with {quoted(data[:8])}"
-        raise MagicError(f"this is no .pemn file: it {what}")
+        raise MagicError(f"not a .pemn file: it {what}")
     if len(data) < 10:
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its header: fetch it again")
     major, minor = data[8], data[9]
     if major != MAJOR or minor > MINOR:
         raise VersionError(
-            f"the file is of format version {major}.{minor}; this pemncodec reads {MAJOR}.0 to {MAJOR}.{MINOR}: "
+            f"the file has format version {major}.{minor}; this pemncodec reads {MAJOR}.0 to {MAJOR}.{MINOR}: "
             "install a newer one (or the file is damaged)"
         )
     if len(data) < SIZE:
         raise TruncatedError(f"the file ends after {file_size} bytes, inside its header: fetch it again")
     _, _, _, flags, manifest_size, manifest_length, payload_size, manifest_crc, header_crc = _STRUCT.unpack(data[:SIZE])
     if zlib.crc32(data[: SIZE - 4]) != header_crc:
-        raise ChecksumError("the header is damaged (its CRC-32 does not agree): fetch the file again")
+        raise ChecksumError("the header is damaged (CRC-32 mismatch): fetch the file again")
     if flags:
         raise ManifestError(f"the header's flags are {flags:#06x}, and must be 0")
     if manifest_length > MAX_MANIFEST:
-        raise LimitError(f"the manifest has {manifest_length} bytes, and at most {MAX_MANIFEST} are allowed")
+        raise LimitError(f"the manifest has {manifest_length} bytes, but at most {MAX_MANIFEST} are allowed")
     if payload_size > MAX_PAYLOAD:
-        raise LimitError(f"the payload has {payload_size} bytes, and at most {MAX_PAYLOAD} are allowed")
+        raise LimitError(f"the payload has {payload_size} bytes, but at most {MAX_PAYLOAD} are allowed")
     if not 1 <= manifest_size <= manifest_length:
         raise ManifestError(f"the manifest is stored in {manifest_size} bytes for {manifest_length}")
     header = Header(manifest_size, manifest_length, payload_size, manifest_crc, minor)
@@ -112,6 +112,6 @@ def read_header(data: bytes, file_size: int) -> Header:
         raise TruncatedError(f"the file ends after {file_size} of {header.file_size} bytes: fetch it again")
     if file_size > header.file_size:
         raise TrailingBytesError(
-            f"{file_size - header.file_size} bytes follow after the end of the file at {header.file_size}"
+            f"{file_size - header.file_size} bytes follow the end of the file at byte {header.file_size}"
         )
     return header

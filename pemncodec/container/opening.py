@@ -1,4 +1,4 @@
-"""Files that a caller names, by a path or as bytes, opened; what goes wrong with one is said with its path."""
+"""Files that a caller names, by a path or as bytes, opened; errors about a file name its path."""
 
 from __future__ import annotations
 
@@ -80,18 +80,18 @@ def open_again(kind: Callable[..., Opened], source: str | bytes, options: dict[s
 
     Raises:
         FileAccessError: the file cannot be read, or is another one.
-        FormatError: it is none of this format any more.
+        FormatError: it is no longer of this format.
     """
     file = kind(source, **options)
     if file.header != header:
         file.close()
-        raise FileAccessError(f"{path_of(source)}: the file is another one than was pickled: pickle it again")
+        raise FileAccessError(f"{path_of(source)}: the file has changed since it was pickled: pickle it again")
     return file
 
 
 @contextmanager
 def naming(source: PathOrBytes) -> Iterator[None]:
-    """Put the path before what an error about a file says."""
+    """Put the path before the message of an error about a file."""
     try:
         yield
     except (FormatError, NotFoundError, BaseFileError, FileAccessError) as reason:

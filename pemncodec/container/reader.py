@@ -25,7 +25,7 @@ TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
 
 def tables_allowance(file_size: int) -> Allowance:
     """The memory that the tables of a file of this size may take."""
-    reason = "the tables of the manifest take {count} bytes in memory, and {most} are allowed for a file of this size"
+    reason = "the tables of the manifest take {count} bytes in memory, but {most} are allowed for a file of this size"
     return Allowance(TABLES_BYTES + TABLES_PER_BYTE * file_size, reason)
 
 
@@ -54,7 +54,7 @@ class Container:
         self.header = read_header(source.read(0, min(SIZE, source.size)), source.size)
         stored = source.read(SIZE, self.header.payload_offset - SIZE)
         if zlib.crc32(stored) != self.header.manifest_crc:
-            raise ChecksumError("the manifest is damaged (its CRC-32 does not agree): fetch the file again")
+            raise ChecksumError("the manifest is damaged (CRC-32 mismatch): fetch the file again")
         self._page_table = array("I", stored[self.header.manifest_size :])
         if sys.byteorder == "big":
             self._page_table.byteswap()
@@ -123,7 +123,7 @@ class Container:
         if zlib.crc32(data) != self._page_table[page]:
             where = self.header.payload_offset + page * PAGE
             raise ChecksumError(
-                f"the file is damaged between byte {where} and {where + len(data)} (CRC-32 of page {page} does "
-                "not agree): fetch it again"
+                f"the file is damaged between byte {where} and {where + len(data)} (CRC-32 mismatch in "
+                f"page {page}): fetch it again"
             )
         checked[page] = 1

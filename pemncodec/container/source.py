@@ -118,7 +118,7 @@ class _Handle:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.ESPIPE, "a pipe or device, and it is read by position: save it in a file first")
+            raise OSError(errno.ESPIPE, "a pipe or device has no positions to read at; save it to a file first")
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if self._number >= 0:
@@ -142,7 +142,7 @@ class _Handle:
         number = _open(self._path)
         if not os.path.samestat(os.fstat(number), self.status()):
             os.close(number)
-            raise OSError(errno.ESTALE, "another file is at its path now")
+            raise OSError(errno.ESTALE, "its path now holds another file")
         os.close(self._number)
         self._number, self._process = number, generation()
 

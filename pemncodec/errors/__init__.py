@@ -66,7 +66,7 @@ class FormatError(PemnError):
 
 
 class MagicError(FormatError):
-    """The file does not begin like a `.pemn` file."""
+    """The file does not begin with the signature of a `.pemn` file."""
 
     kind = "magic"
 
@@ -78,25 +78,25 @@ class VersionError(FormatError):
 
 
 class TruncatedError(FormatError):
-    """The file ends before what its header announces."""
+    """The file ends before the end that its header announces."""
 
     kind = "truncated"
 
 
 class TrailingBytesError(FormatError):
-    """The file goes on after what its header announces."""
+    """The file continues after the end that its header announces."""
 
     kind = "trailing"
 
 
 class ChecksumError(FormatError):
-    """A CRC-32 does not agree: the file was damaged on its way."""
+    """A CRC-32 does not match: the file is damaged."""
 
     kind = "checksum"
 
 
 class ManifestError(FormatError):
-    """Header or manifest break a rule of the format (spec sections 3 and 4)."""
+    """The header or manifest breaks a rule of the format (spec sections 3 and 4)."""
 
     kind = "manifest"
 
@@ -114,7 +114,7 @@ class LimitError(FormatError):
 
 
 class MetadataError(FormatError):
-    """The `pemn.` metadata of a file, or a name in it, is none that can be acted on (spec section 10).
+    """The `pemn.` metadata of a file, or a name in it, is invalid (spec section 10).
 
     The file itself may be valid: it loads in every layout but its original one.
     """
@@ -122,11 +122,11 @@ class MetadataError(FormatError):
     kind = "metadata"
 
 
-# --- a network in memory that the format cannot say -----------------------------------------------------
+# --- a network in memory that the format cannot express -----------------------------------------------------
 
 
 class NetworkError(PemnError):
-    """A `MaskedNetwork` contradicts itself, or holds something that the format cannot express."""
+    """A `MaskedNetwork` is inconsistent, or holds something that the format cannot express."""
 
 
 # --- a checkpoint that cannot be packed -----------------------------------------------------------------
@@ -137,7 +137,7 @@ class CheckpointError(PemnError):
 
 
 class UnreadableCheckpointError(CheckpointError):
-    """The file is no checkpoint that we can read: damaged, incomplete, or something else altogether."""
+    """The file is not a readable checkpoint: damaged, incomplete, or of another format."""
 
 
 class CheckpointSizeError(CheckpointError):
@@ -149,11 +149,11 @@ class UnsafeCheckpointError(CheckpointError):
 
 
 class UnknownLayoutError(CheckpointError):
-    """The tensors of the checkpoint contradict the layout that their names announce."""
+    """The tensors of the checkpoint contradict the family that their names announce, or no family fits."""
 
 
 class SeedError(CheckpointError):
-    """A seed that was given, or how many to try, makes no sense."""
+    """A seed, or the number of seeds to try, is invalid."""
 
 
 class MaskRuleError(CheckpointError):
@@ -165,7 +165,7 @@ class UnsupportedTensorError(CheckpointError):
 
 
 class ConversionError(CheckpointError):
-    """A lossy conversion that was asked for makes no sense, or would make a finite value infinite."""
+    """A requested lossy conversion is invalid, or would make a finite value infinite."""
 
 
 # --- files, and what a caller asked for -------------------------------------------------------------------------------
@@ -176,7 +176,7 @@ class FileAccessError(PemnError):
 
 
 class BaseFileError(PemnError):
-    """The base of a delta was not given, or what was given is another file."""
+    """The base of a delta was not given, or another file was given."""
 
 
 class NotFoundError(PemnError, KeyError):
@@ -187,11 +187,11 @@ class NotFoundError(PemnError, KeyError):
 
 
 class OutputExistsError(PemnError):
-    """The output file already exists; allow replacing it with --force, or overwrite=True."""
+    """The output file already exists; use --force or overwrite=True to replace it."""
 
 
 class OutputError(PemnError):
-    """The output cannot be written, or its format cannot hold what it should."""
+    """The output cannot be written, or its format cannot hold the network."""
 
 
 class MismatchError(PemnError):

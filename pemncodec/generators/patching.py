@@ -22,7 +22,7 @@ def checked(patches: Sequence[tuple[int, int]], length: int) -> Patches:
     try:
         made = _flat(patches)
     except (OverflowError, TypeError, ValueError):
-        raise NetworkError("patches are pairs of an index and a word of 32 bits") from None
+        raise NetworkError("patches must be pairs of an index and a word of 32 bits") from None
     if not made.fit(length):
         raise NetworkError("patches must be in ascending order and inside the prototype")
     return made

@@ -103,7 +103,7 @@ def compare_network(file: PemnFile, network: MaskedNetwork, progress: Progress =
         words = network.words_of_entry(entry, tiles)
         differs, count = _differing(file, index, partial(_stretch, words))
         if differs or count != len(words):
-            raise MismatchError(f"{differs} elements of {quoted(entry.name)} are not what the network says")
+            raise MismatchError(f"{differs} elements of {quoted(entry.name)} differ from the network")
     return Comparison(len(network.entries), 0)
 
 
@@ -122,12 +122,12 @@ def _same_tensor(opened: PemnFile, name: str, original: DraftEntry) -> None:
     dtype = "float32" if isinstance(original, SeededWeight) else original.dtype.name
     if (opened.dtype(name), opened.shape(name)) != (dtype, original.shape):
         raise MismatchError(
-            f"{quoted(name)} is {opened.dtype(name)} {list(opened.shape(name))} in the file, and {dtype} "
+            f"{quoted(name)} is {opened.dtype(name)} {list(opened.shape(name))} in the file, but {dtype} "
             f"{list(original.shape)} in the checkpoint"
         )
     differs, _ = _differing(opened, opened.index(name), _effective(original))
     if differs:
-        raise MismatchError(f"{differs} elements of {quoted(name)} are not what the checkpoint says")
+        raise MismatchError(f"{differs} elements of {quoted(name)} differ from the checkpoint")
 
 
 def _stretch(words: Words, start: int, stop: int) -> Words:

@@ -52,7 +52,7 @@ class Budget:
         """
         self.check(count, what)
         if not self._tensors:
-            raise LimitError(f"the original layout takes more tensors than the file can be thought to hold ({what})")
+            raise LimitError(f"the original layout has more tensors than the file can hold ({what})")
         self._left -= count
         self._tensors -= 1
 
@@ -225,7 +225,7 @@ class FileContents:
         recipe = Recipe(generator, keep, sampler, ZERO_RULES[row.zero].name, factor)
         if row.phase or not _can_be_said(recipe):
             raise OutputError(
-                f"{quoted(name)} is filled as no recipe says (phase, patches, scale or zero bits): use 'dense'"
+                f"{quoted(name)} is filled as no recipe can express (phase, patches, scale or zero bits): use 'dense'"
             )
         return recipe
 
@@ -249,10 +249,10 @@ class FileContents:
         row = self._row(name)
         if isinstance(row, TiledRow) and not ZERO_RULES[row.zero].sparse:
             raise OutputError(
-                f"{quoted(name)} has zero bits that stand for other values, which this layout cannot say: use 'dense'"
+                f"{quoted(name)} has zero bits for other values, which this layout cannot express: use 'dense'"
             )
         if isinstance(row, TensorRow):
-            raise OutputError(f"{quoted(name)} has no mask, and this layout needs one: use another layout")
+            raise OutputError(f"{quoted(name)} has no mask, but this layout needs one: use another layout")
 
     def _row(self, name: str) -> Any:
         return self._file.decoder.manifest.resolve(self._index(name))

@@ -1,4 +1,4 @@
-"""`PemnFile`: a file opened lazily. Nothing is decoded but what is asked for."""
+"""`PemnFile`: a file opened lazily, whose tensors are decoded on request."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 
 class PemnFile:
-    """A `.pemn` file whose tensors are decoded one at a time, by any number of threads, also in forked children.
+    """A `.pemn` file whose tensors are decoded one at a time, by any number of threads and forked processes.
 
     Use it as a context manager, or call `close`. It can be pickled (for `multiprocessing`, or the workers of a
-    `DataLoader`): the path, as an absolute one, or the bytes, the task, `max_bytes` and the base. Where it is unpickled
-    the file is opened again, and must be the same one.
+    `DataLoader`) as its absolute path or its bytes, the task, `max_bytes` and the base. Unpickling opens
+    the file again, and refuses another file.
 
     Args:
         source: a path, or the bytes of a file.
-        task: which task, where the file holds several. Without one such a file can be asked for its `tasks` and
-            `metadata`, and no tensors.
+        task: the task to read, if the file holds several. Without one, such a file gives only its `tasks` and
+            `metadata`.
         max_bytes: refuse to decode a tensor (or a prototype that it needs) of more bytes.
-        base: for a delta the file that it was made against, a path or bytes; several, in any order, where that is a
-            delta, too. It is opened when a tensor that needs it is asked for, and then may raise BaseFileError: it was
-            not given, or is not the one. Other files do without.
+        base: for a delta, its base, a path or bytes; several, in any order, if the base is
+            itself a delta. It is opened for the first tensor that needs it, which raises BaseFileError if it was not
+            given or is another file. Other files need none.
 
     Raises:
         FormatError: the file is damaged or breaks the format (spec section 9).
-        NotFoundError: the task is not in the file; or, when a tensor is asked for, none was chosen and there are
+        NotFoundError: the task is not in the file; or, when a tensor is requested, none was chosen and there are
             several.
 
     Example:
@@ -70,7 +70,7 @@ class PemnFile:
         self._task_name = task
         if task is not None or not self.tasks:
             try:
-                self._indices  # noqa: B018  an unknown task is said at once
+                self._indices  # noqa: B018  an unknown task is an error at once
             except PemnError:
                 self.close()
                 raise
@@ -87,7 +87,7 @@ class PemnFile:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """String to string, as it was packed."""
+        """Metadata, string to string, as packed."""
         return dict(self._container.manifest.metadata)
 
     @property
@@ -97,7 +97,7 @@ class PemnFile:
 
     @property
     def base(self) -> str | None:
-        """For a delta the SHA-256 of the file that it was made against, in hexadecimal; None for any other file."""
+        """SHA-256 of the base of a delta, in hexadecimal; None for any other file."""
         return self._container.manifest.base
 
     @property
@@ -149,7 +149,7 @@ class PemnFile:
         return loaded[name][0][1]
 
     def get_numpy(self, name: str) -> NDArray[np.generic]:
-        """One tensor as a numpy array, without torch; types that numpy lacks come as unsigned integers."""
+        """One tensor as a numpy array, without torch; types that numpy lacks are unsigned integers."""
         from ..common.words import to_numpy
 
         index = self._index(name)
@@ -166,7 +166,7 @@ class PemnFile:
         from ..network.mask import Mask
 
         if not self.is_masked(name):
-            raise NotFoundError(f"{quoted(name)} has no mask: it is stored as it is")
+            raise NotFoundError(f"{quoted(name)} has no mask")
         index = self._index(name)
         self.decoder.begin()
         with naming(self._source), memory_errors():
@@ -209,7 +209,7 @@ class PemnFile:
         other = object.__new__(type(self))
         shared = {name: value for name, value in self.__dict__.items() if name not in ("_task", "_indices")}
         other.__dict__.update(shared, _task_name=task, _decoder=self.decoder)
-        other._indices  # noqa: B018  an unknown task is said at once
+        other._indices  # noqa: B018  an unknown task is an error at once
         return other
 
     def __repr__(self) -> str:

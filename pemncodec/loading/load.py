@@ -42,23 +42,23 @@ def load(
     threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
-    """The state_dict in the bytes of a `.pemn` file.
+    """Return the state_dict in the bytes of a `.pemn` file.
 
     Args:
         data: the file.
-        device: where the tensors shall be. For CUDA, dense masked layers are expanded there; else all is on the CPU.
+        device: where to put the tensors. CUDA expands dense masked layers itself; all else is decoded on the CPU.
         layout: `"dense"`: the effective weights. `"masked"`: for every masked layer the filled prototype as
             `X.weight` (zeros where it was not stored) and 0/1 `X.scores`, from which edge-popup code gets the
             same mask at the same fraction. `"csr"`, `"coo"`: masked layers as sparse tensors; CSR tensors are
             2-d, (out, in · kernel) for convolutions and (1, n) for vectors; COO tensors have the layer's shape.
-            Layers in which a zero bit does not stand for zero stay dense.
-        task: which task, where the file holds several.
-        strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
-        max_bytes: refuse to make more than this; the default is 16 GiB. Of a base so much again may be decoded.
-        base: for a delta the file that it was made against, a path or bytes; several, in any order, where that is a
-            delta, too. Other files do without.
-        threads: how many decode on the CPU at a time; by default as many as this process may use cores. The result is
-            the same.
+            Layers whose zero bits do not stand for zero stay dense.
+        task: the task to load, if the file holds several.
+        strip_prefix: remove `module.` or `_orig_mod.` if every name has it.
+        max_bytes: refuse to decode more than this; the default is 16 GiB. A base may take as much again.
+        base: for a delta, its base, a path or bytes; several, in any order, if the base is itself a delta. Other
+            files need none.
+        threads: how many threads decode on the CPU; by default one for each core of this process. The result does not
+            depend on it.
         progress: called with (bytes done, bytes in total, name), by the calling thread.
 
     Returns:
@@ -68,7 +68,7 @@ def load(
         FormatError: the file is damaged, breaks the format, or decodes to more than `max_bytes`.
         NotFoundError: the task is not in the file, or none was chosen and there are several.
         BaseFileError: the file is a delta, and its base was not given, or is another file.
-        OutputError: the device cannot be used, or the layout cannot say what a layer is.
+        OutputError: the device cannot be used, or the layout cannot express a layer.
         UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
     return _load(data, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
@@ -86,7 +86,7 @@ def load_file(
     threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
-    """The state_dict in a `.pemn` file; arguments, result and errors as `load`.
+    """Return the state_dict in a `.pemn` file; arguments, result and errors as `load`.
 
     Raises:
         FileAccessError: `path` cannot be read.
@@ -121,7 +121,7 @@ def _load(
                 parts = list(zip(keys, (tensor for _, tensor in parts), strict=False))
             for key, tensor in parts:
                 if key in tensors:
-                    raise NetworkError(f"two tensors would be called {quoted(key)} in layout {layout!r}: use 'dense'")
+                    raise NetworkError(f"two tensors would be named {quoted(key)} in layout {layout!r}: use 'dense'")
                 tensors[key] = tensor
     return stripped(tensors) if strip_prefix else tensors
 
@@ -140,8 +140,8 @@ def load_model(
 ) -> _IncompatibleKeys:
     """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict, assign)`.
 
-    A prefix `module.` or `_orig_mod.` that every tensor in the file has, and the model has not, is removed; one that
-    the model has, and the file has not, is added.
+    A prefix `module.` or `_orig_mod.` that all tensors of the file have, but not the model, is removed; one that only
+    the model has is added.
 
     Args:
         model: whose parameters and buffers are set.
@@ -214,7 +214,7 @@ def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> 
 
 
 def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathLike) -> None:
-    """Names of one tensor of the model must have one content: the last one loaded would win in silence."""
+    """Check that tied names of the model get equal values: the last one loaded would silently win."""
     first: dict[int, str] = {}
     for name, tensor in own.items():
         other = first.setdefault(id(tensor), name)

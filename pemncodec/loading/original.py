@@ -1,4 +1,4 @@
-"""A file in the layout that was packed, so that the code of the original project loads and evaluates it."""
+"""A file in its original layout, so that the code of the original project loads and evaluates it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def load_original(
     """Return the checkpoint as its project saves it: keys, wrapping, and scores or masks of 0 and 1.
 
     The project's own rule gives the same masks and, bit for bit, the same effective weights. Weights that no mask keeps
-    are zero where the file does not hold them. What was left out (optimizer, epoch, …) is not there.
+    are zero where the file does not hold them. What packing left out (optimizer, epoch, …) is absent.
 
     Args:
         source: a `.pemn` file.
-        task: which task, where the file was packed from a checkpoint a task.
+        task: the task to restore, if the file was packed from one checkpoint per task.
         base: of a delta.
-        max_bytes: refuse to make more: prototypes, weights, scores and masks together.
+        max_bytes: refuse to decode more: prototypes, weights, scores and masks together.
 
     Returns:
         A state_dict; a dictionary that holds it under the key that it had; or an `OutputFolder`.
@@ -52,7 +52,7 @@ def load_original(
         NotFoundError: no such task.
         MetadataError: its `pemn.` metadata cannot be understood, or a name in it is no plain name of a file.
         LimitError: it would take more than `max_bytes`.
-        OutputError: the file does not say which layout it was packed from, its layout holds all tasks at once, or
+        OutputError: the file does not say which family it was packed from, its family holds all tasks at once, or
             cannot say what the file holds.
     """
     with naming(source), memory_errors(), open_decoder(source, max_bytes=max_bytes, base=base) as decoder:
@@ -67,7 +67,7 @@ def load_original(
         file.check_patterns()
         contents = FileContents(file, task)
         if task is not None and not said.separate:
-            raise OutputError(f"layout {family.name!r} holds all tasks in one checkpoint: leave the task away")
+            raise OutputError(f"family {family.name!r} holds all tasks in one checkpoint: omit the task")
         contents.check_size()
         made = _restored(family, contents)
     return made if isinstance(made, OutputFolder) else _wrapped(made, contents.details)
@@ -92,19 +92,19 @@ def _family(said: Metadata) -> Family:
         return family_named(said.family)
     except UnknownLayoutError:
         raise OutputError(
-            f"the file does not say which layout it was packed from ({quoted(said.family or 'nothing')}): use another "
+            f"the file does not say which family it was packed from ({quoted(said.family or 'nothing')}): use another "
             "layout"
         ) from None
 
 
 def _restored(family: Family, contents: FileContents) -> Any:
-    """Let the family restore it. Families check what they are given; here ends what one of them did not foresee."""
+    """Restore by the family; an error that the family did not foresee becomes an OutputError."""
     try:
         return family.restore(contents)
     except PemnError:
         raise
     except RuntimeError as reason:
-        if "allocate memory" in str(reason):  # torch's way of saying MemoryError
+        if "allocate memory" in str(reason):  # torch's form of a MemoryError
             raise MemoryError from None
         raise _cannot_hold(family, reason) from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as reason:
@@ -113,7 +113,7 @@ def _restored(family: Family, contents: FileContents) -> Any:
 
 def _cannot_hold(family: Family, reason: Exception) -> OutputError:
     why = f"{type(reason).__name__}: {shortened(str(reason))}"
-    return OutputError(f"layout {family.name!r} cannot hold this network ({why}): use another layout")
+    return OutputError(f"family {family.name!r} cannot hold this network ({why}): use another layout")
 
 
 def unpack_original(
@@ -125,7 +125,7 @@ def unpack_original(
     overwrite: bool = True,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> int:
-    """Write what `load_original` gives, whole or not at all.
+    """Write the checkpoint that `load_original` returns, whole or not at all.
 
     Args:
         source: a `.pemn` file.
@@ -150,7 +150,7 @@ def unpack_original(
 
 
 def is_folder(source: PathOrBytes) -> bool:
-    """Return whether the layout that was packed is a folder.
+    """Return whether the packed checkpoint was a folder.
 
     Raises:
         FormatError, FileAccessError: the file cannot be read.

@@ -42,11 +42,11 @@ def unpack_file(
         source: a `.pemn` file.
         output: where to write, whole or not at all: safetensors if it ends in `.safetensors`, else a file as torch.save
             writes it. Dtypes and shapes are as `load_file` gives them, and tied tensors are tied.
-        task: which task, where the file holds several.
-        strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
+        task: the task to unpack, if the file holds several.
+        strip_prefix: remove `module.` or `_orig_mod.` if every name has it.
         overwrite: whether an existing file may be replaced.
-        max_bytes: refuse to make, or to write, more than this; the default is 16 GiB. Safetensors holds a tied tensor
-            once for each of its names, and so often it counts.
+        max_bytes: refuse to decode, or to write, more than this; the default is 16 GiB. Safetensors holds a tied tensor
+            once for each of its names, and each counts.
         base: of a delta, as for `load`.
         progress: called with (bytes done, bytes in total, name).
 
@@ -70,7 +70,7 @@ def unpack_file(
         file.decoder.check_limit(file.decoded_size, "the file")
         kernels.say_if_missing(file.decoded_size)
         own = [file.index(name) for name in file if file.alias_of(name) is None]
-        check_result(file.decoder, own, "dense")  # names take memory, too
+        check_result(file.decoder, own, "dense")  # names also take memory
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
         check_size(tensors, path, max_bytes)
         save_streamed(tensors, path, overwrite=overwrite, progress=progress)
@@ -82,7 +82,7 @@ def streamed_tensors(file: PemnFile, *, strip_prefix: bool = False) -> list[Stre
 
     Args:
         file: which stays open until the last piece was made.
-        strip_prefix: remove `module.` or `_orig_mod.` where every name has it.
+        strip_prefix: remove `module.` or `_orig_mod.` if every name has it.
     """
     names = {name: name for name in file}
     new_names = {name: new for new, name in (stripped(names) if strip_prefix else names).items()}

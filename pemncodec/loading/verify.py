@@ -13,7 +13,9 @@ from .file import open_decoder
 def verify_file(
     source: PathOrBytes, *, max_bytes: int = DEFAULT_MAX_BYTES, base: BaseFiles = None, progress: Progress = silent
 ) -> int:
-    """Check every page, and decode every entry of every task, one at a time. Of a base only what is needed is checked.
+    """Check every page, and decode every entry of every task, one at a time.
+
+    Of a base, only the sections that are needed are checked.
 
     Returns:
         The number of entries.

@@ -61,7 +61,7 @@ Prototype = StoredPrototype | GeneratedPrototype
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A tensor that is stored as it is. `values`: words."""
+    """A tensor without a mask. `values`: words."""
 
     name: str
     dtype: DType
@@ -181,7 +181,7 @@ class MaskedNetwork:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """Everything that is stored as it is, in order."""
+        """The tensors without a mask, in order."""
         return [entry for entry in self.entries if isinstance(entry, Tensor)]
 
     def resolve(self, entry: Entry) -> Tensor | Layer:
@@ -195,7 +195,7 @@ class MaskedNetwork:
         for other in self.entries:
             if other.name == entry.target and other.task in (0, entry.task) and not isinstance(other, Alias):
                 return other
-        raise NetworkError(f"alias {entry.name!r} stands for {entry.target!r}, which is not there")
+        raise NetworkError(f"alias {entry.name!r} stands for {entry.target!r}, which does not exist")
 
     def layer_dtype(self, layer: Layer) -> DType:
         """Element type of a layer."""
@@ -240,7 +240,7 @@ class MaskedNetwork:
         for entry in self.entries:
             if entry.name == name and entry.task in (0, task):
                 return entry
-        raise NetworkError(f"there is no {name!r}")
+        raise NetworkError(f"there is no tensor {name!r}")
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)

@@ -45,13 +45,13 @@ def utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise NetworkError(f"{text!r} holds half a surrogate pair, which UTF-8 cannot say") from None
+        raise NetworkError(f"{text!r} holds a lone surrogate, which UTF-8 cannot encode") from None
 
 
 def _check_metadata(network: MaskedNetwork) -> None:
     for key, value in network.metadata.items():
         if not isinstance(key, str) or not isinstance(value, str) or not key:
-            raise NetworkError(f"metadata {key!r}: a string under a key that is not empty is allowed, nothing else")
+            raise NetworkError(f"metadata {key!r}: keys and values must be strings, and keys must not be empty")
         utf8(key + value)
 
 
@@ -59,7 +59,7 @@ def _check_names(network: MaskedNetwork) -> None:
     for kind, names in (("task", network.tasks), ("tensor", [entry.name for entry in network.entries])):
         for name in names:
             if not 1 <= len(utf8(name)) <= MAX_NAME or (kind == "tensor" and "\0" in name):
-                raise NetworkError(f"{name!r} is no name of a {kind}: 1 to 1,024 bytes, none of them 0")
+                raise NetworkError(f"{name!r} is not a valid name of a {kind}: use 1 to 1,024 bytes, none of them 0")
     common = {entry.name for entry in network.entries if entry.task == 0}
     seen: set[tuple[str, int]] = set()
     for entry in network.entries:

@@ -24,7 +24,7 @@ def lottery_ticket(
     """Find a winning ticket of `model`, in place, by torch.nn.utils.prune.
 
     Each round trains the network, prunes the `fraction` of the remaining weights that are smallest in magnitude,
-    over all layers together, and puts every parameter and buffer back to where it was. What is left is the ticket,
+    over all layers together, and resets every parameter and buffer. The remaining network is the ticket,
     ready to be trained; `pemncodec.save` packs it as masks and kept values.
 
     Args:
@@ -33,14 +33,16 @@ def lottery_ticket(
         train: trains the network it is given, in place.
         rounds: how often; (1 − fraction)^rounds of the weights remain.
         fraction: what each round prunes, in (0, 1).
-        rewind: a state_dict to go back to, of an early step of training ("late rewinding"); by default that of now.
+        rewind: a state_dict to rewind to, of an early step of training ("late rewinding"); by default the present one.
         scope: which modules, as for `mask_network`.
 
     Raises:
-        NetworkError: nothing to prune, rounds or fraction outside of their range, or a `rewind` of another network.
+        NetworkError: nothing to prune, rounds or fraction outside their range, or a `rewind` of another network.
     """
     if rounds < 1 or not 0.0 < fraction < 1.0:
-        raise NetworkError(f"{rounds} rounds of a fraction of {fraction}: at least 1, and between 0 and 1")
+        raise NetworkError(
+            f"{rounds} rounds of a fraction of {fraction}: use at least 1 round, and a fraction between 0 and 1"
+        )
     # Attention reads the weight of its output projection without calling it, so that pruning's hook never runs.
     unreached = {module.out_proj for module in model.modules() if isinstance(module, nn.MultiheadAttention)}
     weights = [(module, name) for module, name in weights_in_scope(model, scope) if module not in unreached]

@@ -70,13 +70,13 @@ class MaskedFill(nn.Module):
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
 
     def _load_from_state_dict(self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any) -> None:
-        """As any module, but scores of another recipe are refused: they would select among other values."""
+        """Load as any module does, but refuse scores of another recipe: they would select among other values."""
         stored = state_dict.get(f"{prefix}recipe")
         if stored is not None and stored.tolist() != self.recipe.tolist():
             errors: list[str] = rest[-1]
             errors.append(
-                f"{prefix}recipe is not that of this network: mask it with the options (strategy, ratio, keep, seed, "
-                "…) with which the saved one was masked"
+                f"{prefix}recipe does not match this network: mask it with the options (strategy, ratio, keep, seed, "
+                "…) of the saved one"
             )
             return
         super()._load_from_state_dict(state_dict, prefix, *rest)
@@ -120,9 +120,9 @@ def mask_network(
 ) -> M:
     """Turn weights of `model` into masked random weights, in place.
 
-    The values that the weights have are given up: scores take their place, random as PyTorch's own generator makes
-    them (`torch.manual_seed`), and the weights come from `seed`. The weights of linear layers, convolutions (1-d to
-    3-d, transposed ones too) and attention projections are masked; biases, BatchNorm, embeddings and everything else
+    The values of the weights are discarded: scores take their place, drawn by PyTorch's own generator
+    (`torch.manual_seed`), and the weights come from `seed`. The weights of linear layers, convolutions (1-d to 3-d,
+    transposed ones included) and attention projections are masked; biases, BatchNorm, embeddings and everything else
     stay ordinary parameters.
 
     Args:
@@ -131,29 +131,29 @@ def mask_network(
             own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
             `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
         keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero. With
-            Bernoulli masks it is where all probabilities begin: what has less than 1/2 in the end is not kept.
+            Bernoulli masks it is the initial probability: weights with less than 1/2 in the end are not kept.
         ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
         init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
         seed: of the format's generator: the same seed gives the same values on every machine.
         permute: with `random-vector`, permute the tiled vector as a whole before every layer takes its prefix. Without,
             it is tiled in order, as in the published experiments.
-        zeros: share of the random values that are zero, in [0, 1). A mask has no bits there, so that a network costs
+        zeros: fraction of the random values that are zero, in [0, 1). A mask has no bits there, so that a network costs
             less than one bit a weight; which weights these are is decided before training (compare Otsuka et al.,
             "Partially frozen random networks contain compact strong lottery tickets", 2024).
         sampler: `"edge-popup"` (the top `keep` of |score| in every layer) or `"bernoulli"` (drawn with probability
             sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2).
-        zero: what a weight is that is not kept: `"zero"`, or `"negated"` (a mask of signs).
+        zero: the value of a weight that is not kept: `"zero"`, or `"negated"` (a mask of signs).
         rescale: for `max-layer` and `random-vector`: multiply each layer so that its variance is that of its own
-            fan-in. The published code leaves every layer with the variance of the largest.
+            fan-in. The published code gives every layer the variance of the largest.
         scope: which modules: a glob pattern of names (`"layer?.*"`), several, a function of name and module, or all.
 
     Returns:
         `model`.
 
     Raises:
-        NetworkError: nothing to mask, an unknown option, or a weight that cannot be masked (masked already, tied to
-            another module, computed by hooks, no float32, without values). The model is as it was then.
-        MaskRuleError: keep is outside of its range.
+        NetworkError: nothing to mask, an unknown option, or a weight that cannot be masked (already masked, tied to
+            another module, computed by hooks, not float32, without values). The model is then unchanged.
+        MaskRuleError: keep is outside its range.
     """
     if not isinstance(keep, (int, float)) or not 0.0 < keep <= 1.0:
         raise MaskRuleError(f"keep is {keep}, and must be above 0 and at most 1: the fraction of weights that are KEPT")

@@ -84,7 +84,7 @@ class Recipe:
         if len(integers) == _LENGTH_0_1:
             integers = [*integers, 0, 0]
         if len(integers) != LENGTH:
-            raise UnknownLayoutError(f"{where} has {len(integers)} numbers, and a recipe has {LENGTH}")
+            raise UnknownLayoutError(f"{where} has {len(integers)} numbers, but a recipe has {LENGTH}")
         fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
         version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct, period, zeros = (
             fields
@@ -96,7 +96,7 @@ class Recipe:
         factor_value = float32_of(factor)
         (keep_value,) = struct.unpack("<d", struct.pack("<Q", keep))
         if not 0.0 < keep_value <= 1.0:
-            raise UnknownLayoutError(f"{where} keeps a fraction of {keep_value}, outside of (0, 1]")
+            raise UnknownLayoutError(f"{where} keeps a fraction of {keep_value}, outside (0, 1]")
         if not 0 <= factor < 0x7F800000:
             raise UnknownLayoutError(f"{where} has the factor {factor_value}, which is not a number above 0")
         try:

@@ -67,6 +67,6 @@ def start(scores: torch.Tensor, sampler: str, keep: float) -> None:
     torch.nn.init.kaiming_uniform_(scores, a=5**0.5)
     if sampler == "bernoulli":
         if keep == 1.0:
-            raise MaskRuleError("keep is 1, and a Bernoulli mask starts with a probability below 1")
+            raise MaskRuleError("keep is 1, but a Bernoulli mask starts with a probability below 1")
         with torch.no_grad():
             scores += torch.logit(torch.tensor(keep, dtype=torch.float32)).to(scores.device)

@@ -37,7 +37,7 @@ def weights_in_scope(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module
             float32, without values, or shared with another module.
     """
     if not isinstance(model, nn.Module):
-        raise NetworkError(f"a module is masked, and this is a {type(model).__name__}")
+        raise NetworkError(f"only a module can be masked, not a {type(model).__name__}")
     layers: dict[str, nn.Module] = {
         path: module for path, module in model.named_modules() if isinstance(module, (*_LAYERS, nn.MultiheadAttention))
     }
@@ -47,9 +47,13 @@ def weights_in_scope(model: nn.Module, scope: Scope) -> Iterator[tuple[nn.Module
         for name in _ATTENTION if isinstance(module, nn.MultiheadAttention) else ("weight",):
             where = f"{path}.{name}" if path else name
             if parametrize.is_parametrized(module, name):
-                raise NetworkError(f"{path or 'the model'} has a parametrized {name} already: a network is masked once")
+                raise NetworkError(
+                    f"{path or 'the model'} already has a parametrized {name}: a network can be masked only once"
+                )
             if name not in module._parameters:
-                raise NetworkError(f"{where} is no parameter, but computed by hooks (weight_norm, prune): remove them")
+                raise NetworkError(
+                    f"{where} is not a parameter, but computed by hooks (weight_norm, prune): remove them"
+                )
             weight = module._parameters[name]
             if weight is None:  # of the attention projections either one or three are there
                 continue
@@ -68,15 +72,15 @@ def _users(model: nn.Module) -> dict[int, list[str]]:
 
 def _check(weight: nn.Parameter, where: str, users: list[str]) -> None:
     if isinstance(weight, nn.UninitializedParameter):
-        raise NetworkError(f"{where} has no values yet: run the lazy layer once before")
+        raise NetworkError(f"{where} has no values yet: run the lazy layer once first")
     if weight.dtype != torch.float32:
-        raise NetworkError(f"{where} is {weight.dtype}, and float32 is masked: convert after unpacking")
+        raise NetworkError(f"{where} is {weight.dtype}, but only float32 can be masked: convert after unpacking")
     if weight.is_meta:
-        raise NetworkError(f"{where} is on the meta device: give it memory (to_empty) before")
+        raise NetworkError(f"{where} is on the meta device: give it memory first (to_empty)")
     if len(users) > 1:
         raise NetworkError(
-            f"{' and '.join(users)} are one parameter, and one of them cannot be masked alone: leave the layer out of "
-            "the scope, or give each its own"
+            f"{' and '.join(users)} are one parameter, and one of them cannot be masked alone: exclude the layer "
+            "from the scope, or give each its own parameter"
         )
 
 
@@ -88,11 +92,13 @@ def _chosen(layers: dict[str, nn.Module], scope: Scope) -> list[str]:
         return [path for path, module in layers.items() if scope(path, module)]
     patterns = [scope] if isinstance(scope, str) else scope
     if not isinstance(patterns, (list, tuple)) or not all(isinstance(pattern, str) for pattern in patterns):
-        raise NetworkError(f"the scope {scope!r} is no pattern of names, list of them, or function of name and module")
+        raise NetworkError(
+            f"the scope {scope!r} is not a pattern of names, a list of them, or a function of name and module"
+        )
     for pattern in patterns:
         if not any(fnmatchcase(path, pattern) for path in layers):
             names = ", ".join(map(repr, list(layers)[:4])) or "none"
             raise NetworkError(
-                f"the scope {pattern!r} is the name of no layer; there are {names}, … ('*' stands for anything)"
+                f"the scope {pattern!r} matches no layer; the layers are {names}, … ('*' matches anything)"
             )
     return [path for path in layers if any(fnmatchcase(path, pattern) for pattern in patterns)]

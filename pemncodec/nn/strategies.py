@@ -106,9 +106,11 @@ def plan(
     if not 0.0 <= ratio <= 1.0:
         raise NetworkError(f"ratio is {ratio}, and must be between 0 and 1")
     if not 0.0 <= zeros < 1.0:
-        raise NetworkError(f"zeros is {zeros}, and must be at least 0 and below 1: the share of values that are zero")
+        raise NetworkError(
+            f"zeros is {zeros}, and must be at least 0 and below 1: the fraction of values that are zero"
+        )
     if permute and strategy != "random-vector":
-        raise NetworkError(f"permute is for the strategy 'random-vector', and this is {strategy!r}")
+        raise NetworkError(f"permute requires the strategy 'random-vector', not {strategy!r}")
     distribution, scale = INITS[init]
 
     def make(shape: Shape, length: int, stream: int) -> Generator:

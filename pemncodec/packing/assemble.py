@@ -1,4 +1,4 @@
-"""`Draft` -> `MaskedNetwork`: find the prototypes, and say every layer in the cheapest way."""
+"""`Draft` -> `MaskedNetwork`: find the prototypes, and express every layer in the cheapest way."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _maskable(entry: DraftEntry) -> DraftEntry:
     if not isinstance(entry, MaskedWeight) or entry.dtype.maskable:
         return entry
     if entry.dtype.name == "float8_e8m0fnu":
-        raise UnsupportedTensorError(f"{quoted(entry.name)} has a mask, and its dtype {entry.dtype} has no zero")
+        raise UnsupportedTensorError(f"{quoted(entry.name)} has a mask, but its dtype {entry.dtype} has no zero")
     keep = np.repeat(entry.mask.to_bool(), entry.dtype.words_per_element)
     values = np.where(keep, entry.values, np.zeros(1, dtype=entry.values.dtype))
     return PlainTensor(entry.name, entry.dtype, entry.shape, values, entry.task)

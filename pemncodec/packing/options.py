@@ -1,4 +1,4 @@
-"""Options of packing beside those of the checkpoint: where random weights come from, and what may be lost."""
+"""Options of packing beside those of the checkpoint: the origin of random weights, and lossy conversions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..errors import ConversionError, SeedError
 
 DEFAULT_EPS = 1e-5  # of PyTorch's BatchNorm
 
-# Seeds that are tried where none is known.
+# Seeds that are tried by default.
 DEFAULT_TRIED = 10_000
 
 
 def _integer(number: object) -> int | None:
-    """An integer of any type, numpy's too; no bool, and None for what is none."""
+    """Return an integer of any type, numpy's included; None for a bool or anything else."""
     if isinstance(number, bool) or not hasattr(number, "__index__"):
         return None
     return operator.index(number)
@@ -27,8 +27,8 @@ class Seeding:
     """The seed that random weights may come from, or how many are tried.
 
     Attributes:
-        seed: of `torch.manual_seed`; None: it is not known.
-        tried: how many seeds from 0 on are tried where it is not known, and the usual ones; 0 or False: none,
+        seed: of `torch.manual_seed`; None: unknown.
+        tried: how many seeds from 0 on to try, beside the common ones, if the seed is unknown; 0 or False: none,
             True: ten thousand.
 
     Raises:
@@ -37,14 +37,14 @@ class Seeding:
 
     seed: int | None = option(
         None,
-        "The argument of torch.manual_seed: weights that its CPU generator drew become the seed.",
+        "Argument of torch.manual_seed; weights that its CPU generator drew are stored as this seed.",
         "integer",
         flag="torch_seed",
         metavar="S",
     )
     tried: int = option(
         0,
-        f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some usual ones.",
+        f"Try the seeds 0 to N - 1 (default: {DEFAULT_TRIED:,}) and some common ones.",
         "count",
         flag="find_seed",
         metavar="[N]",
@@ -54,32 +54,34 @@ class Seeding:
         if self.seed is not None:
             seed = _integer(self.seed)
             if seed is None or not -(1 << 63) <= seed < 1 << 64:
-                raise SeedError(f"seed {self.seed!r} is none that torch.manual_seed takes: an integer of 64 bits")
+                raise SeedError(
+                    f"seed {self.seed!r} is not one that torch.manual_seed takes: use an integer of 64 bits"
+                )
             object.__setattr__(self, "seed", seed)
         tried = DEFAULT_TRIED if self.tried is True else _integer(self.tried)
         if tried is None or not 0 <= tried <= 1 << 32:
-            raise SeedError(f"{self.tried!r} seeds cannot be tried: 0 to 2^32")
+            raise SeedError(f"{self.tried!r} seeds cannot be tried: use 0 to 2^32")
         object.__setattr__(self, "tried", tried)
         if self.seed is not None and self.tried:
-            raise SeedError("the seed is given: there is none to find")
+            raise SeedError("the seed was given, so there is none to find: omit one of the two options")
 
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """Lossy conversions of what is not masked; none by default.
+    """Lossy conversions of tensors without a mask; none by default.
 
     Attributes:
         fold_batchnorm: fold the running statistics of BatchNorms into weight and bias.
-        batchnorm_eps: the eps of all of them, in [0, 1]; None: as the module says, or PyTorch's default.
-        tensor_dtype: round float32 and float64 tensors to `"float16"` or `"bfloat16"`; None: leave them as they are.
+        batchnorm_eps: the eps of all of them, in [0, 1]; None: that of the module, or PyTorch's default.
+        tensor_dtype: round float32 and float64 tensors to `"float16"` or `"bfloat16"`; None: leave them unchanged.
 
     Raises:
-        ConversionError: another value, or an eps with nothing to fold.
+        ConversionError: another value, or an eps without folding.
     """
 
     fold_batchnorm: bool = option(
         False,
-        "Lossy, for inference: fold running statistics into weight and bias; stock networks take the file as before.",
+        "Lossy, for inference: fold BatchNorm statistics into weight and bias; stock networks still load the result.",
         "flag",
     )
     batchnorm_eps: float | None = option(

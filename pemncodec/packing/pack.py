@@ -153,7 +153,7 @@ class _Packing:
                 self._draft, self._metadata = convert(self._drafts[""], job.lossy), dict(job.metadata)
             else:
                 if job.lossy.lossy:
-                    raise CheckpointError("tasks are packed as they are: convert each network by itself")
+                    raise CheckpointError("tasks cannot be converted: convert each network by itself")
                 draft, inherited, self._drafts = draft_of_tasks(loaded, self._reading, job.add_to, job.max_bytes)
                 self._draft, self._metadata = draft, inherited | dict(job.metadata)
 
@@ -239,9 +239,9 @@ def _loaded(source: Any) -> Any:
 
 def _as_it_is(network: MaskedNetwork, job: Job) -> MaskedNetwork:
     if job.lossy.lossy:
-        raise NetworkError("a MaskedNetwork is packed as it is: fold_batchnorm and tensor_dtype are for checkpoints")
+        raise NetworkError("a MaskedNetwork is packed unchanged: fold_batchnorm and tensor_dtype are for checkpoints")
     if job.metadata:
-        raise NetworkError("a MaskedNetwork carries its metadata itself: set network.metadata")
+        raise NetworkError("a MaskedNetwork carries its own metadata: set network.metadata")
     return network
 
 

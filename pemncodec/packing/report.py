@@ -51,5 +51,5 @@ class PackReport:
 def base_notes(manifest: Manifest, base: BaseFiles) -> list[str]:
     """Return a note about the base that was given, if one was."""
     if manifest.base is not None:
-        return [f"the file is a delta: it can be read beside its base only, whose SHA-256 is {manifest.base}"]
-    return ["nothing in common with the base: the file is complete in itself"] if listed(base) else []
+        return [f"the file is a delta: reading it needs its base, SHA-256 {manifest.base}"]
+    return ["nothing in common with the base: the file can be read without it"] if listed(base) else []

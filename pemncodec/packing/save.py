@@ -60,8 +60,8 @@ def pack_file(
 ) -> PackReport:
     """Pack a checkpoint file, or a network, into a `.pemn` file, as `pemn pack` does.
 
-    The file is whole or not there, and is compared with its source before it is in its place: every tensor in bits
-    with what was recognised, and, where the source is a file, with what `torch.load` itself reads of it
+    The file is written whole or not at all. It is compared with its source before it appears: every tensor, bit for
+    bit, with the recognised tensors and, if the source is a file, with what `torch.load` itself reads from it
     (docs/checkpoints.md, "What `verified` means").
 
     Args:
@@ -72,42 +72,42 @@ def pack_file(
         overwrite: whether an existing file may be replaced.
         verify: whether the file is compared with its source.
         keep: the fraction of weights that a layer keeps, in (0, 1]: one for all layers, or by pattern (`fnmatch` on the
-            name of the weight, the first that matches counts). Checkpoints with scores do not say it, and need it.
+            name of the weight; the first match applies). Checkpoints with scores do not hold it, and need it.
         rule: how masks follow from scores: `"edge-popup"`, `"kth-value"`, `"top-k"`, `"global"`, `"sigmoid"`,
-            `"threshold"`, `"movement"` or `"movement-global"`; by default as the family of the checkpoint has it.
+            `"threshold"`, `"movement"` or `"movement-global"`; by default the rule of the family.
         threshold: for `"sigmoid"` and `"threshold"`: keep probabilities, or scores, above it.
-        ties: `"stable"`: where equal scores straddle the cut, keep the last of them, as a stable sort does. Otherwise
+        ties: `"stable"`: if equal scores straddle the cut, keep the last of them, as a stable sort does. Otherwise
             that is an error.
-        family: of which family the checkpoint is, where its tensors cannot tell (`"biprop"`).
+        family: the family of the checkpoint, if its tensors do not identify it (`"biprop"`).
         masks: tensors of 0 and 1 by the name of the weight, from another file.
-        backbone: a module, a state_dict or a checkpoint: the network of a checkpoint that holds masks only (piggyback).
-        mask_suffix: what masks of 0 and 1 beside their weights are called, where their names do not say it: `"m"` for
+        backbone: a module, a state_dict or a checkpoint: the network of a checkpoint of masks alone (piggyback).
+        mask_suffix: the suffix of masks of 0 and 1 beside their weights, if it is not a known one: `"m"` for
             `X.m` or `X.weight_m` beside `X.weight`.
         inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
-        strip_prefix: remove `module.` and `_orig_mod.`, which every name must have then.
-        mixed_prefixes: whether some names may begin with these and others not.
-        key: where in a checkpoint the state_dict is, if not under `state_dict`, `model_state_dict` or `model`; `"."`:
+        strip_prefix: remove the prefixes `module.` and `_orig_mod.`, which every name must have.
+        mixed_prefixes: whether only some names may have these prefixes.
+        key: the key of the state_dict in a checkpoint, if not `state_dict`, `model_state_dict` or `model`; `"."`:
             the checkpoint itself, with all that is nested in it.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
         fold_batchnorm: lossy, for inference: fold the running statistics of BatchNorms into weight and bias.
-        batchnorm_eps: the eps of all of them; by default what the module says, 1e-5 where there is none.
+        batchnorm_eps: the eps of all of them; by default that of the module, or 1e-5 without a module.
         tensor_dtype: lossy: round float32 and float64 tensors without a mask to `"float16"` or `"bfloat16"`.
-        base: another `.pemn` file, a path or bytes; several, in any order, where that is a delta itself. What is
-            smaller as a difference from it is stored as one. Then the file is a delta, which is read beside this base
+        base: another `.pemn` file, a path or bytes; several, in any order, if that is itself a delta. What is
+            smaller as a difference from it is stored as one. Then the file is a delta, which can be read with this base
             only.
         torch_seed: the argument of `torch.manual_seed` before the network was made. Weights that PyTorch's CPU
-            generator drew become the seed.
-        find_seed: how many seeds from 0 on to try where it is not known, and some usual ones; True: ten thousand.
+            generator drew are stored as the seed.
+        find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
         progress: called with (done, total, name).
 
     Returns:
-        A report of what was recognised and found, where the bytes are, and what was compared.
+        A report of what was recognised and found, the bytes of each part, and what was compared.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read or packed: unknown or broken layout, no masks without `keep`,
-            a dtype that the format lacks; a conversion that is none, or would make a finite value infinite.
-        NetworkError: a `MaskedNetwork` that contradicts itself, or bad metadata.
-        MismatchError: the file is not what went in; it is not written.
+        CheckpointError: the checkpoint cannot be read or packed: an unknown or inconsistent family, masks that need
+            `keep`, a dtype that the format lacks; a conversion that is invalid, or would make a finite value infinite.
+        NetworkError: an inconsistent `MaskedNetwork`, or bad metadata.
+        MismatchError: the file does not equal its source; it is not written.
         OutputExistsError: `path` exists and `overwrite` is False, or is the base.
         OutputError: `path` cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
@@ -216,9 +216,9 @@ def save_file(
     find_seed: int = 0,
     progress: Progress = silent,
 ) -> PackReport:
-    """Write a `.pemn` file, whole or not at all; the source as for `pack`, all else as for `pack_file`.
+    """Write a `.pemn` file, whole or not at all; the source as for `pack`, other arguments as for `pack_file`.
 
-    Beside the source this takes a bit a weight, and what one tensor needs; a file beside `path` holds the rest.
+    Beside the source this takes one bit a weight and the memory of one tensor; a file beside `path` holds the rest.
 
     Raises:
         CheckpointError, NetworkError, MismatchError: as `pack_file`.
@@ -257,19 +257,19 @@ def save_tasks(
     """Write one `.pemn` file for several networks over one backbone, whole or not at all.
 
     What they have in common is stored once: tensors that are equal in every bit, and the values that their layers
-    share. `load_file(path, task=NAME)` gives each of them back.
+    share. `load_file(path, task=NAME)` loads each of them.
 
     Args:
-        tasks: a checkpoint by the name of each task, as `source` of `pack`; all of one layout.
+        tasks: a checkpoint by the name of each task, as `source` of `pack`; all of one family.
         path: where to write; it may be `add_to`.
-        add_to: a `.pemn` file with tasks, to which these are added. Its own stay the same, bit for bit.
+        add_to: a `.pemn` file with tasks, to which these are added. Its own tasks stay the same, bit for bit.
         max_bytes: refuse a file `add_to` that decodes to more.
         overwrite: whether an existing file may be replaced.
 
     Other arguments are those of `pack_file`, the same for all these tasks.
 
     Raises:
-        CheckpointError, NetworkError: as `pack_file`; tasks of different layouts; a name twice; a file without tasks.
+        CheckpointError, NetworkError: as `pack_file`; tasks of different families; a name twice; a file without tasks.
         MismatchError, OutputExistsError, OutputError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base, or `add_to`, cannot be read.
     """
@@ -281,7 +281,7 @@ _LOSSY = tuple(InferenceOptions.__dataclass_fields__)
 
 
 def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
-    """The job that the arguments of a function above say, each by its name."""
+    """Return the job for the arguments of a function above, given by name."""
     return Job(
         sources=sources,
         reading=PackOptions(**{name: given[name] for name in _READING}),

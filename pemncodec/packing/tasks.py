@@ -58,7 +58,7 @@ def draft_of_tasks(
         metadata = {key: value for key, value in network.metadata.items() if not key.startswith(RESERVED)}
     for name, source in sources.items():
         if name in drafts:
-            raise NetworkError(f"the file has a task {name!r} already: choose another name")
+            raise NetworkError(f"the file already has a task {name!r}: choose another name")
         try:
             drafts[name] = draft_of(source, options)
         except CheckpointError as reason:
@@ -77,21 +77,21 @@ def merge(drafts: Mapping[str, Draft]) -> Draft:
         ConversionError: one has been converted.
     """
     if not drafts:
-        raise UnknownLayoutError("there is no task: give a checkpoint for each")
+        raise UnknownLayoutError("there is no task: pass a checkpoint for each")
     first_name, first = next(iter(drafts.items()))
     for name, draft in drafts.items():
         if draft.tasks:
             raise UnknownLayoutError(
-                f"the checkpoint of task {name!r} has tasks itself ({', '.join(draft.tasks[:4])}, …)"
+                f"the checkpoint of task {name!r} itself has tasks ({', '.join(draft.tasks[:4])}, …)"
             )
         if (draft.family, draft.mask_rule) != (first.family, first.mask_rule):
             raise UnknownLayoutError(
-                f"task {name!r} is {draft.family} with rule {draft.mask_rule}, and task {first_name!r} {first.family} "
-                f"with {first.mask_rule}: tasks of one file have one layout"
+                f"task {name!r} is {draft.family} with rule {draft.mask_rule}, but task {first_name!r} is "
+                f"{first.family} with {first.mask_rule}: tasks of one file have one family and rule"
             )
         if draft.conversions:
             raise ConversionError(
-                f"task {name!r} is converted ({draft.conversions[0].done}): tasks are packed as they are"
+                f"task {name!r} is converted ({draft.conversions[0].done}): pack tasks without conversion"
             )
     merged = Draft(first.family, first.mask_rule, tasks=list(drafts))
     merged.entries = list(_entries(drafts))

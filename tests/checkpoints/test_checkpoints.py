@@ -136,7 +136,7 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
         warnings.simplefilter("ignore")
         quantized = torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8)
     return [
-        ("no keep", pair, None, errors.MaskRuleError, "give it with --keep (0.5 in PEMN's code"),
+        ("no keep", pair, None, errors.MaskRuleError, "use --keep (0.5 in PEMN's code"),
         ("keep 0", pair, 0.0, errors.MaskRuleError, "keep is 0.0, and must be above 0"),
         ("keep above 1", pair, 1.01, errors.MaskRuleError, "keep is 1.01"),
         ("keep NaN", pair, float("nan"), errors.MaskRuleError, "keep is nan"),
@@ -146,7 +146,7 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
             {"l.scores": scores},
             0.5,
             errors.MaskRuleError,
-            "there are no scores (X.scores beside X.weight)",
+            "no weight has scores (X.scores beside X.weight)",
         ),
         ("shape", pair | {"l.scores": torch.rand(5, 4)}, 0.5, errors.UnknownLayoutError, "has the shape (5, 4)"),
         ("complex scores", pair | {"l.scores": scores + 0j}, 0.5, errors.MaskRuleError, "which has no order"),
@@ -158,24 +158,30 @@ def wrong_sources() -> list[tuple[str, Any, float | None, type[errors.PemnError]
             errors.UnknownLayoutError,
             "values other than 0 and 1",
         ),
-        ("prune both", model | {"2.bias": torch.rand(4)}, None, errors.UnknownLayoutError, "stands beside"),
-        ("nothing", {}, None, errors.UnknownLayoutError, "no state_dict in the checkpoint: it holds nothing"),
+        (
+            "prune both",
+            model | {"2.bias": torch.rand(4)},
+            None,
+            errors.UnknownLayoutError,
+            "appears both masked and unmasked",
+        ),
+        ("nothing", {}, None, errors.UnknownLayoutError, "the checkpoint has no state_dict: it holds nothing"),
         ("no tensors", {"epoch": 3, "args": {}}, None, errors.UnknownLayoutError, "it holds 'epoch', 'args'"),
         (
             "two networks",
             {"model": pair, "state_dict": pair},
             0.5,
             errors.UnknownLayoutError,
-            "tensors under 'model', 'state_dict': say which",
+            "tensors under 'model', 'state_dict': choose the network",
         ),
         ("a list", [weight], None, errors.UnknownLayoutError, "this is a list"),
-        ("a tuple", {(1, 2): weight}, None, errors.UnknownLayoutError, "the key '(1, 2)', which is no string"),
+        ("a tuple", {(1, 2): weight}, None, errors.UnknownLayoutError, "the key '(1, 2)', which is not a string"),
         ("quantized", {"w": quantized}, None, errors.UnsupportedTensorError, "dtype torch.qint8"),
         ("sparse", {"w": weight.to_sparse()}, None, errors.UnsupportedTensorError, "make it dense"),
         ("meta", {"w": torch.empty(3, device="meta")}, None, errors.UnsupportedTensorError, "meta device"),
-        ("long name", {"w" * 1025: weight}, None, errors.NetworkError, "is no name"),
-        ("surrogate", {"w\ud800": weight}, None, errors.NetworkError, "half a surrogate pair"),
-        ("empty name", {"": weight}, None, errors.NetworkError, "is no name"),
+        ("long name", {"w" * 1025: weight}, None, errors.NetworkError, "is not a valid name"),
+        ("surrogate", {"w\ud800": weight}, None, errors.NetworkError, "a lone surrogate"),
+        ("empty name", {"": weight}, None, errors.NetworkError, "is not a valid name"),
         ("33 dimensions", {"w": torch.rand((1,) * 33)}, None, errors.NetworkError, "33 dimensions"),
     ]
 
@@ -203,7 +209,7 @@ def test_wrong_files(tmp_path: Path) -> None:
         ("html2", b"\n  <html lang='en'>", unreadable, "web page"),
         ("empty", b"", unreadable, "is empty"),
         ("text", b"hello world", unreadable, "neither a torch.save file nor safetensors"),
-        ("pemn", packed, unreadable, "already: use 'pemn unpack'"),
+        ("pemn", packed, unreadable, "is already a .pemn file: use 'pemn unpack'"),
         ("short safetensors", tensors[:-5], unreadable, "damaged safetensors"),
         ("broken zip", b"PK\x03\x04" + b"\0" * 100, unreadable, "damaged or incomplete"),
         ("short legacy", legacy.read_bytes()[:-1000], unreadable, "damaged"),
@@ -217,7 +223,7 @@ def test_wrong_files(tmp_path: Path) -> None:
         assert phrase in str(caught.value), (label, str(caught.value))
     with pytest.raises(unreadable, match="does not exist"):
         pemncodec.load_checkpoint(tmp_path / "none.pt")
-    with pytest.raises(errors.UnknownLayoutError, match="is a folder, and none that is known"):
+    with pytest.raises(errors.UnknownLayoutError, match="not a folder of a known family"):
         pemncodec.save(pemncodec.load_checkpoint(tmp_path))
 
 
@@ -277,23 +283,23 @@ def test_tensors_beside_the_state_dict_do_not_hide_it() -> None:
 
 def test_another_wrapper_must_be_named() -> None:
     source = {"net": {"w": torch.rand(3)}, "rng": torch.get_rng_state()}
-    with pytest.raises(errors.UnknownLayoutError, match="tensors under 'net': say which is the network"):
+    with pytest.raises(errors.UnknownLayoutError, match="tensors under 'net': choose the network"):
         pemncodec.save(source)
     published.assert_equal(pemncodec.load(pemncodec.save(source, key="net")), source["net"])  # type: ignore[arg-type]
-    with pytest.raises(errors.UnknownLayoutError, match="no state_dict under 'rng'; there is one under: 'net'"):
+    with pytest.raises(errors.UnknownLayoutError, match="no state_dict under 'rng': there is one under: 'net'"):
         pemncodec.save(source, key="rng")
 
 
 def test_a_second_network_is_not_left_out_silently() -> None:
     source = {"state_dict": {"w": torch.rand(3)}, "ema": {"w": torch.rand(3)}}
     report = pemncodec.pack(source)[1]
-    assert any("there are tensors under 'ema' too" in note for note in report.notes)
+    assert any("tensors under 'ema' are left out" in note for note in report.notes)
 
 
 def test_scores_of_an_unknown_layout_are_not_passed_over() -> None:
     source = {"l.weight": torch.rand(4, 4), "l.score_map": torch.rand(4, 4)}
     assert any("'l.score_map' looks like scores" in note for note in pemncodec.pack(source)[1].notes)
-    with pytest.raises(errors.MaskRuleError, match=r"keep is given, but there are no scores .* 'l\.score_map'"):
+    with pytest.raises(errors.MaskRuleError, match=r"keep was given, but no weight has scores .* 'l\.score_map'"):
         pemncodec.save(source, keep=0.5)
 
 
@@ -308,7 +314,9 @@ def test_our_own_masked_layout_of_any_tensor_is_read_again() -> None:
 def test_archives_that_are_no_checkpoints(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "texts.zip", "w") as archive:
         archive.writestr("readme.txt", "nothing")
-    with pytest.raises(errors.UnreadableCheckpointError, match=r"is an archive \('readme\.txt', …\), and neither of"):
+    with pytest.raises(
+        errors.UnreadableCheckpointError, match=r"is an archive \('readme\.txt', …\) from neither torch"
+    ):
         pemncodec.load_checkpoint(tmp_path / "texts.zip")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -80,9 +80,9 @@ def test_keys_and_wrapping_come_back(case: Case) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"keep": 0.5, "rule": "sigmoid"}, "keep 0.5 was not used: rule sigmoid takes none"),
-        ({"keep": 0.5, "threshold": 0.5}, "threshold 0.5 was not used: rule edge-popup takes none"),
-        ({"keep": 0.5, "strip_prefix": True}, "no name has a prefix that could be stripped"),
+        ({"keep": 0.5, "rule": "sigmoid"}, "keep 0.5 was not used: rule sigmoid does not take it"),
+        ({"keep": 0.5, "threshold": 0.5}, "threshold 0.5 was not used: rule edge-popup does not take it"),
+        ({"keep": 0.5, "strip_prefix": True}, "no name has a prefix to strip"),
     ],
 )
 def test_what_was_said_for_nothing(options: dict[str, Any], said: str) -> None:
@@ -94,7 +94,7 @@ def test_what_was_said_for_nothing(options: dict[str, Any], said: str) -> None:
 def test_masks_in_the_file_need_no_rule(options: dict[str, Any]) -> None:
     pruned = {"l.weight_orig": torch.rand(6, 6), "l.weight_mask": torch.ones(6, 6)}
     notes = pemncodec.pack(pruned, **options)[1].notes
-    assert any("was not used: the masks of this layout are in the file itself" in note for note in notes)
+    assert any("was not used: this family stores its masks in the file" in note for note in notes)
 
 
 def test_a_path_or_a_key_that_is_none() -> None:
@@ -136,30 +136,30 @@ def test_real_masks_of_piggyback_stay_where_they_lay() -> None:
 
 # What a message has to say, by the words with which `tests.layouts` describes the input.
 SAYS = {
-    "no keep for": "keep has no pattern for 'fc1.weight'",
+    "no keep for": "no pattern of keep matches 'fc1.weight'",
     "no keep": "the fraction .* not in the file|neither a fraction",
-    "a tie": r"equal scores straddle the cut .* which of them are kept is not in the file",
+    "a tie": r"equal scores straddle the cut .* the file does not say which of them are kept",
     "matches no layer": "matches no layer",
     "not a fraction": "must be above 0 and at most 1",
     "NaN": "contain NaN",
     "mixed prefixes": "names begin with 'module.' .* and .* do not",
     "of another shape": "they must be equal|the backbone does not fit",
-    "no tensor fc2.weight": "there is a mask for 'fc2.weight', and no tensor of that name",
+    "no tensor fc2.weight": "there is a mask for 'fc2.weight', but no tensor of that name",
     "a mask beside 0": "values other than 0(,| and) 1",
-    "two masks of one weight": "which of them counts is not said",
-    "is there twice": "stands beside its masked form",
+    "two masks of one weight": "it is ambiguous which one applies",
+    "is there twice": "appears both masked and unmasked",
     "Namespace": "holds a argparse.Namespace object",
     "pickled module": "holds a torch.nn.modules",
     "logits of Bernoulli": "logits of Bernoulli masks .* --threshold T",
     "no threshold": "logits of Bernoulli masks .* --threshold T",
-    "no backbone": "no weights: give the network",
+    "no backbone": "no weights: pass the network",
     "two model files": "2 models .*: pack one of them, with --masks mask.pth",
     "no model file": "0 models",
-    "two masks": "what they make of the weight together is not said",
+    "two masks": "how the two combine is ambiguous",
     "bitmask of another size": "the shape .* needs .* bytes",
-    "row_offsets": "is not where the rows of the bitmask begin|there is no",
-    "another number of values": "elements, and the bitmask",
-    "is missing": "is compressed, and there is no",
+    "row_offsets": "does not hold the row offsets of the bitmask|there is no",
+    "another number of values": "elements, but its bitmask",
+    "is missing": "is compressed, but there is no",
     "b_mask beside": "values other than 0 and 1",
 }
 

@@ -50,7 +50,7 @@ def test_a_link_out_of_the_folder(part: str, target: str, tmp_path: Path) -> Non
     secret = tmp_path / "secret.npy"
     (run / part / "layer0.npy").rename(secret)
     (run / part / "layer0.npy").symlink_to(secret if target == "absolute" else "../../secret.npy")
-    with pytest.raises(UnreadableCheckpointError, match=f"{part}/layer0.npy leads out of the folder"):
+    with pytest.raises(UnreadableCheckpointError, match=f"{part}/layer0.npy points outside the folder"):
         effective(run)
 
 
@@ -58,7 +58,7 @@ def test_a_folder_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
     run = write_run(tmp_path)
     (run / "masks").rename(tmp_path / "elsewhere")
     (run / "masks").symlink_to("../elsewhere")
-    with pytest.raises(UnreadableCheckpointError, match=r"masks/layer0.npy leads out of the folder"):
+    with pytest.raises(UnreadableCheckpointError, match=r"masks/layer0.npy points outside the folder"):
         effective(run)
 
 
@@ -78,7 +78,7 @@ def test_links_that_lead_nowhere(tmp_path: Path) -> None:
     for target in ("missing", "layer0.npy"):  # the second is a circle
         (run / "masks" / "layer0.npy").unlink()
         (run / "masks" / "layer0.npy").symlink_to(target)
-        with pytest.raises(UnreadableCheckpointError, match=r"layer0.npy cannot be read|leads out"):
+        with pytest.raises(UnreadableCheckpointError, match=r"layer0.npy cannot be read|points outside"):
             effective(run)
 
 
@@ -96,7 +96,8 @@ def make_device(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "what"), [(make_fifo, "a named pipe"), (make_socket, "a socket"), (make_device, "leads out of the folder")]
+    ("make", "what"),
+    [(make_fifo, "a named pipe"), (make_socket, "a socket"), (make_device, "points outside the folder")],
 )
 def test_what_is_no_file(make: Any, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Opening a pipe would wait for ever, and reading a device would never end."""
@@ -210,9 +211,9 @@ RECORDS = np.zeros(2, dtype=[("a", "<f4"), ("b", "<i2")])
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "no .npy file"),
-        (b"\x93NUMPY", "no .npy file"),
-        (b"PK\x03\x04" + bytes(60), "no .npy file"),
+        (b"", "not a .npy file"),
+        (b"\x93NUMPY", "not a .npy file"),
+        (b"PK\x03\x04" + bytes(60), "not a .npy file"),
         (npy(OBJECTS, allow_pickle=True), "holds Python objects, and reading them would run code"),
         (npy(RECORDS), "not numbers"),
         (header("{'descr': [('€', '<f4')], 'fortran_order': False, 'shape': (1,)}", b"\x03\x00"), "holds records"),
@@ -226,15 +227,15 @@ RECORDS = np.zeros(2, dtype=[("a", "<f4"), ("b", "<i2")])
         (shaped(f"({2**40},)"), "8 bytes of values, not 1099"),
         (shaped(f"({2**62}, {2**62})"), "shape is too large"),
         (shaped(f"(0, {2**61}, 4)"), "shape is too large"),
-        (shaped("(-2, -1)"), "its shape is none"),
-        (shaped("(" + "1, " * 200 + ")"), "its shape is none"),
+        (shaped("(-2, -1)"), "it has no valid shape"),
+        (shaped("(" + "1, " * 200 + ")"), "it has no valid shape"),
         (header("{'descr': '<f4', 'fortran_order': 3, 'shape': (2,)}"), "damaged .npy header"),
         (header("{'descr': ('<f4', (2,)), 'fortran_order': False, 'shape': (1,)}"), "not numbers|damaged .npy header"),
         (header("{'descr': [], 'fortran_order': False, 'shape': (1,)}"), "not numbers|damaged .npy header"),
         (header("(" * 9000), "damaged .npy header"),
         (header("__import__('os').abort()"), "damaged .npy header"),
         (header("{'descr': '<f4'"), "damaged .npy header"),
-        (header("{}", b"\x09\x09"), "no .npy file|holds records"),
+        (header("{}", b"\x09\x09"), "not a .npy file|holds records"),
     ],
 )
 def test_what_is_no_array_of_numbers(data: bytes, said: str, tmp_path: Path) -> None:

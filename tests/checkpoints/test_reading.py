@@ -225,7 +225,7 @@ def test_a_tensor_beyond_its_storage_is_refused(
 def test_elements_that_repeat_are_bounded(tmp_path: Path) -> None:
     state = {"w": torch.zeros(1).expand(1 << 20, 1 << 12)}
     torch.save(state, tmp_path / "a.pt")
-    with pytest.raises(errors.CheckpointSizeError, match="expands to more than max_bytes"):
+    with pytest.raises(errors.CheckpointSizeError, match="expands by more than"):
         pemncodec.load_checkpoint(tmp_path / "a.pt", max_bytes=1 << 30)
     with zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", pickle.dumps({}, protocol=2))
@@ -384,7 +384,7 @@ def test_shards_are_one_network(tmp_path: Path) -> None:
         (MAP % '"l0.weight": "/etc/passwd"', "lacks the shard '/etc/passwd'"),
         (MAP % '"l0.weight": "model-00003-of-00003.safetensors"', "lacks the shard"),
         (MAP % (WHOLE + ', "l9.weight": "model-00001-of-00002.safetensors"'), "has no tensor 'l9.weight'"),
-        (MAP % '"l0.weight": "model-00001-of-00002.safetensors"', "its index does not name"),
+        (MAP % '"l0.weight": "model-00001-of-00002.safetensors"', "its index does not list"),
     ],
 )
 def test_an_index_that_does_not_fit(tmp_path: Path, index: str, says: str) -> None:
@@ -411,7 +411,7 @@ def test_containers_that_are_named_twice_each(tmp_path: Path) -> None:
     data = pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt"))
     assert list(pemncodec.load(data)) == ["w"]
     torch.save({"state_dict": doubled(60, {"w": torch.ones(3)})}, tmp_path / "a.pt")
-    with pytest.raises(errors.UnknownLayoutError, match="more than 262144 tensors"):
+    with pytest.raises(errors.UnknownLayoutError, match="too many tensors: a file holds at most 262144"):
         pemncodec.save(pemncodec.load_checkpoint(tmp_path / "a.pt"))
     result = subprocess.run(
         [sys.executable, "-m", "pemncodec", "pack", "a.pt"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -455,7 +455,7 @@ def test_one_element_may_have_any_stride(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "pemncodec", "pack", "a.pt"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert "compared: 2 tensors are what torch.load reads" in result.stdout, result.stderr
+    assert "compared: 2 tensors equal those that torch.load reads" in result.stdout, result.stderr
 
 
 def test_what_torch_cannot_compute_is_refused_by_name() -> None:
@@ -463,5 +463,5 @@ def test_what_torch_cannot_compute_is_refused_by_name() -> None:
     with pytest.raises(errors.UnsupportedTensorError, match="'w' cannot be read"):
         pemncodec.save(state)
     masks = {"w": torch.tensor([1.0, 0.0])}
-    with pytest.raises(errors.UnsupportedTensorError, match="'w' has a mask, and its dtype float8_e8m0fnu has no zero"):
+    with pytest.raises(errors.UnsupportedTensorError, match="'w' has a mask, but its dtype float8_e8m0fnu has no zero"):
         pemncodec.save({"w": torch.ones(2).to(torch.float8_e8m0fnu)}, masks=masks)

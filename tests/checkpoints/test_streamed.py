@@ -224,10 +224,10 @@ def test_contradictions_are_refused(tmp_path: Path, suffix: str) -> None:
 
     right = one("a", bytes(8))
     for tensors, phrase in (
-        ([one("a", bytes(7))], "are not its 8 bytes"),
-        ([one("a", bytes(9))], "are not its 8 bytes"),
-        ([one("a", b"")], "are not its 8 bytes"),
-        ([right, right], "two tensors are called 'a'"),
+        ([one("a", bytes(7))], "do not add up to its 8 bytes"),
+        ([one("a", bytes(9))], "do not add up to its 8 bytes"),
+        ([one("a", b"")], "do not add up to its 8 bytes"),
+        ([right, right], "two tensors are named 'a'"),
         ([one("b", bytes(8), "a"), right], "cannot be tied to 'a'"),
         ([right, one("b", bytes(12), "a", count=3)], "cannot be tied to 'a'"),
     ):

@@ -58,7 +58,7 @@ def test_pack_inspect_unpack_verify(folder: Path) -> None:
         "left out: *.scores",
         f"model.pemn: {size:,} B",
         "masks             280 B",
-        "bits a masked weight",
+        "bits per masked weight",
         "verified: every tensor (31) decodes bit for bit",
     ):
         assert phrase in result.stdout
@@ -127,28 +127,26 @@ def test_inspect_json_is_complete(packed: Path) -> None:
 
 def test_an_existing_output_is_refused_and_kept(folder: Path, packed: Path) -> None:
     (folder / "model.pemn").write_text("precious")
-    fails(pemn("pack", "model.pt", "--keep", "0.5", cwd=folder), "model.pemn exists already")
-    fails(pemn("unpack", packed, "model.pt", cwd=folder), "exists already: name another output, or overwrite it with")
+    fails(pemn("pack", "model.pt", "--keep", "0.5", cwd=folder), "model.pemn already exists")
+    fails(pemn("unpack", packed, "model.pt", cwd=folder), "already exists: name another output, or use")
     assert (folder / "model.pemn").read_text() == "precious"
     assert pemn("pack", "model.pt", "--keep", "0.5", "--force", cwd=folder).returncode == 0
     assert (folder / "model.pemn").read_bytes() == packed.read_bytes()
 
 
 def test_verify_tells_another_network(folder: Path, packed: Path) -> None:
-    fails(
-        pemn("verify", packed, "--against", "model.pt", "--keep", "0.4", cwd=folder), "are not what the checkpoint says"
-    )
+    fails(pemn("verify", packed, "--against", "model.pt", "--keep", "0.4", cwd=folder), "differ from the checkpoint")
     other = published.checkpoint("random-vector-copy")
     other["0.norm.bias"][3] = -other["0.norm.bias"][3]
     torch.save(other, folder / "other.pt")
-    fails(pemn("verify", packed, "--against", "other.pt", cwd=folder), "1 elements of '0.norm.bias' are not")
+    fails(pemn("verify", packed, "--against", "other.pt", cwd=folder), "1 elements of '0.norm.bias' differ from")
     del other["0.norm.bias"]
     torch.save(other, folder / "other.pt")
     fails(pemn("verify", packed, "--against", "other.pt", cwd=folder), "1 are not in the checkpoint")
 
 
 BAD_CHECKPOINTS = {
-    "scores without keep": ([], None, "give it with --keep (0.5 in PEMN's code"),
+    "scores without keep": ([], None, "use --keep (0.5 in PEMN's code"),
     "keep zero": (["--keep", "0"], None, "keep is 0.0, and must be above 0 and at most 1"),
     "keep above one": (["--keep", "1.5"], None, "keep is 1.5"),
     "lfs pointer": (
@@ -182,8 +180,8 @@ def test_truncated_unsafe_and_missing_checkpoints(folder: Path) -> None:
     fails(pemn("pack", "unsafe.pt", cwd=folder), "reading it would run code from the file")
     fails(pemn("pack", "meta.pt", cwd=folder), "is on the meta device and has no values")
     fails(pemn("pack", "none.pt", cwd=folder), "none.pt does not exist")
-    fails(pemn("pack", ".", "x.pemn", cwd=folder), "is a folder")
-    fails(pemn("pack", ".", cwd=folder), "is a folder")
+    fails(pemn("pack", ".", "x.pemn", cwd=folder), "not a folder of a known family")
+    fails(pemn("pack", ".", cwd=folder), "not a folder of a known family")
     assert sorted(folder.iterdir()) == before
     assert pemn("pack", "unsafe.pt", "--unsafe-pickle", cwd=folder).returncode == 0
 
@@ -192,11 +190,11 @@ def damaged(raw: bytes) -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", "ends after 0 bytes"),
         "truncated": (raw[:-1], f"ends after {len(raw) - 1} of {len(raw)} bytes: fetch it again"),
-        "trailing": (raw + b"\n", "1 bytes follow after the end"),
+        "trailing": (raw + b"\n", "1 bytes follow the end"),
         "changed header": (raw[:20] + b"\xff" + raw[21:], "the header is damaged"),
         "changed manifest": (raw[:60] + bytes([raw[60] ^ 1]) + raw[61:], "the manifest is damaged"),
-        "version": (raw[:8] + b"\x07" + raw[9:], f"of format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.5"),
-        "something else": (b"PK\x03\x04" + raw, "this is no .pemn file"),
+        "version": (raw[:8] + b"\x07" + raw[9:], f"has format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.5"),
+        "something else": (b"PK\x03\x04" + raw, "not a .pemn file"),
     }
 
 
@@ -324,7 +322,5 @@ def test_errors_name_the_file(tmp_path: Path, packed: Path) -> None:
     (tmp_path / "pointer.pemn").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     for command in ("inspect", "verify", "unpack"):
         fails(pemn(command, "cut.pemn", cwd=tmp_path), "pemn: cut.pemn: the file ends after")
-        fails(pemn(command, "page.pemn", cwd=tmp_path), "page.pemn: this is no .pemn file: it is a web page")
-        fails(
-            pemn(command, "pointer.pemn", cwd=tmp_path), "pointer.pemn: this is no .pemn file: it is a Git LFS pointer"
-        )
+        fails(pemn(command, "page.pemn", cwd=tmp_path), "page.pemn: not a .pemn file: it is a web page")
+        fails(pemn(command, "pointer.pemn", cwd=tmp_path), "pointer.pemn: not a .pemn file: it is a Git LFS pointer")

@@ -56,10 +56,10 @@ def test_bad_fractions(folder: Path) -> None:
     fails(
         pemn("pack", "cars.pt", "--keep", "0=1.5", cwd=folder), "keep of '0' is 1.5, and must be above 0 and at most 1"
     )
-    fails(pemn("pack", "cars.pt", "--keep", "0=0.5", cwd=folder), "keep has no pattern for '3.0.fn.0.weight'")
+    fails(pemn("pack", "cars.pt", "--keep", "0=0.5", cwd=folder), "no pattern of keep matches '3.0.fn.0.weight'")
     fails(pemn("pack", "cars.pt", "--keep-from", "none.json", cwd=folder), "none.json cannot be read: No such file")
     fails(pemn("pack", "cars.pt", "--keep-from", "list.json", cwd=folder), "holds no fractions by pattern")
-    fails(pemn("pack", "cars.pt", "--keep-from", "text.json", cwd=folder), "text.json is no JSON")
+    fails(pemn("pack", "cars.pt", "--keep-from", "text.json", cwd=folder), "text.json is not JSON")
     fails(pemn("pack", "cars.pt", "--keep-from", "word.json", cwd=folder), "word.json: keep is 'half', and must be")
     for bad in (["--keep", "half"], ["--keep", "0.5", "--keep", "0.4"], ["--threshold", "2"], ["--rule", "nothing"]):
         assert pemn("pack", "cars.pt", *bad, cwd=folder).returncode != 0
@@ -97,7 +97,7 @@ def test_what_tasks_cannot_be(folder: Path) -> None:
         pemn("pack", one, "--add-to", "one.pemn", "-o", "x.pemn", "--keep", "0.5", cwd=folder),
         "no tasks: pack it again",
     )
-    fails(pemn("pack", one, "-o", "x.pemn", cwd=folder), "task 'a': 6 layers have scores, and the fraction")
+    fails(pemn("pack", one, "-o", "x.pemn", cwd=folder), "task 'a': 6 layers have scores, but the fraction")
     missing = ["--add-to", "none.pemn", "-o", "x.pemn", "--keep", "0.5"]
     fails(pemn("pack", one, *missing, cwd=folder), "none.pemn cannot be read: No such file")
     fails(pemn("pack", one, "-o", "cars.pt", "--keep", "0.5", "-f", cwd=folder), "cars.pt is the input itself")
@@ -106,10 +106,10 @@ def test_what_tasks_cannot_be(folder: Path) -> None:
         ([one, one, "-o", "x.pemn"], "'a' is named twice"),
         (["--task=cars.pt", "-o", "x.pemn"], "is not NAME=FILE"),
         (["--add-to", "one.pemn", "cars.pt"], "name them with --task"),
-        ([one, "cars.pt", "x.pemn"], "with --task there are no arguments"),
-        ([one, "cars.pt", "-f"], "with --task there are no arguments"),
+        ([one, "cars.pt", "x.pemn"], "--task takes no other arguments"),
+        ([one, "cars.pt", "-f"], "--task takes no other arguments"),
         ([], "name a checkpoint"),
-        ([one, "--add-to", "one.pemn", "-o", "one.pemn"], "allow it with --force"),
+        ([one, "--add-to", "one.pemn", "-o", "one.pemn"], "use --force"),
     ):
         out = pemn("pack", *arguments, "--keep", "0.5", cwd=folder)
         assert out.returncode == 2
@@ -129,7 +129,7 @@ def test_rounds_of_training_as_deltas(folder: Path) -> None:
     assert "the file is a delta" in out.stdout
     assert (folder / "next.pemn").stat().st_size < (folder / "cars.pemn").stat().st_size
     before = sorted(folder.iterdir())
-    fails(pemn("unpack", "next.pemn", "x.pt", cwd=folder), "give it with --base")
+    fails(pemn("unpack", "next.pemn", "x.pt", cwd=folder), "pass the base with --base")
     shutil.copy(folder / "next.pemn", folder / "copy.pemn")
     fails(pemn("unpack", "next.pemn", "x.pt", "--base", "copy.pemn", cwd=folder), "copy.pemn is not the base")
     (folder / "copy.pemn").unlink()
@@ -151,8 +151,8 @@ def test_folders_and_their_way_back(tmp_path: Path) -> None:
     assert pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path).returncode == 0
     for file in (path / "masks").glob("*.npy"):
         assert np.array_equal(np.load(tmp_path / "tickets.original" / "masks" / file.name), np.load(file))
-    fails(pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path), "tickets.original exists already")
-    fails(pemn("unpack", "tickets.pemn", "--layout", "original", "-f", cwd=tmp_path), "a folder with something in it")
+    fails(pemn("unpack", "tickets.pemn", "--layout", "original", cwd=tmp_path), "tickets.original already exists")
+    fails(pemn("unpack", "tickets.pemn", "--layout", "original", "-f", cwd=tmp_path), "a folder that is not empty")
     verified = pemn("verify", "tickets.pemn", "--against", str(path), cwd=tmp_path)
     assert "is the same, bit for bit" in verified.stdout, verified.stderr
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_second_checkpoint_is_not_the_output_of_pack(folder: Path) -> None:
     """`pemn pack *.safetensors --force`, where two files match."""
-    what = "exists already and is no .pemn file: name the output with -o if it is to be replaced"
+    what = "already exists and is not a .pemn file: use -o to replace it"
     refused(folder, f"b.safetensors {what}", "pack", "a.safetensors", "b.safetensors", "--force")
     refused(folder, f"b.safetensors {what}", "pack", "a.safetensors", "b.safetensors")
     (folder / "link.pemn").symlink_to("b.safetensors")
@@ -52,7 +52,7 @@ def test_a_second_checkpoint_is_not_the_output_of_pack(folder: Path) -> None:
 
 def test_a_second_file_is_not_the_output_of_unpack(folder: Path) -> None:
     """`pemn unpack *.pemn --force`, where two files match; also where one has another name."""
-    what = "exists already and is no file that unpack writes: name the output with -o if it is to be replaced"
+    what = "already exists and is not a file that unpack writes: use -o to replace it"
     (folder / "renamed.pt").write_bytes((folder / "b.pemn").read_bytes())
     (folder / "notes.txt").write_text("precious")
     (folder / "README").write_text("precious")
@@ -88,11 +88,11 @@ def test_no_input_is_the_output_by_whatever_link(folder: Path) -> None:
         refused(folder, itself, "unpack", "a.pemn", "-o", name, "--force", "--layout", "original")
     (folder / "keep.pemn").write_text('{"*": 0.5}')
     keep = ("--keep-from", "keep.pemn", "-o", "keep.pemn")
-    refused(folder, "keep.pemn is read, too", "pack", "a.safetensors", *keep, "--force")
+    refused(folder, "keep.pemn is also an input", "pack", "a.safetensors", *keep, "--force")
     for option in ("--masks", "--backbone"):
         refused(
             folder,
-            "hard.pemn is read, too (a.safetensors): name another output",
+            "hard.pemn is also an input (a.safetensors): name another output",
             *("pack", "b.safetensors", option, "a.safetensors", "-o", "hard.pemn", "--force"),
         )
     refused(folder, "is the base itself", "pack", "b.safetensors", "--base", "a.pemn", "-o", "hard.pt", "--force")
@@ -106,7 +106,7 @@ def test_the_file_that_tasks_are_added_to_is_replaced_with_force_only(folder: Pa
     more = ("pack", "--task", "y=b.safetensors", "--add-to", "tasks.pemn")
     result = pemn(folder, *more, "-o", "hard.pemn")
     assert result.returncode == 2
-    assert "is to be replaced: allow it with --force" in result.stderr
+    assert "would be replaced: use --force" in result.stderr
     assert (folder / "tasks.pemn").read_bytes() == before
     assert pemn(folder, *more, "-o", "tasks.pemn", "--force").returncode == 0
     with pemncodec.open(folder / "tasks.pemn") as file:
@@ -131,6 +131,6 @@ def test_a_shard_alone_is_called_one(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["model-00001-of-00001.safetensors", "run-of-luck.safetensors", "a-5-of-7.safetensors"]
 )
-def test_what_only_looks_like_a_shard_is_none(tmp_path: Path, name: str) -> None:
+def test_names_that_only_look_like_shards(tmp_path: Path, name: str) -> None:
     save_file({"w": torch.rand(2, 3)}, tmp_path / name)
     assert pemn(tmp_path, "pack", name, "-q").returncode == 0

@@ -133,9 +133,7 @@ def test_a_checkpoint_of_the_published_layout_takes_as_little() -> None:
     assert weights >= 200_000
     assert flips == pytest.approx(0.05 * weights, rel=0.001)
     assert 8 * len(data) / weights <= 0.30
-    assert report.notes == [
-        f"the file is a delta: it can be read beside its base only, whose SHA-256 is {sha256(base)}"
-    ]
+    assert report.notes == [f"the file is a delta: reading it needs its base, SHA-256 {sha256(base)}"]
     assert report.sizes.total == len(data)
 
 
@@ -493,7 +491,7 @@ def test_nothing_in_common() -> None:
             other = with_tensors(other, **{entry.name.replace(".", "__"): floats(64, seed=len(entry.name) + 50)})
     data, report = pemncodec.pack(other, base=encode(network))
     assert data == pemncodec.save(other)
-    assert report.notes == ["nothing in common with the base: the file is complete in itself"]
+    assert report.notes == ["nothing in common with the base: the file can be read without it"]
     assert pemncodec.pack(other)[1].notes == []
     assert pemncodec.pack(other, base=[])[1].notes == []
 

@@ -63,7 +63,7 @@ CHANGED = with_tensors(flipped(NETWORK, 0.05), **{"1__bias": floats(64, seed=99)
 BASE, WHOLE = encode(NETWORK), encode(CHANGED)
 DELTA = encode(CHANGED, base=BASE)
 DIGEST = sha256(BASE)
-MISSING = f"the file is a delta against a base with SHA-256 {DIGEST}: give it with --base \\(base=\\)$"
+MISSING = f"the file is a delta against a base with SHA-256 {DIGEST}: pass the base with --base \\(base=\\)$"
 
 NOTHING: tuple[Any, ...] = (None, [], ())
 
@@ -128,7 +128,7 @@ def test_every_reader_takes_it_and_says_what_is_wrong(folder: Path, name: str) -
             read(nothing)
     with pytest.raises(
         BaseFileError,
-        match=rf"whole\.pemn is not the base: its SHA-256 is {sha256(WHOLE)[:16]}…, and {DIGEST} is wanted$",
+        match=rf"whole\.pemn is not the base: its SHA-256 is {sha256(WHOLE)[:16]}…, expected {DIGEST}$",
     ):
         read(folder / "whole.pemn")
     with pytest.raises(
@@ -137,7 +137,7 @@ def test_every_reader_takes_it_and_says_what_is_wrong(folder: Path, name: str) -
         read(WHOLE)
     with pytest.raises(
         BaseFileError,
-        match=rf"none of the files given is the base: SHA-256 {DIGEST} is wanted, and .*whole\.pemn has .*, a file",
+        match=rf"none of the given files is the base: expected SHA-256 {DIGEST}, but .*whole\.pemn has .*, a file",
     ):
         read([folder / "whole.pemn", DELTA])
     with pytest.raises(FileAccessError, match=r"none\.pemn cannot be read: No such file or directory"):
@@ -202,7 +202,7 @@ def test_no_digest(monkeypatch: pytest.MonkeyPatch, digest: str) -> None:
         patch.setattr("pemncodec.container.writer.validate", lambda *_: None)
         data = by_hand(block, [b"\0\0" + bytes(4)], digest)
     for read in (pemncodec.open, partial(pemncodec.load, base=BASE), verify_file):
-        with pytest.raises(ManifestError, match=r"the file is a delta, and its pemn\.base is .*: no SHA-256"):
+        with pytest.raises(ManifestError, match=r"the file is a delta, and its pemn\.base is .*: not a SHA-256"):
             read(data)
 
 
@@ -211,7 +211,7 @@ def test_no_key_at_all() -> None:
     key = BASE_KEY.encode()
     assert manifest.count(key) == 1
     other = manifest.replace(key, b"pemn.bass")
-    with pytest.raises(ManifestError, match=r"its pemn\.base is '': no SHA-256"):
+    with pytest.raises(ManifestError, match=r"its pemn\.base is '': not a SHA-256"):
         PemnFile(resealed(other, payload, 3))
     with pytest.raises(ManifestError, match=r"coder 8, which is unknown in format version 1\.2"):
         PemnFile(resealed(manifest, payload, 2))
@@ -251,12 +251,12 @@ def test_chains_with_something_missing(tmp_path: Path) -> None:
     with pytest.raises(
         BaseFileError,
         match=rf"^the base \(.*two\.pemn\): the file is a delta against a base with SHA-256 {sha256(files[1])}: "
-        r"give it with --base \(base=\), too$",
+        r"pass the base with --base \(base=\) as well$",
     ):
         pemncodec.load(files[3], base=path)
     with pytest.raises(
         BaseFileError,
-        match=rf"^the base \(.*two.pemn\): a file of \d+ bytes is not the base: .* {sha256(files[1])} is wanted",
+        match=rf"^the base \(.*two.pemn\): a file of \d+ bytes is not the base: .*, expected {sha256(files[1])}",
     ):
         pemncodec.load(files[3], base=[path, files[0]])
     with pytest.raises(
@@ -276,10 +276,10 @@ def test_the_longest_chain(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(base_module, "MAX_CHAIN", MAX_CHAIN + 1)
         last = encode(network, base=files)
     with pytest.raises(
-        LimitError, match=f"more than {MAX_CHAIN} deltas stand on each other: pack the network as a whole"
+        LimitError, match=f"the chain of deltas is longer than {MAX_CHAIN}: pack the network without a base"
     ):
         pemncodec.load(last, base=files)
-    with pytest.raises(LimitError, match=f"more than {MAX_CHAIN} deltas stand on each other"):
+    with pytest.raises(LimitError, match=f"the chain of deltas is longer than {MAX_CHAIN}"):
         encode(network, base=files)
 
 
@@ -290,10 +290,10 @@ def test_which_of_several_files_a_network_is_packed_against() -> None:
     assert manifest_of(encode(new, base=files[:2])).base == sha256(files[1])
     assert manifest_of(encode(new, base=[files[0], files[0]])).base == sha256(files[0])
     with pytest.raises(
-        BaseFileError, match="are both the base of no other file: give one base, and the files that it needs"
+        BaseFileError, match="are not bases of other given files: pass one base, and the bases that it needs"
     ):
         encode(new, base=[files[1], WHOLE])
-    with pytest.raises(MagicError, match=r"this is no \.pemn file"):
+    with pytest.raises(MagicError, match=r"not a \.pemn file"):
         encode(new, base=b"PK\x03\x04")
     with pytest.raises(FileAccessError, match="cannot be read"):
         encode(new, base="none.pemn")
@@ -388,7 +388,7 @@ def test_the_limit_holds_for_the_base_by_itself() -> None:
             partial(lazy.get_numpy, "w"),
         ):
             with pytest.raises(
-                LimitError, match=r"^the base \(.*\): prototype 0 decodes to 20000 bytes, and max_bytes allows 19999"
+                LimitError, match=r"^the base \(.*\): prototype 0 decodes to 20000 bytes, but max_bytes allows 19999"
             ):
                 read()
     assert len(pemncodec.load(data, base=base, max_bytes=prototype)["w"]) == 200
@@ -442,7 +442,7 @@ def test_the_command(tmp_path: Path) -> None:
     packed = pemn("pack", "two.pt", "--keep", "0.5", "--base", "one.pemn", cwd=tmp_path)
     assert packed.returncode == 0, packed.stderr
     digest = sha256((tmp_path / "one.pemn").read_bytes())
-    assert f"note: the file is a delta: it can be read beside its base only, whose SHA-256 is {digest}" in packed.stdout
+    assert f"note: the file is a delta: reading it needs its base, SHA-256 {digest}" in packed.stdout
     assert "verified: every tensor (31) decodes bit for bit" in packed.stdout
     assert (tmp_path / "two.pemn").stat().st_size < 0.5 * (tmp_path / "one.pemn").stat().st_size
 
@@ -452,7 +452,7 @@ def test_the_command(tmp_path: Path) -> None:
         done = pemn("unpack", "two.pemn", f"{layout}.pt", "--layout", layout, "--base", "one.pemn", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     published.assert_equal(torch.load(tmp_path / "dense.pt"), published.effective(changed, 0.5))
-    missing = f"two.pemn: the file is a delta against a base with SHA-256 {digest}: give it with --base (base=)"
+    missing = f"two.pemn: the file is a delta against a base with SHA-256 {digest}: pass the base with --base (base=)"
     fails(pemn("verify", "two.pemn", cwd=tmp_path), missing)
     wrong = pemn("unpack", "two.pemn", "x.pt", "--base", "two.pemn", cwd=tmp_path)
     fails(wrong, "two.pemn: two.pemn is not the base: its SHA-256 is")
@@ -463,7 +463,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 def test_inspect_without_the_base(folder: Path) -> None:
     shown = pemn("inspect", "delta.pemn", cwd=folder)
-    assert f"delta: it is read beside its base only, whose SHA-256 is {DIGEST}\n" in shown.stdout
+    assert f"delta: reading it needs its base, SHA-256 {DIGEST}\n" in shown.stdout
     assert "masks by flips (2)\n" in shown.stdout
     assert "blocks by xor (1)\n" in shown.stdout
     assert shown.stdout.count(DIGEST) == 1

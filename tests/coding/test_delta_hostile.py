@@ -100,32 +100,35 @@ RAW = np.packbits(FLAGS, bitorder="little").tobytes()
 COUNT = int(FLAGS.sum())
 
 BAD_FLIPS: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "mask of the base needs 1 bytes, and 0 are left"),
-    "no number of flips": (u(OF_A), "number of flips needs 1 bytes, and 0 are left"),
-    "no coder": (u(OF_A) + u(COUNT), "coder of the flips needs 1 bytes, and 0 are left"),
+    "nothing": (b"", "mask of the base needs 1 bytes, but 0 are left"),
+    "no number of flips": (u(OF_A), "number of flips needs 1 bytes, but 0 are left"),
+    "no coder": (u(OF_A) + u(COUNT), "coder of the flips needs 1 bytes, but 0 are left"),
     "no flips": (u(OF_A) + u(COUNT) + b"\1", "40 raw bits in 0 bytes"),
-    "no such mask": (raw_flips(2, FLAGS), "flips of mask 2 of the base, which has 2"),
-    "mask 2^62": (raw_flips(1 << 62, FLAGS), "flips of mask 4611686018427387904 of the base, which has 2"),
-    "mask of another length": (raw_flips(OF_KEPT, FLAGS), "flips of 40 bits for mask 0 of the base, which has 64"),
+    "no such mask": (raw_flips(2, FLAGS), "flips of mask 2 of the base, which has 2 masks"),
+    "mask 2^62": (raw_flips(1 << 62, FLAGS), "flips of mask 4611686018427387904 of the base, which has 2 masks"),
+    "mask of another length": (raw_flips(OF_KEPT, FLAGS), "flips of 40 bits for mask 0 of the base, which has 64 bits"),
     "needless bytes": (b"\x81\x00" + GOOD_FLIPS[1:], "mask of the base is an integer with needless bytes"),
     "endless integer": (b"\xff" * 12 + GOOD_FLIPS, "mask of the base is an integer of more than 9 bytes"),
-    "more flips than bits": (u(OF_A) + u(LENGTH + 1) + b"\1" + RAW, "number of flips is 41, and at most 40 is allowed"),
-    "flips 2^62": (u(OF_A) + u(1 << 62) + b"\1" + RAW, "number of flips is 4611686018427387904, and at most 40"),
+    "more flips than bits": (u(OF_A) + u(LENGTH + 1) + b"\1" + RAW, "number of flips is 41, but at most 40 is allowed"),
+    "flips 2^62": (u(OF_A) + u(1 << 62) + b"\1" + RAW, "number of flips is 4611686018427387904, but at most 40"),
     "fewer flips": (
         u(OF_A) + u(COUNT + 1) + b"\1" + RAW,
-        f"{COUNT} of its bits are one, and the front of the flips says",
+        f"{COUNT} of its bits are one, but the front of the flips says",
     ),
     "more flips": (
         u(OF_A) + u(COUNT - 1) + b"\1" + RAW,
-        f"{COUNT} of its bits are one, and the front of the flips says",
+        f"{COUNT} of its bits are one, but the front of the flips says",
     ),
-    "flips of flips": (u(OF_A) + u(COUNT) + b"\x08" + GOOD_FLIPS, "the flips have the coder 8, and 0 to 7 are allowed"),
-    "coder 255": (u(OF_A) + u(COUNT) + b"\xff" + RAW, "the flips have the coder 255, and 0 to 7 are allowed"),
+    "flips of flips": (
+        u(OF_A) + u(COUNT) + b"\x08" + GOOD_FLIPS,
+        "the flips have the coder 8, but only 0 to 7 are allowed",
+    ),
+    "coder 255": (u(OF_A) + u(COUNT) + b"\xff" + RAW, "the flips have the coder 255, but only 0 to 7 are allowed"),
     "bytes left over": (GOOD_FLIPS + b"\0", "40 raw bits in 6 bytes"),
     "constant with bytes": (u(OF_A) + b"\0\0" + b"x", "a constant mask has no payload, and this one has 1 bytes"),
     "constant that is none": (u(OF_A) + b"\3\0", "a constant mask of 40 bits cannot have 3 ones"),
-    "other ones": (raw_flips(OF_A, FLAGS & (np.arange(LENGTH) > 0)), r"\d+ of its bits are one, and the manifest says"),
-    "rANS of nothing": (u(OF_A) + u(COUNT) + b"\x05", "density of rANS bytes needs 1 bytes, and 0 are left"),
+    "other ones": (raw_flips(OF_A, FLAGS & (np.arange(LENGTH) > 0)), r"\d+ of its bits are one, but the manifest says"),
+    "rANS of nothing": (u(OF_A) + u(COUNT) + b"\x05", "density of rANS bytes needs 1 bytes, but 0 are left"),
     "gap bytes 2^62": (u(OF_A) + u(COUNT) + b"\x06\0\x80" + u(1 << 62), "number of gap bytes is 4611686018427387904"),
 }
 
@@ -161,9 +164,9 @@ ZEROS = np.zeros(12, dtype=np.uint32)
 GOOD_XOR = raw_xor([2, 3], ZEROS)
 
 BAD_XOR: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "2 values announced, and 0 bytes are left"),
-    "one reference": (u(2), "2 values announced, and 1 bytes are left"),
-    "no coder": (u(2) + u(3), "coder of the differences needs 1 bytes, and 0 are left"),
+    "nothing": (b"", "2 values announced, but 0 bytes are left"),
+    "one reference": (u(2), "2 values announced, but 1 bytes are left"),
+    "no coder": (u(2) + u(3), "coder of the differences needs 1 bytes, but 0 are left"),
     "no differences": (u(2) + u(3) + b"\0", "12 raw elements of float32 in 0 bytes"),
     "too many bytes": (GOOD_XOR + b"\0", "12 raw elements of float32 in 49 bytes"),
     "no such entry": (raw_xor([0, 8], ZEROS), "a reference to entry 7 of the base, which has 7"),
@@ -177,10 +180,10 @@ BAD_XOR: dict[str, tuple[bytes, str]] = {
         "6 elements of float32 refer to entry 6 of the base, which has 6 of float16",
     ),
     "needless bytes": (b"\x82\0" + GOOD_XOR[1:], "reference to the base is an integer with needless bytes"),
-    "xor of xor": (u(2) + u(3) + b"\x06" + GOOD_XOR, "the differences have the coder 6, and 0 to 5 are allowed"),
-    "coder 255": (u(2) + u(3) + b"\xff", "the differences have the coder 255, and 0 to 5 are allowed"),
-    "no zstd": (u(2) + u(3) + b"\1" + bytes(40), "elements: no zstd frame"),
-    "planes cut off": (u(2) + u(3) + b"\2\2\0\2\0\2\0", "method of plane 3 needs 1 bytes, and 0 are left"),
+    "xor of xor": (u(2) + u(3) + b"\x06" + GOOD_XOR, "the differences have the coder 6, but only 0 to 5 are allowed"),
+    "coder 255": (u(2) + u(3) + b"\xff", "the differences have the coder 255, but only 0 to 5 are allowed"),
+    "no zstd": (u(2) + u(3) + b"\1" + bytes(40), "elements: not a zstd frame"),
+    "planes cut off": (u(2) + u(3) + b"\2\2\0\2\0\2\0", "method of plane 3 needs 1 bytes, but 0 are left"),
 }
 
 
@@ -219,8 +222,8 @@ def prototype_delta(payload: bytes, length: int) -> bytes:
 def test_references_of_prototypes() -> None:
     ones = np.full(7, 0x3F800000, dtype=np.uint32)
     for number, reason in (
-        (3, "a reference to prototype 2 of the base, which has 2"),
-        (1 << 62, "a reference to prototype 4611686018427387903 of the base, which has 2"),
+        (3, "a reference to prototype 2 of the base, which has 2 prototypes"),
+        (1 << 62, "a reference to prototype 4611686018427387903 of the base, which has 2 prototypes"),
         (1, "7 elements of float32 refer to prototype 0 of the base, which has 500 of float32"),
     ):
         fails(prototype_delta(raw_xor([number], ones), 7), PayloadError, f"^block 0: {reason}$")
@@ -370,7 +373,7 @@ def test_a_small_block_that_needs_much_of_the_base() -> None:
         entries=tuple(KeptRow(f"w{number}", 0, (size,), 0, 0) for number in range(count)),
     )
     data = by_hand(manifest, [b"\1" + bytes(size // 8 - 1), b"\1" * count + bytes(1 + 4 * count)], base)
-    expected = f"^what block 0 takes of its base decodes to {4 * count * size} bytes"
+    expected = f"^the base values of block 0 decodes to {4 * count * size} bytes"
     with PemnFile(data, base=base, max_bytes=1 << 30) as file, pytest.raises(LimitError, match=expected):
         file.get_numpy("w0")
 
@@ -407,7 +410,7 @@ def test_huge(name: str) -> None:
     data = huge()[name]
     tracemalloc.start()
     try:
-        fails(data, LimitError, r"decodes to \d{15,} bytes, and max_bytes allows")
+        fails(data, LimitError, r"decodes to \d{15,} bytes, but max_bytes allows")
         with PemnFile(data, base=BASE) as file, pytest.raises(LimitError):
             file.get_numpy("w")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
@@ -430,7 +433,7 @@ def test_a_huge_base() -> None:
     data = by_hand(presence, [b"\0" + u(count - 1) + b"\0", b"", bytes(4)], base)
     tracemalloc.start()
     try:
-        fails(data, LimitError, r"decodes to \d{13,} bytes, and max_bytes allows", base)
+        fails(data, LimitError, r"decodes to \d{13,} bytes, but max_bytes allows", base)
         with PemnFile(data, base=base) as file, pytest.raises(LimitError, match="prototype 0 decodes to"):
             file.get_numpy("w")
         assert tracemalloc.get_traced_memory()[1] < 1 << 20

@@ -74,14 +74,14 @@ def test_permissions_are_the_umask_or_the_old_ones(tmp_path: Path) -> None:
 def test_refusals(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(errors.OutputExistsError, match="exists already"):
+    with pytest.raises(errors.OutputExistsError, match="already exists"):
         write_whole(path, b"new", overwrite=False)
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     with pytest.raises(errors.OutputExistsError):
         write_whole(tmp_path / "dangling", b"new", overwrite=False)
-    with pytest.raises(errors.OutputError, match="is no ordinary file"):
+    with pytest.raises(errors.OutputError, match="is not a regular file"):
         write_whole(tmp_path, b"new")
-    with pytest.raises(errors.OutputError, match="is no ordinary file"):
+    with pytest.raises(errors.OutputError, match="is not a regular file"):
         write_whole("/dev/null", b"new")
     with pytest.raises(errors.OutputError, match="cannot be written: Not a directory"):
         write_whole(path / "b", b"new")

@@ -222,13 +222,13 @@ F32 = layers().prototypes[0].dtype
 BROKEN = {
     "appears twice": two(Tensor("a", F32, (), np.zeros(1, "u4")), Tensor("a", F32, (), np.zeros(1, "u4"))),
     "belongs to task 1 of 0": two(Tensor("a", F32, (), np.zeros(1, "u4"), task=1)),
-    "no name": two(Tensor("a\0", F32, (), np.zeros(1, "u4"))),
+    "is not a valid name": two(Tensor("a\0", F32, (), np.zeros(1, "u4"))),
     "33 dimensions": two(Tensor("a", F32, (1,) * 33, np.zeros(1, "u4"))),
     "mask of 48 bits": two(Layer("a", (47,), 0, TileFill(0))),
     "values for": two(Layer("a", (48,), 0, KeptFill(F32, np.zeros(1, "u4")))),
     "cannot be masked": two(Layer("a", (), 2, KeptFill(BY_NAME["bool"], np.zeros(1, "u1")))),
     "go together": two(Layer("a", (48,), 0, TileFill(0, zero="second"))),
-    "is not there": two(Alias("a", "b")),
+    "does not exist": two(Alias("a", "b")),
 }
 
 

@@ -121,7 +121,7 @@ def test_what_does_not_fit(arguments: dict[str, Any], phrase: str) -> None:
 @pytest.mark.parametrize("strategy", ["full", "one-layer", "max-layer", "random-vector"])
 def test_zeros_pack_without_flags(strategy: str, sampler: str, zero: str, permute: bool) -> None:
     if permute and strategy != "random-vector":
-        with pytest.raises(errors.NetworkError, match="permute is for the strategy 'random-vector'"):
+        with pytest.raises(errors.NetworkError, match="permute requires the strategy 'random-vector'"):
             mask_network(Everything(), strategy=strategy, permute=True)
         return
     torch.manual_seed(0)

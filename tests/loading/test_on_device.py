@@ -402,7 +402,7 @@ def test_low_bits(count: int) -> None:
     assert gaps._low_bits(low, count, torch.arange(50)).tolist() == expected
 
 
-def test_a_mask_far_too_short_is_no_way_out_of_it() -> None:
+def test_a_mask_far_too_short_stays_in_bounds() -> None:
     source = layers.Source(torch.arange(1, 6), 0, None)
     for size in (0, 1):
         _, needed = layers.tiled(torch.full((size,), 255, dtype=torch.uint8), 100, source, None, False, True)

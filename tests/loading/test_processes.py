@@ -290,10 +290,10 @@ def test_what_cannot_be_opened_again_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(pemncodec.FileAccessError, match="a closed PemnFile cannot be pickled: open it again"):
         pickle.dumps(file)
     pemncodec.save_file(state(1), path)
-    with pytest.raises(pemncodec.FileAccessError, match=r"a\.pemn: the file is another one than was pickled"):
+    with pytest.raises(pemncodec.FileAccessError, match=r"a\.pemn: the file has changed since it was pickled"):
         pickle.loads(stored)
     path.write_bytes(b"something else")
-    with pytest.raises(pemncodec.MagicError, match=r"a\.pemn: this is no \.pemn file"):
+    with pytest.raises(pemncodec.MagicError, match=r"a\.pemn: not a \.pemn file"):
         pickle.loads(stored)
     path.unlink()
     with pytest.raises(pemncodec.FileAccessError, match=r"a\.pemn cannot be read: No such file"):
@@ -361,7 +361,7 @@ def test_without_pread_each_process_has_a_handle(tmp_path: Path, monkeypatch: py
         assert [status(child) for child in children] == [0, 0]
         (tmp_path / "a.pemn").rename(tmp_path / "old")
         pemncodec.save_file(state(1), tmp_path / "a.pemn")
-        assert status(in_child(lambda: _said(file, "another file is at its path now"))) == 0
+        assert status(in_child(lambda: _said(file, "its path now holds another file"))) == 0
         assert wrong_reads([file], [expected(state(0))], 3, 50) == 0
 
 
@@ -420,7 +420,7 @@ def test_a_closed_file_is_not_another_one(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")  # nobody writes into it
     for path, reason in (
-        (tmp_path / "pipe", "a pipe or device, and it is read by position: save it in a file first"),
+        (tmp_path / "pipe", "a pipe or device has no positions to read at; save it to a file first"),
         (Path(os.devnull), "a pipe or device"),
         (tmp_path, "Is a directory"),
         (Path("a\0b"), "embedded null"),

@@ -47,7 +47,7 @@ def entry(draft: Draft, name: str) -> int:
 def test_a_sound_file(tmp_path: Path) -> None:
     found = packed(tmp_path, lambda _: None)
     assert (found.equal, found.left) == (3, [])
-    assert str(found) == "3 tensors are what torch.load reads, under masks that follow from it"
+    assert str(found) == "3 tensors equal those that torch.load reads, under masks derived from them"
 
 
 def lost(draft: Draft) -> None:
@@ -79,9 +79,9 @@ def other_values(draft: Draft) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lost, "1 tensors of the checkpoint are not in the file, nor masks of it .first: 'b.bias'"),
+        (lost, "1 tensors of the checkpoint are neither in the file nor its masks .first: 'b.bias'"),
         (wrong_mask, "the mask of 'a.weight' does not follow from the checkpoint by rule 'edge-popup'"),
-        (other_values, "'b.bias' is not what torch.load reads"),
+        (other_values, "'b.bias' differs from 'b.bias' read by torch.load"),
     ],
 )
 def test_a_fault_in_what_was_recognised(tmp_path: Path, change: Callable[[Draft], None], says: str) -> None:

@@ -166,7 +166,7 @@ def test_a_state_dict_of_another_recipe_is_refused() -> None:
     state = mask_network(network(), ratio=0.1, seed=3).state_dict()
     for options in ({"seed": 4}, {"ratio": 0.2}, {"keep": 0.4}, {"zeros": 0.1}, {"strategy": "full"}):
         other = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options})  # type: ignore[arg-type]
-        with pytest.raises(RuntimeError, match=r"0\.parametrizations\.weight\.0\.recipe is not that of this network"):
+        with pytest.raises(RuntimeError, match=r"0\.parametrizations\.weight\.0\.recipe does not match this network"):
             other.load_state_dict(state)
         fill: Any = other[0]
         before = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options}).state_dict()  # type: ignore[arg-type]
@@ -220,7 +220,7 @@ def test_bad_arguments() -> None:
 
 def test_a_network_is_masked_once() -> None:
     model = mask_network(network())
-    with pytest.raises(errors.NetworkError, match="has a parametrized weight already"):
+    with pytest.raises(errors.NetworkError, match="already has a parametrized weight"):
         mask_network(model)
     state = dict(mask_network(network()).state_dict())
     state["0.parametrizations.weight.1.recipe"] = state["0.parametrizations.weight.0.recipe"]
@@ -230,10 +230,12 @@ def test_a_network_is_masked_once() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_converted_networks_are_refused(dtype: torch.dtype) -> None:
-    """They compute with other weights than their recipe says."""
-    with pytest.raises(errors.UnknownLayoutError, match=f"has dtype {dtype}: a converted network"):
+    """Their weights differ from those of their recipe."""
+    with pytest.raises(
+        errors.UnknownLayoutError, match=f"has dtype {dtype}: the weights of a converted network differ"
+    ):
         pemncodec.save(mask_network(network()).to(dtype))
-    with pytest.raises(errors.NetworkError, match=f"is {dtype}, and float32 is masked"):
+    with pytest.raises(errors.NetworkError, match=f"is {dtype}, but only float32 can be masked"):
         mask_network(network().to(dtype))
 
 

@@ -83,10 +83,10 @@ def meta() -> nn.Module:
 @pytest.mark.parametrize(
     ("last", "phrase"),
     [
-        (lambda: weight_norm(nn.Linear(3, 3)), "1.weight is no parameter, but computed by hooks"),
+        (lambda: weight_norm(nn.Linear(3, 3)), "1.weight is not a parameter, but computed by hooks"),
         (lambda: prune.random_unstructured(nn.Linear(3, 3), "weight", 0.5), "computed by hooks"),
-        (lambda: parametrizations.orthogonal(nn.Linear(3, 3)), "has a parametrized weight already"),
-        (lambda: nn.Linear(3, 3).double(), "1.weight is torch.float64, and float32 is masked"),
+        (lambda: parametrizations.orthogonal(nn.Linear(3, 3)), "already has a parametrized weight"),
+        (lambda: nn.Linear(3, 3).double(), "1.weight is torch.float64, but only float32 can be masked"),
         (lazy, "1.weight has no values yet"),
         (meta, "1.weight is on the meta device"),
     ],
@@ -102,10 +102,10 @@ def test_what_cannot_be_masked(last: Any, phrase: str) -> None:
 @pytest.mark.parametrize(
     ("scope", "phrase"),
     [
-        (["0", "typo"], "'typo' is the name of no layer; there are '0', '2'"),
-        (5, "the scope 5 is no pattern"),
-        (nn.Linear, "is no pattern of names"),
-        ([5], "is no pattern of names"),
+        (["0", "typo"], "'typo' matches no layer; the layers are '0', '2'"),
+        (5, "the scope 5 is not a pattern"),
+        (nn.Linear, "is not a pattern of names"),
+        ([5], "is not a pattern of names"),
     ],
 )
 def test_scopes_that_say_nothing(scope: Any, phrase: str) -> None:
@@ -115,7 +115,7 @@ def test_scopes_that_say_nothing(scope: Any, phrase: str) -> None:
 
 def test_arguments_of_another_type() -> None:
     wrong: Any
-    for wrong, phrase in ((nn.Linear, "this is a type"), ({}, "this is a dict")):
+    for wrong, phrase in ((nn.Linear, "not a type"), ({}, "not a dict")):
         with pytest.raises(errors.NetworkError, match=phrase):
             mask_network(wrong)
     keep: Any = "0.5"

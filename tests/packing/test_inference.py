@@ -387,14 +387,14 @@ def test_tensors_in_common_are_left() -> None:
     model = nn.Sequential(nn.BatchNorm2d(6), nn.BatchNorm2d(6))
     model[1].weight = model[0].weight  # one scale for the statistics of two domains
     trained(model)
-    state = left(model, "in common", count=2)
+    state = left(model, "tensors shared with a layer", count=2)
     assert state["0.weight"].data_ptr() == state["1.weight"].data_ptr()
     other = trained(nn.Sequential(nn.BatchNorm2d(6), nn.LayerNorm(6)))
     other[1].bias = other[0].bias
-    left(other, "in common")
+    left(other, "tensors shared with a layer")
     same = nn.BatchNorm2d(6)
     same.bias = same.weight
-    left(trained(same), "in common")
+    left(trained(same), "tensors shared with a layer")
     counted = trained(nn.Sequential(nn.BatchNorm2d(6), nn.BatchNorm2d(6, affine=False)))
     counted[1].num_batches_tracked = counted[0].num_batches_tracked
     assert left(counted, "no weight and bias", folded=1)["0.num_batches_tracked"] == 1234
@@ -407,8 +407,8 @@ def test_one_module_with_two_eps_is_left() -> None:
         setattr(two, name, getattr(one, name))
     for name in ("running_mean", "running_var", "num_batches_tracked"):
         setattr(two, name, getattr(one, name))
-    left(nn.Sequential(one, two), "in common", count=2)
-    left(trained(nn.Sequential(one, two, nn.BatchNorm2d(6))), "in common", count=2, folded=1)
+    left(nn.Sequential(one, two), "tensors shared with a layer", count=2)
+    left(trained(nn.Sequential(one, two, nn.BatchNorm2d(6))), "tensors shared with a layer", count=2, folded=1)
 
 
 # --- tensor dtype -------------------------------------------------------------------------------------------
@@ -476,7 +476,7 @@ def test_what_is_no_float_or_narrow_or_masked_stays() -> None:
     }
     data, report = pemncodec.pack(state, tensor_dtype="float16")
     published.assert_equal(pemncodec.load(data), state)
-    assert "nothing was rounded to float16: no float32 or float64 tensor is without a mask" in report.notes
+    assert "nothing was rounded to float16: every float32 and float64 tensor has a mask" in report.notes
     assert "pemn.tensor_dtype" not in metadata_of(data)
     odd = torch.tensor([math.inf, -math.inf, math.nan, -0.0, 1e-42])
     for name in NARROW:
@@ -556,11 +556,11 @@ def test_pack_and_verify_on_the_command_line(folder: Path) -> None:
     state = published.checkpoint("random-vector-copy")
     state["0.norm.weight"][3] *= 1.1
     torch.save(state, folder / "other.pt")
-    fails(pemn("verify", "model.pemn", "--against", "other.pt", cwd=folder), "of '0.norm.weight' are not what")
+    fails(pemn("verify", "model.pemn", "--against", "other.pt", cwd=folder), "of '0.norm.weight' differ from")
     state = published.checkpoint("random-vector-copy")
     state["0.norm.running_mean"][3] = math.nan
     torch.save(state, folder / "other.pt")
-    fails(pemn("verify", "model.pemn", "--against", "other.pt", cwd=folder), "elements of '0.norm.weight' are not what")
+    fails(pemn("verify", "model.pemn", "--against", "other.pt", cwd=folder), "elements of '0.norm.weight' differ from")
 
 
 def test_wrong_wishes_on_the_command_line(folder: Path) -> None:
@@ -596,14 +596,14 @@ def test_wrong_wishes_in_python(options: dict[str, Any], reason: str) -> None:
 
 def test_a_network_in_memory_is_not_converted(tmp_path: Path) -> None:
     for options in ({"fold_batchnorm": True}, {"tensor_dtype": "float16"}):
-        with pytest.raises(errors.NetworkError, match="a MaskedNetwork is packed as it is"):
+        with pytest.raises(errors.NetworkError, match="a MaskedNetwork is packed unchanged"):
             pemncodec.save_file(pemncodec.MaskedNetwork(), tmp_path / "a.pemn", **options)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_eps_of_a_module_that_makes_no_sense_is_refused() -> None:
     model = nn.Sequential(nn.BatchNorm1d(3, eps=2.0))
-    with pytest.raises(errors.ConversionError, match=r"BatchNorm '0' has the eps 2.0, outside of \[0, 1\]: give"):
+    with pytest.raises(errors.ConversionError, match=r"BatchNorm '0' has the eps 2.0, outside \[0, 1\]: use another"):
         pemncodec.save(model, fold_batchnorm=True)
     assert pemncodec.save(model)
 

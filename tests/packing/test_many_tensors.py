@@ -113,7 +113,7 @@ def test_the_command_compares_with_what_the_other_process_read(tmp_path: Path) -
     torch.save(state, tmp_path / "a.pt")
     assert aside.has_many_tensors(tmp_path / "a.pt")
     result = pemn("pack", "a.pt", "-o", "a.pemn", cwd=tmp_path)
-    assert f"compared: {len(state)} tensors are what torch.load reads" in result.stdout
+    assert f"compared: {len(state)} tensors equal those that torch.load reads" in result.stdout
     again = pemncodec.load_file(tmp_path / "a.pemn")
     assert list(again) == list(state)
     assert all(torch.equal(again[name], state[name]) for name in state)

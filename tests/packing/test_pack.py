@@ -69,15 +69,15 @@ def masked_network() -> MaskedNetwork:
 def test_a_file_that_is_something_else_is_not_written(tmp_path: Path) -> None:
     torch.save(network(), tmp_path / "a.pt")
     (tmp_path / "out.pemn").write_bytes(b"before")
-    with pytest.raises(MismatchError, match=r"'a\.\w+' is not what torch\.load reads"):
+    with pytest.raises(MismatchError, match=r"'a\.\w+' differs from 'a\.\w+' read by torch\.load"):
         pemncodec.pack_file(tmp_path / "a.pt", tmp_path / "out.pemn", keep=0.5)
-    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' are not what the checkpoint says"):
+    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' differ from the checkpoint"):
         pemncodec.save_file(network(), tmp_path / "out.pemn", keep=0.5)
-    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' are not what the checkpoint says"):
+    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' differ from the checkpoint"):
         pemncodec.save_tasks({"one": network(), "two": network()}, tmp_path / "out.pemn", keep=0.5)
-    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' are not what the checkpoint says"):
+    with pytest.raises(MismatchError, match=r"1 elements of 'a\.\w+' differ from the checkpoint"):
         pemncodec.save(network(), keep=0.5)
-    with pytest.raises(MismatchError, match="1 elements of 'a' are not what the network says"):
+    with pytest.raises(MismatchError, match="1 elements of 'a' differ from the network"):
         pemncodec.pack(masked_network())
     result = pemn("pack", "a.pt", "--keep", "0.5", "-o", "out.pemn", "--force", cwd=tmp_path)
     assert (result.status, result.stdout) == (1, "")
@@ -86,7 +86,7 @@ def test_a_file_that_is_something_else_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("faulty")
-def test_nothing_is_compared_where_that_is_said() -> None:
+def test_nothing_is_compared_without_verification() -> None:
     _, report = pemncodec.pack(network(), keep=0.5, verify=False)
     assert report.comparison is None
     assert pemncodec.save(masked_network(), verify=False)

@@ -163,12 +163,12 @@ def test_errors(tmp_path: Path) -> None:
     cars = {"cars": TASKS["cars"]}
     with pytest.raises(errors.MaskRuleError, match=r"task 'cars': .* fraction of weights to keep is not in the file"):
         save_tasks(cars, path)
-    with pytest.raises(errors.UnknownLayoutError, match="tasks of one file have one layout"):
+    with pytest.raises(errors.UnknownLayoutError, match="tasks of one file have one family and rule"):
         save_tasks({**cars, "dense": {"weight": torch.rand(3, 3)}}, path, ties="stable", rule="sigmoid")
     with pytest.raises(errors.UnknownLayoutError, match="there is no task"):
         save_tasks({}, path)
     inner = {"l.weight": torch.rand(4, 4), "l.scores.0": torch.rand(4, 4), "l.scores.1": torch.rand(4, 4)}
-    with pytest.raises(errors.UnknownLayoutError, match="task 'cars' has tasks itself"):
+    with pytest.raises(errors.UnknownLayoutError, match="task 'cars' itself has tasks"):
         save_tasks({"cars": inner}, path, keep=KEEP)
     assert not path.exists()
 
@@ -178,9 +178,9 @@ def test_errors(tmp_path: Path) -> None:
         save_tasks(cars, path, add_to=path, keep=KEEP)
     assert path.read_bytes() == before
     save_tasks(cars, path, keep=KEEP)
-    with pytest.raises(errors.NetworkError, match="has a task 'cars' already"):
+    with pytest.raises(errors.NetworkError, match="already has a task 'cars'"):
         save_tasks(cars, path, add_to=path, keep=KEEP)
-    with pytest.raises(errors.ConversionError, match="holds 2 tasks, which are packed as they are"):
+    with pytest.raises(errors.ConversionError, match="holds 2 tasks, which cannot be converted"):
         pemncodec.save(inner, keep=KEEP, tensor_dtype="float16")
 
 

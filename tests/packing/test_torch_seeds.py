@@ -211,7 +211,7 @@ def test_the_seed_is_found() -> None:
     assert "seed 11" in seen
     none, report = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=5)
     assert generated(none) == []
-    assert any("none of the seeds 0 … 4, nor a usual one, made these weights within" in note for note in report.notes)
+    assert any("none of the seeds 0 … 4, nor a common one, made these weights within" in note for note in report.notes)
 
 
 def test_tasks_over_one_seed(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_seeds_of_other_types() -> None:
     assert len(generated(by_numpy)) == 3
     found, _ = pemncodec.pack(state, keep=0.5, ties="stable", find_seed=True)
     assert found == by_numpy
-    with pytest.raises(errors.SeedError, match="seed True is none"):
+    with pytest.raises(errors.SeedError, match="seed True is not one"):
         pemncodec.save(state, keep=0.5, ties="stable", torch_seed=True)
 
 
@@ -315,8 +315,10 @@ def test_the_command(tmp_path: Path) -> None:
         out = pemn(*order, "--keep", "0.5", "--ties", "stable", "--force", cwd=tmp_path)
         assert "torch.manual_seed(11) made 3 of 3" in out.stdout, out.stderr
     assert "as on " in pemn("inspect", "fc.pemn", cwd=tmp_path).stdout
-    fails(pemn(*common, "--torch-seed", "1", "--find-seed", cwd=tmp_path), "the seed is given: there is none to find")
-    fails(pemn(*common, "--torch-seed", str(1 << 65), cwd=tmp_path), "is none that torch.manual_seed takes")
+    fails(
+        pemn(*common, "--torch-seed", "1", "--find-seed", cwd=tmp_path), "the seed was given, so there is none to find"
+    )
+    fails(pemn(*common, "--torch-seed", str(1 << 65), cwd=tmp_path), "is not one that torch.manual_seed takes")
 
 
 def test_how_many_seeds_cannot_be_tried() -> None:
@@ -327,7 +329,7 @@ def test_how_many_seeds_cannot_be_tried() -> None:
 
 @pytest.mark.parametrize("bad", [1.5, "eleven", 1 << 64])
 def test_what_no_seed_is(bad: object) -> None:
-    with pytest.raises(errors.SeedError, match=r"is none that torch\.manual_seed takes"):
+    with pytest.raises(errors.SeedError, match=r"is not one that torch\.manual_seed takes"):
         pemncodec.save(hidden_networks_fc(1), keep=0.5, ties="stable", torch_seed=bad)  # type: ignore[arg-type]
 
 

@@ -199,7 +199,7 @@ def test_a_toy_fill_rule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, compil
     assert np.array_equal(loaded, expected)
     other = pemncodec.load_file(path, layout="csr")["a.weight"]
     assert np.array_equal(other.numpy(), loaded.view(np.float32).reshape(3, 7))
-    with pytest.raises(pemncodec.OutputError, match="which weight and scores cannot say"):
+    with pytest.raises(pemncodec.OutputError, match="which weight and scores cannot express"):
         pemncodec.load_file(path, layout="masked")
     shown = json.loads(pemn("inspect", "--json", "toy.pemn", cwd=tmp_path).stdout)
     assert (shown["version"], shown["tensors"][0]["zero"]) == ("1.5", "flipped")

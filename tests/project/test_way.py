@@ -32,6 +32,6 @@ def test_the_way_is_as_documented(way: ModuleType, tmp_path: Path) -> None:
     assert [line.split()[0] for line in listed[1].splitlines()] == list(dict.fromkeys(steps))
 
 
-def test_the_encoder_is_come_back_to_rarely(way: ModuleType, tmp_path: Path) -> None:
+def test_control_rarely_returns_to_the_encoder(way: ModuleType, tmp_path: Path) -> None:
     steps = way.collapsed(way.way(way.pruned(), tmp_path / "model.pemn"), False)
     assert way.returns(steps, "coding/encoder.py") <= 3

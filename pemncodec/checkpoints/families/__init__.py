@@ -1,1 +1,1 @@
-"""The families of checkpoints, one a file; `table` has them in the order in which they are asked."""
+"""The families of checkpoints, one a file; `table` has them in the order in which they are tried."""

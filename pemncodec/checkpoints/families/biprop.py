@@ -1,4 +1,4 @@
-"""chrundle/biprop: binary networks. `X.weight` beside `X.scores` as in edge-popup, so the user has to name the family.
+"""chrundle/biprop: binary networks. `X.weight` beside `X.scores` as in edge-popup, so the user must name the family.
 
 The effective weight is sign(W) · α · mask, with one α for a layer: the sum of |W · mask| over the number of kept
 weights, which `SubnetConv` takes as int(keep · n) and `GlobalSubnetConv` (one threshold for the network: `--rule
@@ -22,7 +22,7 @@ from ..options import Keep, PackOptions
 from .edge_popup import weight_and_scores
 
 NAME = "biprop"
-_MISSING = "the fraction of weights to keep is not in the file: give it with --keep, the --prune-rate of biprop"
+_MISSING = "the fraction of weights to keep is not in the file: use --keep (the --prune-rate of biprop)"
 # Of the search for weights with the same α: draws, steps in each, and how far magnitudes are apart.
 _ROUNDS, _BISECTIONS, _SPREAD = 64, 40, 0.01
 # Elements that are summed at most, and bytes an element that the search needs for a moment.
@@ -52,7 +52,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return torch_tensors.to_words(torch.sign(weight) * alpha, name)
 
     draft = scored.draft_with(state, NAME, pairs, masks, dropped=["*.scores", "magnitudes"], values=values)
-    draft.reasons.append(f"{len(pairs)} weights have scores, and the family was named")
+    draft.reasons.append(f"{len(pairs)} weights have scores, and the family was given")
     return draft
 
 
@@ -69,7 +69,7 @@ def _divisor(mask: torch.Tensor, rule: str, keep: Keep | None, name: str) -> int
 
 def _alpha(weight: torch.Tensor, mask: torch.Tensor, divisor: int, name: str) -> torch.Tensor:
     if divisor == 0:
-        raise MaskRuleError(f"{quoted(name)} has {mask.numel()} weights, of which keep leaves none to divide by")
+        raise MaskRuleError(f"keep leaves none of the {mask.numel()} weights of {quoted(name)}: use a larger fraction")
     return torch.sum(torch.abs(weight) * mask.to(weight.dtype)) / divisor
 
 
@@ -99,14 +99,14 @@ def _with_mean(signed: torch.Tensor, mask: torch.Tensor, divisor: int, name: str
     equal magnitudes. So they are drawn about the mean, and one of them is found by bisection, until a draw fits.
     """
     if signed.dtype not in _DTYPES:
-        raise OutputError(f"{quoted(name)} is {signed.dtype}, which no layer of biprop is: use another layout")
+        raise OutputError(f"{quoted(name)} is {signed.dtype}, which no layer of biprop has: use another layout")
     places = torch.nonzero((mask & (signed != 0)).reshape(-1)).reshape(-1)
     if not len(places) and (divisor or not signed.numel()):
         return signed
     magnitudes = signed.reshape(-1)[places].abs()
     one = torch.equal(magnitudes, magnitudes[:1].expand_as(magnitudes))
     if not divisor or not one or not torch.isfinite(magnitudes[0]):
-        raise OutputError(f"{quoted(name)} has not one magnitude, as layers of biprop have: use another layout")
+        raise OutputError(f"{quoted(name)} has several magnitudes, and a layer of biprop has one: use another layout")
     alpha = magnitudes[0].clone()
     del magnitudes
     mean = alpha.double() * divisor / len(places)

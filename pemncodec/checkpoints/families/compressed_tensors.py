@@ -83,22 +83,24 @@ def _kind(state: State, bases: list[str], part: str) -> str:
 def _layer(state: State, base: str, name: str) -> MaskedWeight:
     for part in _PARTS if _is_half(state, base) else (*_PARTS, _OFFSETS):
         if f"{base}.{part}" not in state.tensors:
-            raise UnknownLayoutError(f"{quoted(base)} is compressed, and there is no {quoted(base + '.' + part)}")
+            raise UnknownLayoutError(f"{quoted(base)} is compressed, but there is no {quoted(base + '.' + part)}")
     if name in state.tensors:
-        raise UnknownLayoutError(f"{quoted(name)} stands beside its compressed form: which of them counts is not said")
+        raise UnknownLayoutError(
+            f"{quoted(name)} appears both compressed and uncompressed: it is ambiguous which one applies"
+        )
     shape, compressed, bitmask = (state.tensors[f"{base}.{part}"] for part in _PARTS)
     offsets = state.tensors.get(f"{base}.{_OFFSETS}")
     if shape.is_floating_point() or shape.is_complex() or shape.numel() > _MAX_DIMS:
-        raise UnknownLayoutError(f"{quoted(base + '.shape')} has {shape.numel()} elements of {shape.dtype}: no shape")
+        raise UnknownLayoutError(
+            f"{quoted(base + '.shape')} has {shape.numel()} elements of {shape.dtype}: not a shape"
+        )
     dims = tuple(int(dim) for dim in shape.reshape(-1).tolist())
     columns = dims[-1] if dims else 1
     rows = math.prod(dims[:-1])
     if min(dims, default=0) < 0 or bitmask.dtype != torch.uint8 or bitmask.numel() != rows * -(-columns // 8):
         raise UnknownLayoutError(
-            f"{quoted(base + '.bitmask')} has {bitmask.numel()} elements of {bitmask.dtype}, and the shape "
-            f"{list(dims)} "
-            f"needs "
-            f"{rows * -(-columns // 8)} bytes"
+            f"{quoted(base + '.bitmask')} has {bitmask.numel()} elements of {bitmask.dtype}, but the shape "
+            f"{list(dims)} needs {rows * -(-columns // 8)} bytes"
         )
     packed = bitmask.detach().cpu().reshape(rows, -(-columns // 8)).numpy()
     flags = np.unpackbits(packed, axis=1, count=columns, bitorder="little").view(np.bool_)
@@ -107,7 +109,7 @@ def _layer(state: State, base: str, name: str) -> MaskedWeight:
     counts = np.count_nonzero(flags, axis=1)
     if compressed.numel() != counts.sum():
         raise UnknownLayoutError(
-            f"{quoted(base + '.compressed')} has {compressed.numel()} elements, and the bitmask {counts.sum()} ones"
+            f"{quoted(base + '.compressed')} has {compressed.numel()} elements, but its bitmask has {counts.sum()} ones"
         )
     if offsets is None:
         if tuple(compressed.shape) != (rows, columns // 2) or (counts != columns // 2).any():
@@ -115,7 +117,7 @@ def _layer(state: State, base: str, name: str) -> MaskedWeight:
                 f"{quoted(base + '.bitmask')} does not keep {columns // 2} elements in every row of {quoted(base)}"
             )
     elif offsets.reshape(-1).tolist() != (np.cumsum(counts) - counts).tolist():
-        raise UnknownLayoutError(f"{quoted(base + '.row_offsets')} is not where the rows of the bitmask begin")
+        raise UnknownLayoutError(f"{quoted(base + '.row_offsets')} does not hold the row offsets of the bitmask")
     dtype, kept = torch_tensors.to_words(compressed, f"{base}.compressed")
     mask = Mask.from_bool(flags)
     values = np.empty(mask.length, dtype=word_type(dtype))
@@ -153,7 +155,7 @@ def _parts(contents: Contents, name: str) -> tuple[torch.Tensor, ...]:
     contents.room(bitmask.nbytes + 16 * len(counts), "bitmasks", keep=True)
     half = name in contents.details.get("halves", ())
     if half and (not shape or (counts != columns // 2).any()):
-        raise OutputError(f"{quoted(name)} does not keep half of every row, as this layout says: use another layout")
+        raise OutputError(f"{quoted(name)} does not keep half of every row, as this family does: use another layout")
     dims = _integers(np.array(shape, dtype=np.int64), contents, "shape", name)
     kept = (len(counts), columns // 2) if half else (int(counts.sum()),)
     parts = (

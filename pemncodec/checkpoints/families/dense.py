@@ -36,7 +36,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """
     state = checkpoint.state
     draft = Draft(
-        NAME, "nonzero", reasons=["no other layout fits: weights with many zeros are masked where they are zero"]
+        NAME, "nonzero", reasons=["no other family fits: weights with many zeros are masked where they are zero"]
     )
     known: dict[Hashable, DraftEntry] = {}  # by memory: what is tied is looked at once
     for name in state.tensors:
@@ -54,18 +54,18 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         draft.entries.append(entry)
     if not any(isinstance(entry, MaskedWeight) for entry in draft.entries):
         draft.mask_rule = "none"
-        draft.notes.append("no tensor has a mask or many zeros: everything is stored as it is")
+        draft.notes.append("no tensor has a mask or many zeros: all tensors are stored unchanged")
     if draft.negative_zeros:
         draft.notes.append(
             f"{draft.negative_zeros} zeros of pruned weights lose their minus sign (-0.0 and 0.0 are the same number)"
         )
     scores = [name for name in state.tensors if "score" in name.rsplit(".", 1)[-1]]
     if options.keep is not None:
-        named = f"; tensors like {quoted(scores[0])} are not in a layout that is known" if scores else ""
-        raise MaskRuleError(f"keep is given, but there are no scores (X.scores beside X.weight) to choose by{named}")
+        named = f"; tensors like {quoted(scores[0])} belong to no known family" if scores else ""
+        raise MaskRuleError(f"keep was given, but no weight has scores (X.scores beside X.weight){named}")
     if scores:
         draft.notes.append(
-            f"{quoted(scores[0])} looks like scores, but the layout is not known: it is stored as a tensor"
+            f"{quoted(scores[0])} looks like scores, but no known family has them: it is stored as a tensor"
         )
     return draft
 

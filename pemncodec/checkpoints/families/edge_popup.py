@@ -1,9 +1,9 @@
 """`X.weight` beside `X.scores`: PEMN (yueb17/PEMN) and edge-popup (allenai/hidden-networks), which save alike.
 
-The mask is the top `keep` of |scores| in every layer (rule A). The fraction is in no file, so it has to be given:
+The mask is the top `keep` of |scores| in every layer (rule A). The fraction is in no file, so it must be given:
 PEMN's default is 0.5; for `SubnetConv` it is `--prune-rate`, which there means the fraction kept. `FixedSubnetConv`
-replaces its scores by the mask itself, 0 and 1: then nothing has to be given. `SampleSubnetConv` draws a new mask for
-every batch, which no file can say: it is not told apart here, and needs `--rule sigmoid`.
+replaces its scores by the mask itself, 0 and 1: then no option is needed. `SampleSubnetConv` draws a new mask for
+every batch, which no file can hold: it is not distinguished here, and needs `--rule sigmoid`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..state import State
 NAME = "edge-popup"
 _SUFFIX = "scores"
 _MISSING = (
-    "the fraction of weights to keep is not in the file: give it with --keep "
+    "the fraction of weights to keep is not in the file: use --keep "
     "(0.5 in PEMN's code; the --prune-rate of hidden-networks)"
 )
 
@@ -75,10 +75,9 @@ def _fixed(state: State, pairs: Pairs, options: PackOptions) -> Masks:
         fraction = keep(weight)
         if fraction is not None and mask.length - mask.count != rules.dropped(fraction, mask.length):
             raise MaskRuleError(
-                f"{quoted(pairs[weight])} is 0 or 1, a mask that keeps {mask.count} of {mask.length}, and --keep "
-                f"{fraction:g} "
-                f"would keep {mask.length - rules.dropped(fraction, mask.length)}: omit --keep to use it as it "
-                "is, or say --rule edge-popup to sort it as scores"
+                f"{quoted(pairs[weight])} is a mask of 0 and 1 that keeps {mask.count} of {mask.length}, but --keep "
+                f"{fraction:g} keeps {mask.length - rules.dropped(fraction, mask.length)}: omit --keep to use the "
+                "mask, or use --rule edge-popup to rank it as scores"
             )
     return Masks(masks, "edge-popup", keep.plain)
 
@@ -92,7 +91,7 @@ def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torc
     """A weight before masking, and its scores of 0 and 1.
 
     Raises:
-        OutputError: scores of that type cannot say the mask.
+        OutputError: scores of that type cannot express the mask.
     """
     weight = contents.filled(name)
     dtype = torch_type(contents.details, "scores", weight.dtype if weight.is_floating_point() else torch.float32)
@@ -105,19 +104,21 @@ def weight_and_scores(contents: Contents, name: str) -> tuple[torch.Tensor, torc
         scores = rules.sure_logits(scores >= 1)
     converted = scores.to(dtype)
     if not dtype.is_floating_point and not torch.equal(converted.to(torch.float32), scores):
-        raise OutputError(f"scores of {quoted(name)} would be {dtype}, which cannot say its mask: use another layout")
+        raise OutputError(
+            f"scores of {quoted(name)} would be {dtype}, which cannot express its mask: use another layout"
+        )
     return weight, converted
 
 
 def check_threshold(contents: Contents) -> None:
-    """Scores of 0 and 1 are on both sides of the threshold.
+    """Check that the threshold separates scores of 0 and 1.
 
     Raises:
-        OutputError: they are not.
+        OutputError: it does not.
     """
     threshold = contents.threshold
     if contents.rule == "threshold" and (threshold is None or not 0 <= threshold < 1):
-        raise OutputError(f"scores of 0 and 1 say no mask where the threshold is {threshold}: use another layout")
+        raise OutputError(f"scores of 0 and 1 cannot express a mask at the threshold {threshold}: use another layout")
 
 
 FAMILY = Family(NAME, recognise, restore)

@@ -1,7 +1,7 @@
 """FedPM (BerivanIsik/sparse-random-networks): `X.weight`, `X.bias`, and logits for both, `X.mask` and `X.bias_mask`.
 
 A mask is drawn, Bernoulli(sigmoid(logit)), for every batch, also in evaluation, unless that is given a threshold: then
-weights with a probability above it are kept. A file cannot hold a draw, so the threshold has to be given.
+weights with a probability above it are kept. A file cannot hold a draw, so the threshold must be given.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     if options.threshold is None:
         raise MaskRuleError(
-            f"{len(pairs)} tensors have logits of Bernoulli masks (first: "
-            f"{quoted(next(iter(pairs.values())))}), of which "
-            "a new mask is drawn at every use: say which one to keep with --threshold T (probabilities above T, as "
-            "FedPM's evaluation takes it)"
+            f"{len(pairs)} tensors have logits of Bernoulli masks (first: {quoted(next(iter(pairs.values())))}), which "
+            "are drawn anew at every use: choose one mask with --threshold T (probabilities above T, as in FedPM's "
+            "evaluation)"
         )
-    masks = scored.derive(state, pairs, options, None, "a rule is missing: --threshold T")
+    masks = scored.derive(state, pairs, options, None, "no rule was given: use --threshold T")
     draft = scored.draft_with(state, NAME, pairs, masks, dropped=["*.mask", "*.bias_mask"])
-    draft.reasons.append(f"{len(pairs)} tensors have logits (first: {quoted(next(iter(pairs.values())))}), biases too")
+    draft.reasons.append(
+        f"{len(pairs)} tensors have logits (first: {quoted(next(iter(pairs.values())))}), biases included"
+    )
     return draft
 
 

@@ -55,7 +55,7 @@ def _multiplied(state: State, name: str, fixed: str, train: str) -> MaskedWeight
     weight = state.tensors[name]
     for mask in (fixed, train):
         if state.tensors[mask].shape != weight.shape:
-            raise UnknownLayoutError(f"{quoted(mask)} has another shape than {quoted(name)}: they must be equal")
+            raise UnknownLayoutError(f"{quoted(mask)} has a different shape from {quoted(name)}: they must be equal")
     values = (weight * state.tensors[train]).to(weight.dtype)
     dtype, words = torch_tensors.to_words(values, name)
     kept = rules.explicit(state.tensors[fixed], fixed)

@@ -1,7 +1,7 @@
 """`X.weight` beside `X.weight_score`: dchiji-ntt/iterand, and scripts after it.
 
 Rule B on the raw score: not below the k-th smallest. The configuration has the sparsity, that is the fraction pruned;
-the fraction kept has to be given.
+the fraction kept must be given.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from .edge_popup import weight_and_scores
 NAME = "iterand"
 _SUFFIX = "weight_score"
 _MISSING = (
-    "the fraction of weights to keep is not in the file: give it with --keep, 1 minus conv_sparsity of the "
-    "configuration "
+    "the fraction of weights to keep is not in the file: use --keep, 1 minus conv_sparsity of the configuration "
     "(and for other linear layers --keep 'fc*=…')"
 )
 

@@ -19,7 +19,7 @@ from .edge_popup import weight_and_scores
 
 NAME = "lottery-jackpots"
 _SCORES, _MASK = "mask", "b_mask"
-_MISSING = "there is no b_mask beside them, and the fraction of weights to keep is not in the file: give it with --keep"
+_MISSING = "there is no b_mask beside them, and the fraction of weights to keep is not in the file: use --keep"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -37,7 +37,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     if explicit:
         lacking = [name for weight, name in pairs.items() if weight not in explicit]
         if lacking:
-            raise UnknownLayoutError(f"other layers have a b_mask, and beside {quoted(lacking[0])} there is none")
+            raise UnknownLayoutError(f"{quoted(lacking[0])} has no b_mask, but other layers do")
         masks = Masks({w: rules.explicit(state.tensors[name], name) for w, name in explicit.items()}, "explicit")
         draft = scored.draft_with(state.without(pairs.values()), NAME, explicit, masks, dropped=["*.mask", "*.b_mask"])
         draft.reasons.append(f"{len(explicit)} weights have a b_mask (first: {quoted(next(iter(explicit.values())))})")
@@ -48,7 +48,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         return None
     derived = scored.derive(state, pairs, options, "top-k", _MISSING)
     draft = scored.draft_with(state, NAME, pairs, derived, dropped=["*.mask"])
-    draft.reasons.append(f"{len(pairs)} weights have scores called mask, and the family was named")
+    draft.reasons.append(f"{len(pairs)} weights have scores named mask, and the family was given")
     return draft
 
 

@@ -60,7 +60,7 @@ def _state(folder: Folder, part: str) -> State:
         try:
             tensors[PurePosixPath(name).stem] = torch.from_numpy(array.copy(order="C"))
         except TypeError:
-            raise UnknownLayoutError(f"{name} holds {array.dtype}, which is no type of a tensor") from None
+            raise UnknownLayoutError(f"{name} holds {array.dtype}, which is not a tensor dtype") from None
     return State(tensors)
 
 
@@ -84,7 +84,7 @@ def restore(contents: Contents) -> OutputFolder:
 
 def _array(tensor: torch.Tensor, name: str) -> np.ndarray[Any, Any]:
     if torch_tensors.dtype_of(tensor, name).numpy_name is None:
-        raise OutputError(f"{quoted(name)} is {tensor.dtype}, which .npy files lack: use another layout")
+        raise OutputError(f"{quoted(name)} is {tensor.dtype}, which .npy files cannot hold: use another layout")
     array: np.ndarray[Any, Any] = tensor.numpy()
     return array
 

@@ -51,10 +51,9 @@ def _refuse_scores(state: State) -> None:
             weight = state.tensors.get("weight")
         if weight is not None and weight.shape == tensor.shape and not rules.is_binary(tensor):
             raise MaskRuleError(
-                f"{quoted(name)} has values other than 0 and 1, and the file does not say what follows from "
-                f"them: logits "
-                "(--family fedpm --threshold 0.5), scores (--family lottery-jackpots --keep K), or nothing (--family "
-                "dense)"
+                f"{quoted(name)} has values other than 0 and 1, and the file does not say what they are: logits "
+                "(--family fedpm --threshold 0.5), scores (--family lottery-jackpots --keep K), or plain values "
+                "(--family dense)"
             )
 
 

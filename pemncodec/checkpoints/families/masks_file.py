@@ -31,7 +31,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     state = checkpoint.state
     if options.masks is not None:
         draft = with_masks(state, options.masks, NAME, options)
-        draft.reasons.append("masks are given in another file")
+        draft.reasons.append("the masks were given in another file")
         return draft
     under = [
         key

@@ -16,7 +16,7 @@ from .edge_popup import weight_and_scores
 NAME = "movement"
 _SUFFIX = "mask_scores"
 _MISSING = (
-    "the fraction of weights to keep is not in the file: give it with --keep, the --final_threshold of the "
+    "the fraction of weights to keep is not in the file: use --keep, the --final_threshold of the "
     "script (as a "
     "fraction)"
 )

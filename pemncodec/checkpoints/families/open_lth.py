@@ -87,7 +87,7 @@ def restore(contents: Contents) -> Any:
 
     def own(name: str) -> str:
         if not name.startswith(parallel):
-            raise OutputError(f"{quoted(name)} does not begin with {parallel!r}, as all names did: use another layout")
+            raise OutputError(f"{quoted(name)} lacks the prefix {parallel!r}, which all names had: use another layout")
         return name[len(parallel) :]
 
     def plain(name: str) -> str:

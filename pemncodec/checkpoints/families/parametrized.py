@@ -1,6 +1,6 @@
 """`X.parametrizations.Y.original` beside `X.parametrizations.Y.0.recipe`: networks of `pemncodec.nn`.
 
-The recipe says which values fill the layer and which fraction of them is kept; nothing has to be given or found.
+The recipe says which values fill the layer and which fraction of them is kept; no option is needed.
 """
 
 from __future__ import annotations
@@ -76,12 +76,11 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         raise UnknownLayoutError(f"{quoted(recipe_name)} has dtype {stored.dtype}: a recipe is a vector of int64")
     if scores.dtype != torch.float32:
         raise UnknownLayoutError(
-            f"{quoted(base + _ORIGINAL)} has dtype {scores.dtype}: a converted network computes with other "
-            f"weights than its "
-            "recipe says; pack it before converting"
+            f"{quoted(base + _ORIGINAL)} has dtype {scores.dtype}: the weights of a converted network differ "
+            "from its recipe; pack it before converting"
         )
     if base + ".1.recipe" in state.tensors:
-        raise UnknownLayoutError(f"{quoted(base)} was masked twice: which of the masks counts is not said")
+        raise UnknownLayoutError(f"{quoted(base)} was masked twice: it is ambiguous which mask applies")
     recipe = Recipe.from_integers(stored.tolist(), repr(recipe_name))
     where = base + _ORIGINAL
     if recipe.sampler == "bernoulli":
@@ -90,7 +89,10 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         mask = rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
     if recipe.sampler == "bernoulli" and mask.count in (0, mask.length):
         some = "none" if mask.count == 0 else "all"
-        draft.notes.append(f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps what has at least 1/2")
+        draft.notes.append(
+            f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps "
+            "weights with a probability of at least 1/2"
+        )
     return SeededWeight(
         plain_name(base),
         tuple(scores.shape),

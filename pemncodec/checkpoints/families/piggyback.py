@@ -1,6 +1,6 @@
 """arunmallya/piggyback: masks of several tasks, `dataset2masks[task][index]`, over a pretrained network.
 
-The network is not in the file, so it has to be given (`--backbone`). `index` is a place in `model.shared.modules()`,
+The network is not in the file, so it must be given (`--backbone`). `index` is a place in `model.shared.modules()`,
 which no state_dict knows: masks in the order of their indices belong to the weights of two or more dimensions in the
 order of the state_dict, if their shapes agree one by one. Values are bytes: 0, 1, and 255 for −1 in the ternary
 variant. The classifier of a task may stand under `dataset2classifiers`, as a module or its state_dict. A bit cannot say
@@ -65,9 +65,8 @@ def _packed(raw: Mapping[Any, Any], options: PackOptions) -> Draft:
         raise UnknownLayoutError(f"{_MASKS!r} is not {{task: {{index: mask}}}}")
     if options.backbone is None:
         raise UnknownLayoutError(
-            f"there are masks of {len(tasks)} tasks ({', '.join(map(str, list(tasks)[:4]))}), and no weights: give "
-            f"the network "
-            "that they were trained on (--backbone FILE, backbone=)"
+            f"there are masks of {len(tasks)} tasks ({', '.join(map(str, list(tasks)[:4]))}), but no weights: pass "
+            "the network that they were trained on (--backbone FILE, backbone=)"
         )
     backbone = unwrap(options.backbone)
     names = [str(task) for task in tasks]
@@ -91,12 +90,12 @@ def _packed(raw: Mapping[Any, Any], options: PackOptions) -> Draft:
 
 def _add_backbone(draft: Draft, backbone: State, weights: Mapping[str, int]) -> None:
     if _BACKBONE in draft.tasks:
-        raise UnknownLayoutError(f"a task is called {_BACKBONE!r}, which is the name of the network itself here")
+        raise UnknownLayoutError(f"a task is named {_BACKBONE!r}, which is reserved for the network itself")
     draft.tasks.append(_BACKBONE)
     draft.entries += [replace(backbone.plain(name), task=len(draft.tasks)) for name in weights]
     draft.notes.append(
-        "ternary masks: a bit cannot say −1, 0 or 1, so every task stores the values that it keeps, and the task "
-        f"{_BACKBONE!r} has the weights themselves"
+        "ternary masks: a bit cannot express −1, 0 and 1, so every task stores its kept values, and the task "
+        f"{_BACKBONE!r} the weights of the network"
     )
 
 
@@ -115,7 +114,7 @@ def _weights(backbone: State, tasks: Mapping[Any, Mapping[Any, Any]], indices: l
                     else f"{quoted(weight)}, {list(backbone.tensors[weight].shape)}"
                 )
                 raise UnknownLayoutError(
-                    f"the backbone does not fit: mask {index} of {quoted(task)} is {shape and list(shape)}, and number "
+                    f"the backbone does not fit: mask {index} of {quoted(task)} is {shape and list(shape)}, but number "
                     f"{number + 1} of its weights is {what}"
                 )
     return {matrices[number]: int(index) for number, index in enumerate(indices)}
@@ -167,13 +166,13 @@ def restore(contents: Contents) -> Any:
     """`dataset2masks` and the state_dicts of the classifiers; or weights and real masks of 0 and 1.
 
     Raises:
-        OutputError: masks that the layout cannot say: without an index, or of weights that are not the backbone's.
+        OutputError: masks that the family cannot express: without an index, or of weights that are not the backbone's.
     """
     if not contents.details.get("index"):
         check_threshold(contents)
         return restored(contents, lambda name: (name, beside(name, _REAL)), _weight_and_real)
     if not contents.tasks:
-        raise OutputError("the file holds no tasks, and a checkpoint of piggyback does: use another layout")
+        raise OutputError("the file holds no tasks, and a checkpoint of piggyback needs them: use another layout")
     masks: dict[str, dict[int, torch.Tensor]] = {}
     classifiers: dict[str, Tensors] = {}
     backbone = contents.of(_BACKBONE) if _BACKBONE in contents.tasks else None
@@ -185,7 +184,7 @@ def restore(contents: Contents) -> Any:
         own = part.only_of(task)
         lost = [name for name in own if part.masked(name) and name not in index]
         if lost:
-            raise OutputError(f"{quoted(lost[0])} has a mask, and the file no index for it: use another layout")
+            raise OutputError(f"{quoted(lost[0])} has a mask, but the file has no index for it: use another layout")
         masks[task], classifiers[task] = {}, {}
         for name, number in index.items():
             put(masks[task], number, _bytes(part, backbone, name))
@@ -204,10 +203,10 @@ def _bytes(task: Contents, backbone: Contents | None, name: str) -> torch.Tensor
     theirs_dtype, theirs = torch_tensors.to_words(backbone.dense(name), name)
     kept = mask.numpy().reshape(-1) == 1
     if dtype != theirs_dtype or len(ours) != len(theirs):
-        raise OutputError(f"{quoted(name)} is another tensor in task {_BACKBONE!r}: use another layout")
+        raise OutputError(f"{quoted(name)} differs from task {_BACKBONE!r} in dtype or shape: use another layout")
     minus = kept & (ours != theirs)
     if minus.any() and not np.array_equal(_negated(theirs, dtype, minus)[minus], ours[minus]):
-        raise OutputError(f"{quoted(name)} has values that are not those of task {_BACKBONE!r}: use another layout")
+        raise OutputError(f"{quoted(name)} differs from task {_BACKBONE!r} in its values: use another layout")
     mask.reshape(-1)[torch.from_numpy(minus)] = _MINUS
     return mask
 

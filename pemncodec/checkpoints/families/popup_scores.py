@@ -1,6 +1,6 @@
 """`X.weight` beside `X.popup_scores`: scripts that reimplement edge-popup (iceychris/edge-popup, inspire-group/hydra).
 
-Rule A, with a fraction that has to be given. hydra also writes a dense file that is masked already: that is `dense`.
+Rule A, with a fraction that must be given. hydra also writes a dense file that is masked already: that is `dense`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .edge_popup import weight_and_scores
 
 NAME = "popup-scores"
 _SUFFIX = "popup_scores"
-_MISSING = "the fraction of weights to keep is not in the file: give it with --keep (hydra calls it -k)"
+_MISSING = "the fraction of weights to keep is not in the file: use --keep (the -k of hydra)"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:

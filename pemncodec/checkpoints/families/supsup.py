@@ -30,8 +30,8 @@ _SCORES = re.compile(r"(?:(.*)\.)?scores\.(\d+)")
 _NORM = re.compile(r"(?:(.*)\.)?bns\.(\d+)\.([^.]+)")
 _STACKED = re.compile(r"(?:.*\.)?stacked")  # masks of all tasks once more, as a cache
 _MISSING = (
-    "neither a fraction to keep nor another rule is in the file: give --keep (what supsup calls sparsity is the "
-    "fraction kept), or --rule sigmoid for masks of scores of at least 0 (FastMultitaskMaskConv)"
+    "neither a fraction to keep nor another rule is in the file: use --keep (the sparsity of supsup is the fraction "
+    "kept), or --rule sigmoid to keep scores of at least 0 (FastMultitaskMaskConv)"
 )
 
 
@@ -59,7 +59,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         pairs = {weights[name]: name for name, match in found.items() if int(match[2]) == task}
         lacking = [weight for weight in masks if weight not in pairs]
         if lacking:
-            raise UnknownLayoutError(f"task {task} has no scores for {quoted(lacking[0])}, and other tasks have")
+            raise UnknownLayoutError(f"task {task} has no scores for {quoted(lacking[0])}, but other tasks do")
         derived = scored.derive(state, pairs, options, None if options.keep is None else "edge-popup", _MISSING)
         derived.describe(draft)
         draft.notes = list(dict.fromkeys(draft.notes))
@@ -116,7 +116,7 @@ def restore(contents: Contents) -> Tensors:
         OutputError: there are no tasks, or they are not over one backbone.
     """
     if not contents.tasks:
-        raise OutputError("the file holds no tasks, and a checkpoint of supsup does: use another layout")
+        raise OutputError("the file holds no tasks, and a checkpoint of supsup needs them: use another layout")
     tensors: Tensors = {}
     weights: dict[str, _Backbone] = {}
     shared: list[str] = []

@@ -1,7 +1,7 @@
-"""The families of checkpoints, a file each, in the order in which they are asked: the first that recognises one has it.
+"""The families of checkpoints, one a file, in the order in which they are tried; the first that matches is used.
 
-Adding a family is adding a file with a `FAMILY` and a line here. What says most about itself comes first; `dense`,
-which takes everything, comes last. A user who names a family (`--family`) has only that one asked.
+A family is a file with a `FAMILY`, and a line here. The most specific families come first; `dense`, which accepts
+everything, comes last. `--family` tries only the family that it names.
 """
 
 from __future__ import annotations
@@ -66,5 +66,5 @@ def family_named(name: str) -> Family:
         if family.name == name:
             return family
     raise UnknownLayoutError(
-        f"there is no family {quoted(name)}: choose {', '.join(family.name for family in FAMILIES)}"
+        f"family {quoted(name)} is unknown: choose {', '.join(family.name for family in FAMILIES)}"
     )

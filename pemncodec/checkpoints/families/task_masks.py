@@ -46,7 +46,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     state = checkpoint.state
     source = checkpoint.raw[key]
     if not isinstance(source, Mapping):
-        raise UnknownLayoutError(f"{key!r} is a {type(source).__name__}, and no dictionary of masks")
+        raise UnknownLayoutError(f"{key!r} is a {type(source).__name__}, not a dictionary of masks")
     by_task, named = (
         _of_tasks(source, state) if key == _TASKS else _of_owners(source, state, checkpoint.raw.get(_NAMES))
     )
@@ -106,7 +106,7 @@ def _of_owners(source: Mapping[Any, Any], state: State, numbers: Any) -> tuple[B
     called = {number: name for name, number in numbers.items()} if isinstance(numbers, Mapping) else {}
     tasks = {number: str(called.get(number, number)) for number in range(1, most + 1)}
     if len(set(tasks.values())) < len(tasks):
-        raise UnknownLayoutError(f"{_NAMES!r} gives one name to two tasks")
+        raise UnknownLayoutError(f"{_NAMES!r} gives two tasks the same name")
     masks = {
         task: {name: (owner >= 1) & (owner <= number) for name, owner in owners.items()}
         for number, task in tasks.items()
@@ -118,7 +118,7 @@ def _mask(state: State, name: str, mask: torch.Tensor, options: PackOptions) -> 
     weight = state.tensors[name]
     if not fits(mask, weight):
         raise UnknownLayoutError(
-            f"a mask of {quoted(name)} has the shape {tuple(mask.shape)}, and the tensor {tuple(weight.shape)}: they "
+            f"a mask of {quoted(name)} has the shape {tuple(mask.shape)}, but the tensor {tuple(weight.shape)}: they "
             "must be equal"
         )
     found = rules.explicit(mask.expand(weight.shape), name)
@@ -132,7 +132,7 @@ def restore(contents: Contents) -> Beside:
         OutputError: there are no tasks, or they are not masks over one network.
     """
     if not contents.tasks:
-        raise OutputError("the file holds no tasks, and this layout has masks of tasks: use another layout")
+        raise OutputError("the file holds no tasks, and this family needs them: use another layout")
     network = _Network()
     by_task: dict[Any, Any] = {}
     for number, task in enumerate(contents.tasks, 1):
@@ -143,7 +143,7 @@ def restore(contents: Contents) -> Beside:
             if part.masked(name):
                 masks[name] = network.add(part, name, number)
             elif name in own:
-                raise OutputError(f"{quoted(name)} is another tensor in every task: use another layout")
+                raise OutputError(f"{quoted(name)} is a different tensor in each task: use another layout")
             elif name not in network.tensors:
                 network.tensors[name] = part.dense(name)
         integer = contents.details.get("integer_tasks") and task.lstrip("-").isdecimal()
@@ -174,11 +174,11 @@ class _Network:
         known_dtype, known = torch_tensors.to_words(self.tensors[name], name)
         owner = self.owners[name]
         if (dtype, weight.shape) != (known_dtype, self.tensors[name].shape):
-            raise OutputError(f"{quoted(name)} has another type or shape in each task: use another layout")
+            raise OutputError(f"{quoted(name)} has a different dtype or shape in each task: use another layout")
         both = np.repeat((mask & (owner > 0)).numpy().reshape(-1), dtype.words_per_element)
         new = np.repeat(mask.numpy().reshape(-1), dtype.words_per_element)
         if not np.array_equal(words[both], known[both]):
-            raise OutputError(f"{quoted(name)} has other values in each task: use another layout")
+            raise OutputError(f"{quoted(name)} has different values in each task: use another layout")
         known[new] = words[new]
         owner[mask & (owner == 0)] = min(number, 255)
         return mask.to(torch.uint8)

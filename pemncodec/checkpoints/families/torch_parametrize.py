@@ -33,9 +33,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         others = [name for name in state.tensors if name.startswith(base + ".") and name not in (*masks, base + _MASK)]
         if others:
             raise UnknownLayoutError(
-                f"{quoted(base)} has a mask, and {quoted(others[0])} beside it: what they make of the weight "
-                f"together is not "
-                "said (--family dense packs all as they are)"
+                f"{quoted(base)} has a mask and also {quoted(others[0])}: how the two combine is ambiguous "
+                "(--family dense packs all of them unchanged)"
             )
     draft = explicit.draft_with(
         state,
@@ -48,7 +47,7 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     others = [name for name in state.tensors if name.endswith(_ORIGINAL) and INFIX in name and name not in masks]
     if others:
         draft.notes.append(
-            f"{len(others)} parametrizations have no mask (first: {quoted(others[0])}): stored as they are"
+            f"{len(others)} parametrizations have no mask (first: {quoted(others[0])}): stored unchanged"
         )
     draft.reasons.append(f"{len(masks)} parametrizations have a mask (first: {quoted(next(iter(masks.values()))[0])})")
     draft.original |= explicit.mask_dtype(state, masks)

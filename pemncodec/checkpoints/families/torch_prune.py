@@ -17,7 +17,7 @@ _WEIGHT, _MASK = "_orig", "_mask"
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
     """A draft if any tensor has the pair of names; what has only one of them (spectral_norm's `weight_orig`, a buffer
-    `attn_mask`) is a tensor like others.
+    `attn_mask`) is an ordinary tensor.
 
     Raises:
         UnknownLayoutError: the mask has another shape or other values than 0 and 1, or X stands beside the pair.

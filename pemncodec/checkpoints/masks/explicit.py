@@ -51,8 +51,8 @@ def draft_with(
     for entry in draft.entries:
         if entry.name in seen:
             raise UnknownLayoutError(
-                f"{quoted(entry.name)} stands beside its masked form: which of them counts is not said (--family dense "
-                "packs both as they are)"
+                f"{quoted(entry.name)} appears both masked and unmasked: it is ambiguous which one applies (--family "
+                "dense packs both unchanged)"
             )
         seen.add(entry.name)
     _check_inverted(draft)
@@ -68,8 +68,8 @@ def _masked(
         mask = state.tensors[mask_name]
         if not fits(mask, tensor):
             raise UnknownLayoutError(
-                f"{quoted(name)} has the shape {tuple(tensor.shape)} and {quoted(mask_name)} {tuple(mask.shape)}: they "
-                "must be equal (--family dense packs both as they are)"
+                f"{quoted(name)} has the shape {tuple(tensor.shape)}, but {quoted(mask_name)} {tuple(mask.shape)}: "
+                "they must be equal (--family dense packs both unchanged)"
             )
         one = rules.explicit(mask.expand(tensor.shape), mask_name)
         found.append(rules.inverted(one) if options.inverted_masks else one)
@@ -98,7 +98,7 @@ def fits(mask: torch.Tensor, weight: torch.Tensor) -> bool:
 
 
 def _check_inverted(draft: Draft) -> None:
-    """Masks of which all that is kept is zero, and not all that is pruned: they say 1 where a weight is pruned.
+    """Refuse masks that keep only zeros and prune other values: they have 1 where a weight is pruned.
 
     Of a vector that can be chance: a bias may be zero wherever it is kept.
     """
@@ -109,8 +109,8 @@ def _check_inverted(draft: Draft) -> None:
         lost = [entry for entry in layers if entry.values.any()]
     if lost and (len(lost[0].shape) >= 2 or not any(_keeps_any(entry) for entry in layers)):
         raise MaskRuleError(
-            f"the masks keep nothing but zeros (first: {quoted(lost[0].name)}): they seem to be inverted, 1 where a "
-            "weight is pruned; if so, say --inverted-masks (inverted_masks=True)"
+            f"the masks keep only zeros (first: {quoted(lost[0].name)}): they seem to be inverted, 1 where a weight is "
+            "pruned; if so, use --inverted-masks (inverted_masks=True)"
         )
 
 
@@ -120,7 +120,7 @@ def _keeps_any(entry: MaskedWeight) -> bool:
     for start in range(0, len(values), bits.PIECE):
         piece = values[start : start + bits.PIECE]
         flags = bits.unpack(entry.mask.packed[start // 8 :], len(piece))
-        if (piece[flags] << piece.dtype.type(shift)).any():  # −0.0 is zero, too
+        if (piece[flags] << piece.dtype.type(shift)).any():  # −0.0 is also zero
             return True
     return False
 

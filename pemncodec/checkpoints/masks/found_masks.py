@@ -95,9 +95,7 @@ def given(source: Any, state: State) -> dict[str, tuple[str, torch.Tensor]]:
     if isinstance(source, torch.nn.Module):
         source = source.state_dict()
     if not isinstance(source, Mapping):
-        raise UnknownLayoutError(
-            f"the masks are a {type(source).__name__}: give a dictionary by the names of the weights"
-        )
+        raise UnknownLayoutError(f"the masks are a {type(source).__name__}: pass a dictionary of masks by weight name")
     masks = flatten(source).tensors
     resolved: dict[str, tuple[str, torch.Tensor]] = {}
     bare = {_bare(name): name for name in state.tensors}
@@ -105,13 +103,13 @@ def given(source: Any, state: State) -> dict[str, tuple[str, torch.Tensor]]:
         weight = _resolved(name, state, bare)
         if weight is None:
             raise UnknownLayoutError(
-                f"there is a mask for {quoted(name)}, and no tensor of that name in the checkpoint"
+                f"there is a mask for {quoted(name)}, but no tensor of that name in the checkpoint"
             )
         if weight in resolved:
-            raise UnknownLayoutError(f"there are two masks for {quoted(weight)}: which of them counts is not said")
+            raise UnknownLayoutError(f"there are two masks for {quoted(weight)}: it is ambiguous which one applies")
         resolved[weight] = name, mask
     if not resolved:
-        raise UnknownLayoutError("the file of masks holds none: give masks by the names of the weights")
+        raise UnknownLayoutError("the file of masks holds no masks: save them by weight name")
     return resolved
 
 
@@ -151,8 +149,7 @@ def _in_order(masks: Sequence[Any], state: State) -> dict[str, tuple[str, torch.
     )
     if not fitting:
         raise UnknownLayoutError(
-            f"a list of {len(masks)} masks does not fit the {len(weights)} weights of two or more dimensions "
-            f"one by one: "
-            "give masks by name"
+            f"a list of {len(masks)} masks does not match the {len(weights)} weights of two or more dimensions: "
+            "pass masks by name"
         )
     return {name: (name, mask) for name, mask in zip(weights, tensors, strict=True)}

@@ -201,7 +201,7 @@ def explicit(mask: torch.Tensor, name: str) -> Mask:
     """
     if not is_binary(mask):
         raise UnknownLayoutError(
-            f"mask {quoted(name)} has values other than 0 and 1 (--family dense packs both as they are)"
+            f"mask {quoted(name)} has values other than 0 and 1 (--family dense packs both unchanged)"
         )
     return _where(mask.detach().reshape(-1), lambda piece: piece == 1)
 
@@ -251,4 +251,4 @@ def _check_ordered(scores: torch.Tensor, name: str) -> None:
 
 
 def _not_trained(name: str) -> MaskRuleError:
-    return MaskRuleError(f"scores {quoted(name)} contain NaN, so their order says nothing: the network did not train")
+    return MaskRuleError(f"scores {quoted(name)} contain NaN and cannot be ordered: the training diverged")

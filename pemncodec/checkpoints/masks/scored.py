@@ -44,19 +44,19 @@ def _ends(name: str, suffix: str) -> bool:
 
 
 def check_pairs(state: State, found: Mapping[str, str]) -> None:
-    """Scores have the shape of their weight.
+    """Check that scores have the shape of their weight.
 
     Args:
         found: the name of the weight by the name of its scores.
 
     Raises:
-        UnknownLayoutError: they have not.
+        UnknownLayoutError: they do not.
     """
     for name, weight in found.items():
         if state.tensors[weight].shape != state.tensors[name].shape:
             raise UnknownLayoutError(
                 f"{quoted(name)} has the shape {tuple(state.tensors[name].shape)} and {quoted(weight)} "
-                f"{tuple(state.tensors[weight].shape)}: they must be equal (--family dense packs both as they are)"
+                f"{tuple(state.tensors[weight].shape)}: they must be equal (--family dense packs both unchanged)"
             )
 
 
@@ -89,7 +89,7 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
 
     Args:
         rule: of the family; None where it has none that can be assumed.
-        missing: what to say where something has to be given, after "N layers have scores, and ".
+        missing: the end of the error if an option is missing, after "N layers have scores, but ".
 
     Raises:
         MaskRuleError: no rule, no fraction, a tie among weights that are not zero, or scores that have no order.
@@ -108,16 +108,18 @@ def derive(state: State, pairs: Pairs, options: PackOptions, rule: str | None, m
         )
     keep = options.fractions
     if rule is None or keep is None:
-        raise MaskRuleError(f"{len(pairs)} layers have scores, and {missing}")
+        raise MaskRuleError(f"{len(pairs)} layers have scores, but {missing}")
     keep.check_used(pairs)
     fractions = {weight: keep(weight) for weight in pairs}
     without = [weight for weight, fraction in fractions.items() if fraction is None]
     if without:
-        raise MaskRuleError(f"keep has no pattern for {quoted(without[0])}: add a fraction for all others (--keep K)")
+        raise MaskRuleError(
+            f"no pattern of keep matches {quoted(without[0])}: add a fraction for all other layers (--keep K)"
+        )
     kept = {weight: fraction for weight, fraction in fractions.items() if fraction is not None}
     if rule in _TOGETHER:
         if len(set(kept.values())) > 1:
-            raise MaskRuleError(f"rule {rule!r} has one threshold for the whole network: give one fraction to keep")
+            raise MaskRuleError(f"rule {rule!r} has one threshold for the whole network: use one fraction to keep")
         masks = _TOGETHER[rule]([scores[w] for w in pairs], next(iter(kept.values())), list(pairs.values()))
         return Masks(dict(zip(pairs, masks, strict=True)), rule, keep.plain)
     if rule == "kth-value":
@@ -137,10 +139,10 @@ def _ties(state: State, tied: Mapping[str, bits.Packed], options: PackOptions) -
     what = f"equal scores straddle the cut in {len(matter)} layers (first: {quoted(first)}, {count} of them)"
     if options.ties is None:
         raise MaskRuleError(
-            f"{what}: which of them are kept is not in the file. A stable sort keeps the last (--ties stable), as "
-            "PyTorch's does on the CPU"
+            f"{what}, and the file does not say which of them are kept: use --ties stable to keep the last, as a "
+            "stable sort on the CPU does"
         )
-    return (f"{what}: there the published, unstable sort may keep others of them",)
+    return (f"{what}: the published, unstable sort may keep others",)
 
 
 def _any_nonzero(weight: torch.Tensor, where: bits.Packed) -> bool:
@@ -201,7 +203,7 @@ def recognise(state: State, options: PackOptions, family: str, suffix: str, rule
 
     Args:
         rule: of the family.
-        missing: what to say where the fraction has to be given, as for `derive`.
+        missing: the end of the error if the fraction is missing, as for `derive`.
 
     Raises:
         UnknownLayoutError: scores of another shape than their weight.

@@ -45,7 +45,7 @@ class Archive:
         inflated = sum(r.file_size for r in self._records.values() if r.compress_type != zipfile.ZIP_STORED)
         if inflated > max_bytes:
             raise CheckpointSizeError(
-                f"inflates to {inflated} bytes, and max_bytes allows {max_bytes}: raise it if you trust the file"
+                f"inflates to {inflated} bytes, but max_bytes allows {max_bytes}: raise it if you trust the file"
             )
         if any(r.flag_bits & _ENCRYPTED for r in self._records.values()):
             raise UnreadableCheckpointError("is an encrypted archive: decrypt it first")
@@ -79,7 +79,7 @@ class Archive:
         return self._read[name]
 
     def check(self) -> None:
-        """Check the records that were not read, too.
+        """Check the records that were not read as well.
 
         Raises:
             UnreadableCheckpointError: one is damaged.
@@ -125,8 +125,8 @@ class Archive:
     @staticmethod
     def _damaged(record: zipfile.ZipInfo) -> UnreadableCheckpointError:
         return UnreadableCheckpointError(
-            f"is damaged: record {record.filename[-80:]!r} is not what its CRC-32 and size say; fetch it again "
-            "(--no-checksums reads archives that were written without)"
+            f"is damaged: record {record.filename[-80:]!r} does not match its CRC-32 and size; fetch it again "
+            "(--no-checksums reads archives written without them)"
         )
 
 

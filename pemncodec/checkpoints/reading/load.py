@@ -35,7 +35,7 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive: extract it and pack the checkpoint in it"),
     (b"\x89HDF\r\n\x1a\n", "is an HDF5 file (Keras, h5py): convert it to safetensors"),
     (b"GGUF", "is a GGUF file: pack the checkpoint that it was made from"),
-    (b"\x93NUMPY", "is one array and no state_dict: save a dictionary of tensors (np.savez, torch.save)"),
+    (b"\x93NUMPY", "is one array, not a state_dict: save a dictionary of tensors (np.savez, torch.save)"),
 )
 _TAR = (257, b"ustar")
 
@@ -139,7 +139,7 @@ def _load_archive(file: BinaryIO, size: int, checksums: bool, max_bytes: int) ->
     if names and all(name.endswith(".npy") for name in names):
         return {name.removesuffix(".npy"): _array(archive.read(name).numpy().tobytes(), name) for name in names}
     first = repr(names[0][:60]) if names else "empty"
-    raise UnreadableCheckpointError(f"is an archive ({first}, …), and neither of torch.save nor of numpy")
+    raise UnreadableCheckpointError(f"is an archive ({first}, …) from neither torch.save nor numpy")
 
 
 def _array(data: bytes, name: str) -> Any:
@@ -147,13 +147,13 @@ def _array(data: bytes, name: str) -> Any:
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, MemoryError) as reason:
         raise UnreadableCheckpointError(
-            f"holds {name[:60]!r}, which is no array of numbers: {str(reason)[:80]}"
+            f"holds {name[:60]!r}, which is not an array of numbers: {str(reason)[:80]}"
         ) from None
 
 
 @contextmanager
 def _saying(path: Path) -> Iterator[None]:
-    """Put the path before what is said of a file, and one sentence in the place of what a damaged one raises."""
+    """Put the path before a message about a file, and raise one error for any damaged file."""
     try:
         yield
     except (UnknownGlobalError, OSError):
@@ -177,8 +177,7 @@ def _load_unsafely(path: Path, file: BinaryIO, head: bytes) -> Any:
             return pickle.load(file)
     except (AttributeError, ModuleNotFoundError) as reason:
         raise UnreadableCheckpointError(
-            f"{path} holds objects of a class that cannot be imported here ({reason}): run where it can, with its "
-            "folder in PYTHONPATH"
+            f"{path} holds objects of a class that cannot be imported here ({reason}): add its folder to PYTHONPATH"
         ) from None
     except MemoryError:
         raise CheckpointSizeError(f"{path} needs more memory than there is") from None
@@ -195,7 +194,7 @@ def _refuse_other_files(path: Path, head: bytes) -> None:
     if what is not None:
         raise UnreadableCheckpointError(f"{path} {what}")
     if head.startswith(MAGIC):
-        raise UnreadableCheckpointError(f"{path} is a .pemn file already: use 'pemn unpack' or 'pemn inspect'")
+        raise UnreadableCheckpointError(f"{path} is already a .pemn file: use 'pemn unpack' or 'pemn inspect'")
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -121,12 +121,12 @@ def tensor_ref(
         raise MalformedError("a tensor without a storage")
     kind = dtype or storage.dtype
     if kind is None or (dtype is not None and storage.dtype is not None and dtype != storage.dtype):
-        raise MalformedError("a tensor without a dtype, or of another than its storage")
+        raise MalformedError("a tensor without a dtype, or with another one than its storage")
     if kind in (torch.qint8, torch.quint8, torch.qint32, torch.quint4x2, torch.quint2x4):
         return Refused(f"has dtype {kind}, which .pemn cannot hold: convert it (int_repr(), scale, zero point)")
     dims, steps, start = _integers(shape), _integers(strides), _integers([offset])[0]
     if len(dims) != len(steps) or len(dims) > MAX_DIMS:
-        raise MalformedError("a tensor with another number of strides than dimensions")
+        raise MalformedError("a tensor whose strides and shape differ in length")
     available = storage.count * storage.itemsize // kind.itemsize
     last = start + sum((dim - 1) * step for dim, step in zip(dims, steps, strict=True)) if 0 not in dims else start - 1
     if last >= available or start > available:
@@ -138,10 +138,10 @@ def tensor_ref(
 def _integers(values: object) -> tuple[int, ...]:
     """Not negative, and none of them a bool or larger than what torch counts with."""
     if not isinstance(values, list | tuple):
-        raise MalformedError("a shape that is no tuple")
+        raise MalformedError("a shape that is not a tuple")
     for value in values:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-            raise MalformedError("a dimension that is no count")
+            raise MalformedError("a dimension that is not a count")
     return tuple(values)
 
 
@@ -156,7 +156,7 @@ class ArrayRef:
         if not isinstance(state, tuple) or len(state) != 5:
             raise MalformedError("an array without a state")
         if self.made is not None:
-            raise MalformedError("an array that is made twice")
+            raise MalformedError("an array that is built twice")
         _, shape, dtype, fortran, data = state
         self.made = array_of(data, dtype, shape, "F" if fortran else "C")
 
@@ -192,7 +192,7 @@ def array_of(data: object, dtype: object, shape: object, order: str) -> np.ndarr
     """
     kind = dtype.known() if isinstance(dtype, DTypeRef) else None
     if kind is None:
-        return Refused("is a numpy array of objects or texts: convert it to an array of numbers")
+        return Refused("is a numpy array of objects or strings: convert it to an array of numbers")
     dims = _integers(shape if isinstance(shape, tuple) else [shape])
     if not isinstance(data, bytes | bytearray) or order not in ("C", "F"):
         raise MalformedError("an array without bytes")
@@ -200,5 +200,5 @@ def array_of(data: object, dtype: object, shape: object, order: str) -> np.ndarr
     for dim in dims:
         count *= dim
     if len(data) != count * kind.itemsize:
-        raise MalformedError("an array with another number of bytes than its shape needs")
+        raise MalformedError("an array whose size in bytes does not match its shape")
     return np.frombuffer(data, dtype=kind).reshape(dims, order=order)  # type: ignore[call-overload, no-any-return]

@@ -45,7 +45,9 @@ def network_in(files: Sequence[str], read: Callable[[str], bytes], load: Callabl
 
 def _weight_map(data: bytes, name: str) -> dict[str, str]:
     if len(data) > _MAX_INDEX:
-        raise UnreadableCheckpointError(f"has an index of {len(data)} bytes ({quoted(name)}): that is none")
+        raise UnreadableCheckpointError(
+            f"has an index of {len(data)} bytes ({quoted(name)}), at most {_MAX_INDEX} are allowed"
+        )
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
@@ -60,19 +62,19 @@ def _joined(names: Mapping[str, str], files: set[str], load: Callable[[str], Any
     shards: dict[str, Any] = {}
     for file in dict.fromkeys(names.values()):
         if file not in files or "/" in file:  # one plain component, which lies in the folder
-            raise UnreadableCheckpointError(f"lacks the shard {quoted(file)} that its index names: fetch it again")
+            raise UnreadableCheckpointError(f"lacks the shard {quoted(file)} that its index lists: fetch it again")
         shards[file] = load(file)
         if not isinstance(shards[file], Mapping):
-            raise UnreadableCheckpointError(f"has a shard that is no state_dict ({quoted(file)})")
+            raise UnreadableCheckpointError(f"has a shard that is not a state_dict ({quoted(file)})")
     found: dict[str, torch.Tensor] = {}
     for name, file in names.items():
         if name not in shards[file]:
-            raise UnreadableCheckpointError(f"has no tensor {quoted(name)} in {quoted(file)}, where its index has it")
+            raise UnreadableCheckpointError(f"has no tensor {quoted(name)} in {quoted(file)}, where its index lists it")
         found[name] = shards[file][name]
     for file, shard in shards.items():
         extra = next((name for name in shard if name not in names), None)
         if extra is not None:
             raise UnreadableCheckpointError(
-                f"has a tensor {quoted(extra)} in {quoted(file)} that its index does not name"
+                f"has a tensor {quoted(extra)} in {quoted(file)} that its index does not list"
             )
     return found

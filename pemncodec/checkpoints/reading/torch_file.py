@@ -33,7 +33,7 @@ def read_archive(archive: Archive, max_bytes: int) -> Any:
     """
     pickles = [name for name in archive if name == "data.pkl" or name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise UnreadableCheckpointError("is an archive with several pickles, none that torch.save writes")
+        raise UnreadableCheckpointError("is an archive with several pickles, which torch.save does not write")
     folder = pickles[0].removesuffix("data.pkl")
     order = archive.read(folder + "byteorder").numpy().tobytes() if folder + "byteorder" in archive else b"little"
     if order not in (b"little", b"big"):
@@ -54,7 +54,7 @@ def read_stream(file: BinaryIO, size: int, max_bytes: int) -> Any:
     first = _load(file, nested, size)
     if type(first) is not int or first != _MAGIC:
         if file.read(1):
-            raise UnreadableCheckpointError("is a pickle with something behind it, and no file of torch.save")
+            raise UnreadableCheckpointError("is a pickle followed by other data, not a file of torch.save")
         return Builder(nested.storages(None), big=False, max_bytes=max_bytes).build(first)
     legacy = _Legacy(file, size, nested, start_read=True)
     return Builder(nested.storages(legacy.storage), big=False, max_bytes=max_bytes).build(legacy.root)
@@ -88,7 +88,7 @@ class _Nested:
     def read(self, data: bytes) -> StorageRef:
         """The storage that such a file holds."""
         if not isinstance(data, bytes):
-            raise MalformedError("a storage that is no bytes")
+            raise MalformedError("a storage that is not bytes")
         inner = _Legacy(io.BytesIO(data), len(data), self, start_read=False, source=len(self._files) + 1)
         self._files.append(inner)
         if not isinstance(inner.root, StorageRef):
@@ -109,7 +109,7 @@ class _Nested:
 
 
 def _refuse_nesting(_: bytes) -> Any:
-    raise MalformedError("files in files in files")
+    raise MalformedError("files nested too deep")
 
 
 class _Legacy:
@@ -118,7 +118,7 @@ class _Legacy:
     def __init__(self, file: BinaryIO, size: int, nested: _Nested, *, start_read: bool, source: int = 0) -> None:
         inner = _refuse_nesting if source else nested.read
         if not start_read and _load(file, nested, size) != _MAGIC:
-            raise MalformedError("no file of torch.save")
+            raise MalformedError("not a file of torch.save")
         _load(file, nested, size)  # version of the protocol
         _load(file, nested, size)  # of the system; numbers have their lowest byte first on every one
         self._kinds: dict[str, StorageRef] = {}
@@ -139,7 +139,7 @@ class _Legacy:
             self._places[key] = (place + 8, length)
             place += 8 + length
         if place != size:
-            raise MalformedError("something behind the storages")
+            raise MalformedError("data after the storages")
         self._content = content(file, size) if source == 0 else torch.frombuffer(file.getbuffer(), dtype=torch.uint8)  # type: ignore[attr-defined]
 
     def _noted(self, pid: Any, source: int) -> StorageRef:
@@ -202,7 +202,7 @@ class Builder:
         elif isinstance(value, ArrayRef):
             made = self._array(value)
         else:
-            made = Refused("is a storage and no tensor: save tensors")
+            made = Refused("is a storage, not a tensor: save tensors")
         self._made[id(value)] = made
         return made
 
@@ -254,7 +254,7 @@ class Builder:
         self._left -= count
         if self._left < 0:
             raise CheckpointSizeError(
-                f"expands to more than max_bytes, {self._max_bytes} bytes, beyond what it holds: raise it if you trust "
+                f"expands by more than the {self._max_bytes} bytes that max_bytes allows: raise it if you trust "
                 "the file"
             )
 

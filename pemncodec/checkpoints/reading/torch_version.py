@@ -22,6 +22,6 @@ def require_safe_torch() -> None:
     found = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if found is None or (int(found[1]), int(found[2])) < SAFE:
         raise UnsafeCheckpointError(
-            f"PyTorch {torch.__version__} may run code from a checkpoint even so (CVE-2025-32434, CVE-2026-24747): "
+            f"PyTorch {torch.__version__} may still run code from a checkpoint (CVE-2025-32434, CVE-2026-24747): "
             f"install {SAFE[0]}.{SAFE[1]} or newer"
         )

@@ -94,7 +94,7 @@ class DataUnpickler(pickle._Unpickler):
         return self._persistent(pid)
 
     def get_extension(self, code: int) -> Any:
-        """No registry is asked."""
+        """Refuse extension codes: no registry is asked."""
         raise UnknownGlobalError(f"extension {code}")
 
     def load_build(self) -> None:
@@ -104,7 +104,7 @@ class DataUnpickler(pickle._Unpickler):
         if isinstance(made, ArrayRef | DTypeRef):
             made.__setstate__(state)
         elif not isinstance(made, Inert | Ordered):
-            raise MalformedError("the state of something that has none")
+            raise MalformedError("a state for an object that has none")
 
     dispatch: ClassVar[dict[int, Any]] = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}
 
@@ -170,13 +170,13 @@ def _moved(data: Any, dtype: Any, *_: Any) -> Any:
 def _rebuild_subclass(function: Any, kind: Any, arguments: Any, *_: Any) -> Any:
     """A tensor with attributes, or of a subclass: only torch's own types are plain tensors."""
     if not callable(function) or not isinstance(arguments, tuple):
-        raise MalformedError("a tensor that nothing makes")
+        raise MalformedError("a tensor without a constructor")
     if kind is _Distributed:
         return Refused(_SHARDED)
     made = function(*arguments)
     if kind in (_tensor_type, _same) or isinstance(made, Refused):
         return made
-    return Refused("is a tensor of a class of its own: save it as a plain tensor")
+    return Refused("is a tensor subclass: save it as a plain tensor")
 
 
 def _tensor_type(*_: Any) -> Refused:
@@ -193,7 +193,7 @@ def _tuple(*arguments: Any) -> tuple[Any, ...]:
 
 def _encoded(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding != "latin1":
-        raise MalformedError("bytes that are no text")
+        raise MalformedError("bytes that are not text")
     return text.encode("latin1")
 
 
@@ -266,7 +266,7 @@ _TABLE: dict[str, Any] = {
     "torch._utils._rebuild_sparse_tensor": _refuses("is sparse: make it dense (to_dense()) and pack again"),
     "torch._utils._rebuild_nested_tensor": _refuses("is a nested tensor: save its parts as tensors"),
     "torch._utils._rebuild_meta_tensor_no_storage": _refuses("is on the meta device and has no values"),
-    "torch._utils._rebuild_wrapper_subclass": _refuses("is a tensor of a class of its own: save it as a plain tensor"),
+    "torch._utils._rebuild_wrapper_subclass": _refuses("is a tensor subclass: save it as a plain tensor"),
 }
 
 # What copies what it is given.
@@ -292,7 +292,7 @@ def storage_of(pid: Any, source: int = 0) -> StorageRef:
     if not view or view[0] is None:
         return StorageRef(key, kind.dtype, count, 0, source)
     if not isinstance(view[0], tuple) or len(view[0]) != 3:
-        raise MalformedError("a view of a storage that is no view")
+        raise MalformedError("a malformed view of a storage")
     _, start, size = view[0]
     if type(start) is not int or type(size) is not int or start < 0 or size < 0 or start + size > count:
         raise MalformedError("a view that is larger than its storage")

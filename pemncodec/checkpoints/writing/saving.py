@@ -33,7 +33,7 @@ def check_size(tensors: Sequence[StreamedTensor], path: Path, max_bytes: int) ->
     size = sum(tensor.size for tensor in tensors if every or tensor.same_as is None)
     if size > max_bytes:
         ties = ": name the output .pt, where tied tensors are stored once" if every else ""
-        raise LimitError(f"{path} would take {size} bytes, and max_bytes allows {max_bytes}{ties}")
+        raise LimitError(f"{path} would take {size} bytes, but max_bytes allows {max_bytes}{ties}")
 
 
 def save_streamed(
@@ -155,7 +155,7 @@ def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | No
 
 def _check_keys(made: Mapping[Any, Any]) -> None:
     if not all(isinstance(key, str) for key in made):
-        raise OutputError("safetensors has names that are strings only: name the output .pt")
+        raise OutputError("safetensors allows only strings as names: name the output .pt")
 
 
 def _save_folder(folder: OutputFolder, path: Path, overwrite: bool) -> None:

@@ -50,7 +50,7 @@ def owners(tensors: Sequence[StreamedTensor]) -> dict[str, StreamedTensor]:
     found: dict[str, StreamedTensor] = {}
     for tensor in tensors:
         if tensor.name in found:
-            raise ValueError(f"two tensors are called {tensor.name!r}")
+            raise ValueError(f"two tensors are named {tensor.name!r}")
         owner = tensor if tensor.same_as is None else found.get(tensor.same_as)
         if owner is None or (owner.dtype, owner.shape) != (tensor.dtype, tensor.shape):
             raise ValueError(f"{tensor.name!r} cannot be tied to {tensor.same_as!r}: no such tensor before it")
@@ -91,4 +91,4 @@ def _pieces(tensor: StreamedTensor, done: int, total: int, progress: Progress) -
         yield data
         progress(done + tensor.size - left, total, tensor.name)
     if left:
-        raise ValueError(f"the pieces of {tensor.name!r} are not its {tensor.size} bytes")
+        raise ValueError(f"the pieces of {tensor.name!r} do not add up to its {tensor.size} bytes")

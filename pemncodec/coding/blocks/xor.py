@@ -30,5 +30,5 @@ def read(payload: Payload, users: int) -> tuple[list[int], int, Payload]:
     references = cursor.varints(users, "reference to the base")
     coder = cursor.fixed(1, "coder of the differences")
     if coder >= BLOCK_XOR:
-        raise PayloadError(f"the differences have the coder {coder}, and 0 to {BLOCK_XOR - 1} are allowed")
+        raise PayloadError(f"the differences have the coder {coder}, but only 0 to {BLOCK_XOR - 1} are allowed")
     return references, coder, memoryview(payload)[cursor.position :]

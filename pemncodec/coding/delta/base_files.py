@@ -1,4 +1,4 @@
-"""The files that a delta may be decoded beside, found by their digests (spec section 6.2)."""
+"""The base files of a delta, found by their digests (spec section 6.2)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ...container.source import Source
 from ...errors import BaseFileError, LimitError, OutputExistsError
 from ...errors.quoting import shortened
 
-# One file, or several where a base is a delta itself: in any order, the digests tell them apart.
+# One file, or several if a base is itself a delta: in any order, because digests identify them.
 BaseFiles = PathOrBytes | Sequence[PathOrBytes] | None
 
-# Each base of a base is a decoder inside a decoder, so that there has to be an end.
+# Each base of a base is a decoder inside a decoder, so their number is limited.
 MAX_CHAIN = 32
 _CHUNK = 1 << 20
 
@@ -41,7 +41,7 @@ class BaseFile:
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """The name of the file in messages."""
         return path_of(self.given) or f"a file of {self._opened().size} bytes"
 
     @cached_property
@@ -102,7 +102,7 @@ class Bases:
         """
         with self._lock:
             if sum(file.used for file in self._files) >= MAX_CHAIN:
-                raise LimitError(f"more than {MAX_CHAIN} deltas stand on each other: pack the network as a whole")
+                raise LimitError(f"the chain of deltas is longer than {MAX_CHAIN}: pack the network without a base")
             for file in self._files:
                 if file.digest == digest:
                     file.used = True
@@ -121,8 +121,8 @@ class Bases:
         found = [file for file in files if file.digest not in below]
         if len(found) > 1:
             raise BaseFileError(
-                f"{found[0].name} and {found[1].name} are both the base of no other file: give one base, and the "
-                "files that it needs itself"
+                f"{found[0].name} and {found[1].name} are not bases of other given files: pass one base, and "
+                "the bases that it needs"
             )
         for file in found:
             file.used = True
@@ -140,15 +140,15 @@ class Bases:
     def _missing(self, digest: str) -> str:
         others = [file for file in self._files if not file.used]
         if not others:
-            more = ", too" if self._files else ""
-            return f"the file is a delta against a base with SHA-256 {digest}: give it with --base (base=){more}"
+            more = " as well" if self._files else ""
+            return f"the file is a delta against a base with SHA-256 {digest}: pass the base with --base (base=){more}"
         if len(others) == 1:
             found = f"its SHA-256 is {_begun(others[0].digest)}"
-            return f"{others[0].name} is not the base: {found}, and {digest} is wanted"
+            return f"{others[0].name} is not the base: {found}, expected {digest}"
         names = [shortened(os.path.basename(file.name), 20) for file in others[:2]]  # noqa: PTH119 (bytes have none)
         first = ", ".join(f"{name} has {_begun(file.digest, 6)}" for name, file in zip(names, others, strict=False))
         more = f", and {len(others) - 2} more" if len(others) > 2 else ""
-        return f"none of the files given is the base: SHA-256 {digest} is wanted, and {first}{more}"
+        return f"none of the given files is the base: expected SHA-256 {digest}, but {first}{more}"
 
 
 def _begun(digest: str, count: int = 16) -> str:
@@ -166,7 +166,7 @@ def listed(given: BaseFiles) -> list[PathOrBytes]:
 
 
 def refuse_base(output: Path, base: BaseFiles) -> None:
-    """Raise OutputExistsError if the output is a base: what replaced it could not be read any more."""
+    """Raise OutputExistsError if the output is a base: the delta could not be read any more."""
     for one in listed(base):
         path = path_of(one)
         if path is not None and _same_file(output, Path(path)):
@@ -176,5 +176,5 @@ def refuse_base(output: Path, base: BaseFiles) -> None:
 def _same_file(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)
-    except (OSError, ValueError):  # one of them is not there: the reader or writer says so
+    except (OSError, ValueError):  # one of them is missing: the reader or writer reports it
         return False

@@ -76,10 +76,10 @@ class BaseValues:
             FormatError, BaseFileError: the base cannot be decoded; the message names it.
         """
         if number >= len(self.manifest.masks):
-            raise PayloadError(f"flips of mask {number} of the base, which has {len(self.manifest.masks)}")
+            raise PayloadError(f"flips of mask {number} of the base, which has {len(self.manifest.masks)} masks")
         found = self.manifest.masks[number].length
         if found != length:
-            raise PayloadError(f"flips of {length} bits for mask {number} of the base, which has {found}")
+            raise PayloadError(f"flips of {length} bits for mask {number} of the base, which has {found} bits")
         with self._naming():
             if self._is_first(("mask", number), user):
                 return self._decoder.mask(number)
@@ -115,7 +115,7 @@ class BaseValues:
         """
         what = f"prototype {number} of the base"
         if number >= len(self.manifest.prototypes):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)}")
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)} prototypes")
         found = self.manifest.prototypes[number].length
         _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
         if not len(words):
@@ -129,7 +129,7 @@ class BaseValues:
         """Xor the elements of an entry, dense, into `words`; arguments and errors as `add_prototype`."""
         what = f"entry {number} of the base"
         if number >= len(self.manifest.entries):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)}")
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)} entries")
         row = self.manifest.entries[number]
         target = row.target if isinstance(row, AliasRow) else number
         found = numel(self.manifest.resolve(target).shape)

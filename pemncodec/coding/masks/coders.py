@@ -77,5 +77,5 @@ def _decode(row: MaskRow, payload: Payload, who: str) -> Packed:
 def _counted(packed: Packed, expected: int, who: str) -> Packed:
     ones = bits.count_ones(packed)
     if ones != expected:
-        raise PayloadError(f"{ones} of its bits are one, and {who} says {expected}")
+        raise PayloadError(f"{ones} of its bits are one, but {who} says {expected}")
     return packed

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
+from ...common import kernels
 from ...common.bits import Packed
 from ...common.progress import Progress
 from ...container.manifest.rows import MaskRow
@@ -47,6 +48,7 @@ class EncodedMasks:
         """Return the number of the mask of each layer by the index of its entry, those of kept layers first."""
         layers = [(index, entry) for index, entry in enumerate(self._network.entries) if isinstance(entry, Layer)]
         total, done = sum(layer.numel for _, layer in layers), 0
+        kernels.say_if_missing(4 * total)
         numbers: dict[int, int] = {}
         for kind in (KeptFill, TileFill):
             for index, layer in layers:

@@ -34,6 +34,6 @@ def read(payload: Payload, length: int) -> tuple[int, MaskRow, Payload]:
     flipped = cursor.varint("number of flips", length)
     coder = cursor.fixed(1, "coder of the flips")
     if coder >= MASK_FLIPS:
-        raise PayloadError(f"the flips have the coder {coder}, and 0 to {MASK_FLIPS - 1} are allowed")
+        raise PayloadError(f"the flips have the coder {coder}, but only 0 to {MASK_FLIPS - 1} are allowed")
     rest = memoryview(payload)[cursor.position :]
     return number, MaskRow(coder, length, flipped, len(rest)), rest

@@ -82,7 +82,7 @@ def decode(
         raise PayloadError("the last gap is cut off")
     found = sum(int(np.count_nonzero(stream[at : at + _CHUNK] < 255)) for at in range(0, len(stream), _CHUNK))
     if found != count:
-        raise PayloadError(f"the gaps give {found} positions, and the manifest says {count}")
+        raise PayloadError(f"the gaps give {found} positions, but the manifest says {count}")
     # In Python's integers; below, nothing overflows. Without low bits nothing does anyway.
     if low_bits and int(stream.sum(dtype=np.uint64)) << low_bits > length:
         raise PayloadError(f"the gaps lead beyond the {length} bits")

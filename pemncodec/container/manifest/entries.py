@@ -102,7 +102,7 @@ def _read_shapes(cursor: Cursor, names: list[str], kinds: bytes) -> list[tuple[i
     ndims = cursor.take(len(shaped), "ndim of an entry")
     if ndims and max(ndims) > MAX_DIMS:
         name, ndim = next((names[i], ndim) for i, ndim in zip(shaped, ndims, strict=True) if ndim > MAX_DIMS)
-        raise ManifestError(f"entry {name!r} has {ndim} dimensions, and at most {MAX_DIMS} are allowed")
+        raise ManifestError(f"entry {name!r} has {ndim} dimensions, but at most {MAX_DIMS} are allowed")
     dims = cursor.varints(sum(ndims), "a dimension", MAX_ELEMENTS)
     shapes: list[tuple[int, ...]] = [()] * len(kinds)
     known: dict[tuple[int, ...], tuple[int, ...]] = {}

@@ -75,7 +75,7 @@ def read_patches(cursor: Cursor, length: int, steps: bool, what: str) -> Patches
     """Patches of elements below `length`: bits, or steps (spec section 8.9)."""
     count = cursor.varint(f"patches of {what}")
     if count * (2 if steps else 5) > cursor.remaining:
-        raise cursor.fail(f"{what}: {count} patches announced, and {cursor.remaining} bytes are left")
+        raise cursor.fail(f"{what}: {count} patches announced, but {cursor.remaining} bytes are left")
     if steps:
         _check_steps(cursor.ahead(), count, what)
     gaps = cursor.varints(count, f"patched index of {what}")

@@ -150,10 +150,10 @@ def read(cursor: Cursor, generator: int, length: int, what: str) -> PytorchRow:
     scale_bits = read_scale(cursor, what)
     low_bits = cursor.fixed(4, f"low of {what}") if kind.has_low else 0
     if low_bits & 0x7F800000 == 0x7F800000:
-        raise ManifestError(f"{what} begins at no finite number")
+        raise ManifestError(f"{what} does not begin at a finite number")
     patches = read_patches(cursor, length, steps=generator == GENERATOR_DIALECTS, what=what)
     digest = cursor.fixed(4, f"digest of {what}")
     row = PytorchRow(generator, length, distribution, seed, offset, scale_bits, low_bits, patches, digest)
     if row.draws > MAX_DRAWS:
-        raise ManifestError(f"{what} needs {row.draws} draws, and 2^40 are allowed")
+        raise ManifestError(f"{what} needs {row.draws} draws, but at most 2^40 are allowed")
     return row

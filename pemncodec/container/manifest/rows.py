@@ -67,7 +67,7 @@ PrototypeRow = ValuesRow | GeneratedRow
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
-    """A tensor that is stored as it is."""
+    """A tensor without a mask."""
 
     name: str
     task: int
@@ -139,7 +139,7 @@ class Manifest:
 
     @property
     def base(self) -> str | None:
-        """The SHA-256 of the base, if the file is a delta (spec section 6.2); None if it is complete in itself."""
+        """The SHA-256 of the base, if the file is a delta (spec section 6.2); None if it has no base."""
         delta = any(row.coder == MASK_FLIPS for row in self.masks) or any(row.coder == BLOCK_XOR for row in self.blocks)
         return self.metadata.get(BASE_KEY, "") if delta else None
 

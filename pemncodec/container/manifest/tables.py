@@ -185,7 +185,7 @@ def read_manifest(data: bytes, minor: int, memory: Allowance | None = None) -> M
     manifest.entries = read_entries(cursor, references, bool(manifest.tasks), minor)
     cursor.end("the manifest")
     if references.seen != len(manifest.masks):
-        raise ManifestError(f"{references.seen} masks are referred to, and the file has {len(manifest.masks)}")
+        raise ManifestError(f"{references.seen} masks are referred to, but the file has {len(manifest.masks)}")
     return manifest
 
 

@@ -49,7 +49,7 @@ def validate(manifest: Manifest, payload_size: int) -> None:
 
 def _validate_base(manifest: Manifest) -> None:
     if manifest.base is not None and not re.fullmatch("[0-9a-f]{64}", manifest.base):
-        raise ManifestError(f"the file is a delta, and its {BASE_KEY} is {quoted(manifest.base)}: no SHA-256")
+        raise ManifestError(f"the file is a delta, and its {BASE_KEY} is {quoted(manifest.base)}: not a SHA-256")
 
 
 def _validate_tasks(manifest: Manifest) -> None:
@@ -99,7 +99,7 @@ def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
         raise ManifestError(f"{_where(row)} stands for entry {row.target}, which does not come before it")
     target = manifest.entries[row.target]
     if isinstance(target, AliasRow):
-        raise ManifestError(f"{_where(row)} stands for {quoted(target.name)}, which is an alias itself")
+        raise ManifestError(f"{_where(row)} stands for {quoted(target.name)}, which is itself an alias")
     if target.task not in (0, row.task):
         raise ManifestError(f"{_where(row)} stands for {quoted(target.name)} of another task")
 
@@ -158,9 +158,9 @@ def _validate_uses(manifest: Manifest) -> None:
         elif isinstance(row, TiledRow):
             used_prototypes.update(index for index in (row.prototype, row.second) if index is not None)
     if len(used_blocks) < len(manifest.blocks):
-        raise ManifestError("a block is used by nothing")
+        raise ManifestError("a block is not used")
     if len(used_prototypes) < len(manifest.prototypes):
-        raise ManifestError("a prototype is used by no layer")
+        raise ManifestError("a prototype is not used by any layer")
     counts, _, _ = manifest.block_users()
     if counts and max(counts) > MAX_ELEMENTS:
         raise ManifestError("a block has too many elements")

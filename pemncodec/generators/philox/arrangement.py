@@ -22,7 +22,7 @@ def _keys(seed: int, stream: int, count: int) -> NDArray[np.uint64]:
         LimitError: more than 2^32 numbers.
     """
     if count > MAX_ORDERED:
-        raise LimitError(f"a permutation of {count} elements is more than this decoder sorts ({MAX_ORDERED})")
+        raise LimitError(f"a permutation of {count} elements is longer than this decoder sorts ({MAX_ORDERED})")
     # Word and number in one integer sort faster than a stable argsort, and no two are equal.
     keys = np.empty(count, dtype=np.uint64)
     for start in range(0, count, _CHUNK):

@@ -52,7 +52,7 @@ class Generator(BaseGenerator):
                 f"distribution {self.distribution!r} is unknown: choose {', '.join(distributions.FUNCTIONS)}"
             )
         if not all(isinstance(number, int) for number in (self.length, self.seed, self.stream)):
-            raise NetworkError("length, seed and stream of a generator are integers")
+            raise NetworkError("length, seed and stream of a generator must be integers")
         if self.length < 1 or not 0 <= self.seed < 1 << 64 or not 0 <= self.stream < 1 << 64:
             raise NetworkError("a generator needs length ≥ 1, and seed and stream in 0 … 2^64 − 1")
         with np.errstate(over="ignore", under="ignore"):

@@ -61,7 +61,7 @@ class PytorchGenerator(BaseGenerator):
         if self.distribution not in DISTRIBUTIONS:
             raise NetworkError(f"distribution {self.distribution!r} is unknown: choose {', '.join(DISTRIBUTIONS)}")
         if not all(isinstance(number, int) for number in (self.length, self.seed, self.offset)):
-            raise NetworkError("length, seed and offset of a generator are integers")
+            raise NetworkError("length, seed and offset of a generator must be integers")
         least = BLOCK if self.blocked else 1
         if self.length < least or not 0 <= self.seed < 1 << 32 or self.offset < 0 or self.draws > MAX_DRAWS:
             raise NetworkError(
@@ -71,7 +71,7 @@ class PytorchGenerator(BaseGenerator):
         with np.errstate(over="ignore", under="ignore"):
             scale, low = np.float32(self.scale), np.float32(self.low)
         if not (np.isfinite(scale) and scale > 0 and np.isfinite(low)):
-            raise NetworkError(f"scale {self.scale} and low {self.low} are no float32 above 0, and no float32")
+            raise NetworkError(f"scale {self.scale} must be a float32 above 0, and low {self.low} a float32")
         object.__setattr__(self, "scale", float(scale))
         object.__setattr__(self, "low", float(low))
         if self.dialect not in DIALECTS.get(self.distribution, (FUSED,)):
@@ -80,9 +80,9 @@ class PytorchGenerator(BaseGenerator):
         object.__setattr__(self, "patches", patches)
         object.__setattr__(self, "steps", steps)
         if patches and self.in_dialect:
-            raise NetworkError("patches are those of generator 3: say them as steps")
+            raise NetworkError("only generator 3 has patches: express them as steps")
         if steps and (self.distribution not in DIALECTS or 0 in steps.words):
-            raise NetworkError("steps are of normal and uniform elements, and none is 0")
+            raise NetworkError("only normal and uniform elements have steps, and no step is 0")
 
     @property
     def in_dialect(self) -> bool:

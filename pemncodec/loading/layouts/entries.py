@@ -23,7 +23,7 @@ TENSOR_BYTES, FREE_TENSORS = 2048, 1 << 13
 def check_layout(layout: str) -> None:
     """Raise NetworkError for an unknown layout."""
     if layout not in LAYOUTS:
-        other = " ('original' is what load_original gives)" if layout == "original" else ""
+        other = " (for 'original', use load_original)" if layout == "original" else ""
         raise NetworkError(f"layout {layout!r} is unknown: choose {', '.join(LAYOUTS)}{other}")
 
 
@@ -70,7 +70,7 @@ def check_result(decoder: Decoder, entries: Collection[int], layout: Layout) -> 
 
 def result_allowance(max_bytes: int) -> Allowance:
     """Return the memory of tensors that are made one by one and kept, `TENSOR_BYTES` each beside elements."""
-    reason = "what is made takes {count} bytes, and {most} are allowed: raise max_bytes if you trust the file"
+    reason = "the decoded tensors take {count} bytes, but {most} are allowed: raise max_bytes if you trust the file"
     return Allowance(max_bytes + FREE_TENSORS * TENSOR_BYTES, reason)
 
 

@@ -25,7 +25,9 @@ def load(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) -> It
         OutputError: zero bits stand for values that weight and scores cannot say.
     """
     if isinstance(row, TiledRow) and not ZERO_RULES[row.zero].scored:
-        raise OutputError(f"layer {name!r} chooses between two values, which weight and scores cannot say: use 'dense'")
+        raise OutputError(
+            f"layer {name!r} chooses between two values, which weight and scores cannot express: use 'dense'"
+        )
     yield name, filled(decoder, index)
     yield scores_name(name), scores(decoder, index, _scores_dtype(decoder.dtype(index)))
 

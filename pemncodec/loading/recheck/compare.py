@@ -42,8 +42,8 @@ class Recheck:
     left: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        text = f"{self.equal} tensors are what torch.load reads, under masks that follow from it"
-        return text if not self.left else f"{text}; not compared so: {'; '.join(self.left)}"
+        text = f"{self.equal} tensors equal those that torch.load reads, under masks derived from them"
+        return text if not self.left else f"{text}; not compared this way: {'; '.join(self.left)}"
 
 
 def recheck(
@@ -93,7 +93,7 @@ def recheck(
                     continue
                 if not _is(*expected, opened, entry.name):
                     raise MismatchError(
-                        f"{quoted(entry.name)} is not what torch.load reads of {quoted(entry.source)}, under its mask"
+                        f"{quoted(entry.name)} differs from {quoted(entry.source)} read by torch.load, under its mask"
                     )
                 found.equal += 1
                 found.names.add(entry.name)
@@ -157,7 +157,8 @@ class _Checked:
         lost = [name for name in self._tensors if name not in claimed]
         if lost:
             raise MismatchError(
-                f"{len(lost)} tensors of the checkpoint are not in the file, nor masks of it (first: {quoted(lost[0])})"
+                f"{len(lost)} tensors of the checkpoint are neither in the file nor its masks "
+                f"(first: {quoted(lost[0])})"
             )
 
     def expected(
@@ -172,7 +173,7 @@ class _Checked:
             return None
         weight = self._tensors.get(entry.source)
         if weight is None:
-            found.left.append("tensors that the checkpoint has in another form")
+            found.left.append("tensors that the checkpoint holds in another form")
             return None
         if isinstance(meant, SeededWeight):
             self._check_seeded(entry.name, meant, weight)

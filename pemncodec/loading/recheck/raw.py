@@ -58,7 +58,7 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
     ) as reason:
         if isinstance(reason, RuntimeError) and "allocate memory" in str(reason):
             raise CannotReadError("there is not enough memory to read it a second time") from None
-        raise CannotReadError("torch.load does not read it without running code") from None
+        raise CannotReadError("torch.load cannot read it without running code") from None
     except (MemoryError, EOFError, OSError) as reason:
         if isinstance(reason, MemoryError):
             raise CannotReadError("there is not enough memory to read it a second time") from None

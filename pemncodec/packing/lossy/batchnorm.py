@@ -28,7 +28,7 @@ _COUNT = "num_batches_tracked"
 _NO_AFFINE = "no weight and bias to fold into"
 _MASKED = "a masked weight or bias"
 _MISFIT = "vectors that do not fit together"
-_SHARED = "tensors in common with something that is folded otherwise"
+_SHARED = "tensors shared with a layer that is folded differently"
 _INFINITE = "values that would not be finite when folded"
 
 
@@ -84,7 +84,7 @@ def fold(draft: Draft, eps_of: Callable[[str], float | None], stored: Callable[[
         eps = eps_of(prefix)
         if eps is not None:
             if not is_eps(eps):
-                raise ConversionError(f"BatchNorm {prefix[:-1]!r} has the eps {eps}, outside of [0, 1]: give another")
+                raise ConversionError(f"BatchNorm {prefix[:-1]!r} has the eps {eps}, outside [0, 1]: use another")
             identity = tuple(roots.get(prefix + role) for role in ROLES), eps
             layers.setdefault(identity, []).append(prefix)
     folding = Folding(one_eps=len({eps for _, eps in layers}) == 1)

@@ -42,7 +42,7 @@ def convert(draft: Draft, options: InferenceOptions) -> Draft:
     """
     if options.lossy and draft.tasks:
         raise ConversionError(
-            f"the checkpoint holds {len(draft.tasks)} tasks, which are packed as they are: convert single networks"
+            f"the checkpoint holds {len(draft.tasks)} tasks, which cannot be converted: convert each network by itself"
         )
     eps, known = options.batchnorm_eps, draft.eps
 
@@ -87,7 +87,7 @@ def _carry_out(draft: Draft, plan: _Plan) -> Draft:
     if plan.dtype is not None and rounding.tensors:
         conversions.append(_rounded(rounding, plan.dtype))
     elif plan.dtype is not None:
-        notes.append(f"nothing was rounded to {plan.dtype}: no float32 or float64 tensor is without a mask")
+        notes.append(f"nothing was rounded to {plan.dtype}: every float32 and float64 tensor has a mask")
     return replace(draft, entries=entries, notes=notes, conversions=conversions)
 
 

@@ -23,7 +23,7 @@ from ..sharing.vector import Vector, Weight
 from . import Found, Prober, Target, default_window, origin, search
 from .origin import Origin
 
-# Seeds that people choose, tried whatever the number (docs/seeds.md has them, too).
+# Common seeds, always tried (docs/seeds.md lists them).
 USUAL = (
     *(42, 123, 256, 512, 666, 777, 999, 1024, 1111, 1234, 1337, 2018, 2019, 2020, 2021, 2022, 2023, 2024, 2025, 2026),
     *(3407, 4242, 4321, 5489, 8888, 9999, 12345, 31337, 31415, 54321, 65537, 99999, 123123, 123456, 314159, 271828),

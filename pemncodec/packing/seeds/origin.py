@@ -28,19 +28,19 @@ def called(name: str, members: int) -> str:
 
 
 def nothing(vectors: Sequence[Vector]) -> str:
-    """Why there is nothing that a seed could make."""
+    """The reason why no seed could have made the values."""
     if not vectors:
         return "no masked layer has values that a seed of PyTorch could have made"
     if all(vector.dtype != FLOAT32 for vector in vectors):
-        return "no masked layer has float32 values: seeds are found of these"
+        return "no masked layer has float32 values, the only ones whose seed can be found"
     return "no masked layer has so many different float32 values that a seed would be smaller"
 
 
 def no_seed(tried: int) -> str:
-    """That no seed was found, and how far was looked."""
+    """A note that no seed was found, and how far the search went."""
     return (
-        f"none of the seeds 0 … {tried - 1}, nor a usual one, made these weights within its first draws: up to "
-        f"{PROBE_WINDOW:,} were looked at, and a seed that is given (--torch-seed) is followed farther"
+        f"none of the seeds 0 … {tried - 1}, nor a common one, made these weights within its first "
+        f"{PROBE_WINDOW:,} draws; --torch-seed searches more of one seed"
     )
 
 
@@ -67,7 +67,7 @@ def _line(row: Origin, one: PytorchGenerator) -> str:
 
 
 def notes(seed: int, rows: Sequence[Origin], window: int) -> list[str]:
-    """Return a line about vectors that the seed did not make, or not so that it would be smaller."""
+    """Return a line about vectors that the seed did not make, or whose values are smaller."""
     missed = [row.name for row in rows if row.found is None]
     larger = [row.name for row in rows if row.found is not None and row.generator is None]
     said = []

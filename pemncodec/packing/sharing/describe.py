@@ -29,7 +29,7 @@ def describe(vectors: Sequence[Vector], weights: Sequence[Weight]) -> list[str]:
     partial = [vector.presence for vector in filled if vector.shared and vector.presence is not None]
     total, stored = sum(map(len, partial)), sum(int(np.count_nonzero(presence)) for presence in partial)
     if stored < total:
-        lines.append(f"of {total} shared values {stored} are kept by some layer, and stored")
+        lines.append(f"{stored} of {total} shared values are kept by some layer and stored")
     return lines
 
 
