@@ -14,17 +14,25 @@ from pemncodec.coding.blocks import coders as tensors
 from pemncodec.coding.masks import coders as masks
 from pemncodec.common import kernels
 
-# Modules that `make test-fast` leaves out: they start processes, or train, or try very much.
+# Modules, and tests by `module::function`, that `make test-fast` leaves out: they start processes, train, or try much.
 SLOW = {
+    "checkpoints/test_folders::test_a_piped_standard_input",
+    "checkpoints/test_metadata::test_bad_metadata_is_no_fault_of_the_file",
+    "checkpoints/test_metadata::test_hostile_files",
     "checkpoints/test_reading",
+    "checkpoints/test_situations::test_by_the_command",
     "checkpoints/test_streamed",
     "cli/test_cli",
     "cli/test_cli_checkpoints",
     "cli/test_cli_streams",
     "cli/test_cli_targets",
+    "common/test_kernels_missing",
+    "coding/test_delta::test_any_two_networks",
+    "coding/test_delta::test_built_networks_against_themselves",
     "coding/test_masks",
     "conformance/test_damage",
     "generators/test_dialects",
+    "loading/test_api::test_same_bytes_in_another_process_with_another_hash_seed",
     "loading/test_jobs",
     "loading/test_limits",
     "loading/test_memory",
@@ -37,6 +45,7 @@ SLOW = {
     "packing/test_torch_seeds",
     "project/test_docs",
     "project/test_experiments",
+    "project/test_peers",
     "project/test_site",
     "project/test_vector_script",
 }
@@ -47,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of slow modules, and of the fuzzing harness."""
     for item in items:
         module = item.path.relative_to(Path(__file__).parent).with_suffix("").as_posix()
-        if module in SLOW:
+        name = getattr(item, "originalname", item.name)
+        if module in SLOW or f"{module}::{name}" in SLOW:
             item.add_marker(pytest.mark.slow)
         if module in FUZZ:
             item.add_marker(pytest.mark.fuzz)
