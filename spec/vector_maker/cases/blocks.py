@@ -13,7 +13,7 @@ from writer.ids import CONSTANT, GAPS_OF_ONES, GAPS_OF_ZEROS, PALETTE, PLANES, R
 from writer.writer import Block, File, Mask, Values, alias, kept, mask, tensor, tiled
 
 from cases.files import blocked
-from cases.valid import Valid, expect, one, same, valid
+from cases.valid import Valid, case, expect, one, same, valid
 
 FLAGS = bytes([1, 0, 0, 1, 1])
 FORTY = np.arange(40, dtype="<i8").tobytes()
@@ -51,9 +51,9 @@ def block_of_many_users() -> Valid:
     return one(file, *expected)
 
 
-@valid
+@case("wasteful", "What a sensible writer never does: equal blocks and masks unmerged, unsorted, constants at length.")
 def wasteful() -> Valid:
-    """What a sensible writer never does: equal blocks and masks unmerged, unsorted, constants at length."""
+    """Return a file that a writer would make smaller."""
     one, three = b"\x01\x00\x00\x00", b"\x01\x00\x00\x00" * 3
     file = File(masks=[mask("111"), mask("111", GAPS_OF_ONES), mask("000", GAPS_OF_ZEROS)])
     file.masks += [Mask(CONSTANT, 3, 3), mask("111", ZSTD_MASK)]
