@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .loading.file import PemnFile as open  # noqa: N813
     from .loading.load import load, load_file, load_model, load_network
     from .loading.original import load_original, unpack_original
+    from .loading.switching import switch_task
     from .loading.unpack import unpack_file
     from .network.mask import Mask
     from .network.model import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         Tensor,
         TileFill,
     )
+    from .packed.tensor import PackedTensor
     from .packing.report import PackReport
     from .packing.save import pack, pack_file, save, save_file, save_tasks
 
@@ -65,6 +67,8 @@ _HOMES = {
     "open": "loading.file",
     "PackReport": "packing.report",
     "unpack_file": "loading.unpack",
+    "switch_task": "loading.switching",
+    "PackedTensor": "packed.tensor",
 }
 
 __all__ = [
@@ -76,6 +80,7 @@ __all__ = [
     "Mask",
     "MaskedNetwork",
     "PackReport",
+    "PackedTensor",
     "PemnFile",
     "StoredPrototype",
     "Tensor",
@@ -92,6 +97,7 @@ __all__ = [
     "save",
     "save_file",
     "save_tasks",
+    "switch_task",
     "unpack_file",
     "unpack_original",
 ]

@@ -11,7 +11,8 @@ from ..loading.layouts.table import LAYOUTS, Layout
 from . import file_options, show
 from .output_path import size_of, target
 
-_ABOUT = "; ".join(f"{name}: {row.about}" for name, row in LAYOUTS.items())
+_WRITTEN = {name: row.about for name, row in LAYOUTS.items() if row.written}
+_ABOUT = "; ".join(f"{name}: {about}" for name, about in _WRITTEN.items())
 
 
 @click.command()
@@ -26,7 +27,7 @@ _ABOUT = "; ".join(f"{name}: {row.about}" for name, row in LAYOUTS.items())
 )
 @click.option(
     "--layout",
-    type=click.Choice([*LAYOUTS, "original"]),
+    type=click.Choice([*_WRITTEN, "original"]),
     default="dense",
     show_default=True,
     help=f"{_ABOUT}; original: the checkpoint that was packed.",

@@ -104,8 +104,13 @@ class Decoder(SectionDecoder):
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
         """
         self.check_entry(index)
+        return self.bits(index)
+
+    def bits(self, index: int) -> Packed:
+        """The mask of a layer, however large the layer would be; errors as `layer_mask`."""
         row = self.manifest.resolve(index)
         assert not isinstance(row, TensorRow)
+        self.check_limit(bits.byte_length(numel(row.shape)), f"the mask of {quoted(row.name)}")
         return self._layer_mask(row)
 
     def kept(self, index: int) -> Words:

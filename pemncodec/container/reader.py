@@ -76,6 +76,15 @@ class Container:
         """The stored bytes of a block."""
         return self._section(len(self.manifest.masks) + index)
 
+    def mask_place(self, index: int) -> tuple[int, int]:
+        """Return the bytes of the file between which a mask is stored: the first, and the one after the last."""
+        start, stop = self._offsets[index], self._offsets[index + 1]
+        return self.header.payload_offset + start, self.header.payload_offset + stop
+
+    def mapped(self) -> memoryview:
+        """The whole file as memory. Nothing in it is checked."""
+        return self._source.mapped()
+
     def check_pages(self) -> Iterator[int]:
         """Check every page that was not read yet; yields the bytes checked so far."""
         for page in range(self.header.pages):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 from collections.abc import Callable, Hashable
@@ -32,6 +33,9 @@ class Source(Protocol):
     def state(self) -> Hashable:
         """A value that differs once bytes that were read may have changed, or the process is another one."""
 
+    def mapped(self) -> memoryview:
+        """All bytes as memory, which stays after the source was closed; nobody may write to it."""
+
     def close(self) -> None:
         """Close the source; what reads at the moment finishes."""
 
@@ -52,6 +56,9 @@ class MemorySource:
 
     def state(self) -> Hashable:
         return generation()
+
+    def mapped(self) -> memoryview:
+        return self._data
 
     def close(self) -> None:
         self._data.release()
@@ -83,6 +90,9 @@ class FileSource:
     def state(self) -> Hashable:
         status = self._opened().status()
         return generation(), status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    def mapped(self) -> memoryview:
+        return self._opened().mapped()
 
     def close(self) -> None:
         self._handle = None
@@ -127,6 +137,10 @@ class _Handle:
     def status(self) -> os.stat_result:
         """Size and times of the file now."""
         return os.fstat(self._number)
+
+    def mapped(self) -> memoryview:
+        """The file, mapped; a map of its own, as long as somebody has it."""
+        return memoryview(mmap.mmap(self._number, 0, access=mmap.ACCESS_COPY))
 
     def read(self, start: int, count: int) -> bytes:
         """At most `count` bytes from `start`; no bytes after the end."""

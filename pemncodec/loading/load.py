@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import torch
 
@@ -19,7 +20,8 @@ from ..errors.quoting import listed, quoted
 from ..network.model import MaskedNetwork
 from .file import PemnFile, open_decoder
 from .layouts.entries import check_layout, check_result
-from .layouts.table import Layout
+from .layouts.table import LAYOUTS, Layout
+from .switching import remember
 from .tensors import load_entries
 from .threads import available_threads
 
@@ -37,6 +39,7 @@ def load(
     layout: Layout = "dense",
     task: str | None = None,
     strip_prefix: bool = False,
+    verify: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
@@ -51,9 +54,13 @@ def load(
             `X.weight` (zeros where it was not stored) and 0/1 `X.scores`, from which edge-popup code gets the
             same mask at the same fraction. `"csr"`, `"coo"`: masked layers as sparse tensors; CSR tensors are
             2-d, (out, in · kernel) for convolutions and (1, n) for vectors; COO tensors have the layer's shape.
-            Layers whose zero bits do not stand for zero stay dense.
+            Layers whose zero bits do not stand for zero stay dense. `"packed"`: masked layers as `PackedTensor`s,
+            which take one bit per weight in memory and run as they are. Raw masks are used where the file is mapped;
+            the file stays open.
         task: the task to load, if the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` if every name has it.
+        verify: for `"packed"`: check all checksums now, rather than those of a mask at its first use. All other layouts
+            check everything that they read.
         max_bytes: refuse to decode more than this; the default is 16 GiB. A base may take as much again.
         base: for a delta, its base, a path or bytes; several, in any order, if the base is itself a delta. Other
             files need none.
@@ -71,7 +78,7 @@ def load(
         OutputError: the device cannot be used, or the layout cannot express a layer.
         UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
-    return _load(data, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
+    return _load(data, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
 
 
 def load_file(
@@ -81,6 +88,7 @@ def load_file(
     layout: Layout = "dense",
     task: str | None = None,
     strip_prefix: bool = False,
+    verify: bool = False,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
@@ -91,7 +99,7 @@ def load_file(
     Raises:
         FileAccessError: `path` cannot be read.
     """
-    return _load(path, device, layout, task, strip_prefix, max_bytes, base, threads, progress)
+    return _load(path, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
 
 
 def _load(
@@ -100,16 +108,33 @@ def _load(
     layout: Layout,
     task: str | None,
     strip_prefix: bool,
+    verify: bool,
     max_bytes: int,
     base: BaseFiles,
     threads: int | None,
     progress: Progress,
 ) -> dict[str, torch.Tensor]:
     check_layout(layout)
+    file = PemnFile(source, task=task, max_bytes=max_bytes, base=base)
+    with nullcontext() if LAYOUTS[layout].lazy else file:
+        return _loaded(file, source, device, layout, strip_prefix, verify, threads, progress)
+
+
+def _loaded(
+    file: PemnFile,
+    source: PathOrBytes,
+    device: str | torch.device,
+    layout: Layout,
+    strip_prefix: bool,
+    verify: bool,
+    threads: int | None,
+    progress: Progress,
+) -> dict[str, torch.Tensor]:
     workers = available_threads(threads)
     tensors: dict[str, torch.Tensor] = {}
-    with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
-        file.decoder.check_limit(file.decoded_size, "the file")
+    with naming(source), memory_errors():
+        if not LAYOUTS[layout].lazy:
+            file.decoder.check_limit(file.decoded_size, "the file")
         own = {name: file.index(name) for name in file if file.alias_of(name) is None}
         check_result(file.decoder, own.values(), layout)
         loaded = load_entries(file.decoder, own, layout, device, workers, progress)
@@ -123,6 +148,9 @@ def _load(
                 if key in tensors:
                     raise NetworkError(f"two tensors would be named {quoted(key)} in layout {layout!r}: use 'dense'")
                 tensors[key] = tensor
+        if verify:
+            for _ in file.decoder.container.check_pages():
+                pass
     return stripped(tensors) if strip_prefix else tensors
 
 
@@ -132,6 +160,8 @@ def load_model(
     strict: bool = True,
     *,
     assign: bool = False,
+    layout: Literal["dense", "packed"] = "dense",
+    verify: bool = False,
     task: str | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
@@ -150,6 +180,9 @@ def load_model(
         assign: put the tensors of the file into the model, with their dtype, rather than copy their values into those
             that it has. A model on the meta device needs it. What the model ties stays tied, and nothing else shares
             memory.
+        layout: `"packed"`: masked layers become `PackedTensor`s, which the model runs as they are; this implies
+            `assign`. The weights are constants then (`requires_grad` is False). `switch_task` gives the model another
+            task of the file.
 
     The other arguments are as for `load_file`.
 
@@ -161,29 +194,54 @@ def load_model(
             `assign`: a parameter or buffer is on the meta device, where copying does nothing.
         FormatError, NotFoundError, BaseFileError, FileAccessError: as `load_file`.
     """
+    if layout not in ("dense", "packed"):
+        raise NetworkError(f"layout {layout!r} is no layout of a model: choose dense or packed")
+    packed = layout == "packed"
+    assign = assign or packed
     own = model.state_dict(keep_vars=True)
     meta = next((name for name, tensor in own.items() if isinstance(tensor, torch.Tensor) and tensor.is_meta), None)
     if meta is not None and not assign:
         raise MismatchError(
             f"{quoted(meta)} of the model is on the meta device and cannot be copied to: use assign=True"
         )
-    tensors = load_file(path, task=task, max_bytes=max_bytes, base=base, threads=threads, progress=progress)
-    names = list(own)
-    bare = stripped(tensors)
-    if len(names) and not set(names) & set(tensors):
-        for prefix in PREFIXES:
-            if all(name.startswith(prefix) for name in names):
-                bare = {prefix + name: tensor for name, tensor in bare.items()}
-        tensors = bare
+    file = PemnFile(path, task=task, max_bytes=max_bytes, base=base)
+    with nullcontext() if packed else file:
+        tensors = _loaded(file, path, "cpu", layout, False, verify, threads, progress)
+    renamed = _renamed(own, tensors)
+    tensors = {new: tensors[name] for name, new in renamed.items()}
     _check_ties(own, tensors, path)
     try:
         if assign:
             tensors = _tied_as(own, tensors)
-        return cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict, assign=assign))
+        found = cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict, assign=assign))
     except RuntimeError as reason:
         why = _differing_names(own, tensors) if strict else ""
         why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
         raise MismatchError(f"{os.fspath(path)} does not fit the model: {why}") from None
+    if packed:
+        _make_constant(model)
+        remember(model, file, renamed)
+    return found
+
+
+def _renamed(own: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name in the model of each tensor, where a prefix is superfluous or missing."""
+    same = {name: name for name in tensors}
+    if not own or set(own) & set(tensors):
+        return same
+    bare = {name: new for new, name in stripped(same).items()}
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in own):
+            bare = {name: prefix + new for name, new in bare.items()}
+    return bare
+
+
+def _make_constant(model: torch.nn.Module) -> None:
+    from ..packed.tensor import PackedTensor
+
+    for parameter in model.parameters():
+        if isinstance(parameter, PackedTensor):
+            parameter.requires_grad_(False)
 
 
 def _differing_names(own: Iterable[str], names: Iterable[str]) -> str:

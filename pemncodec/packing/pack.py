@@ -39,6 +39,7 @@ from ..network.model import MaskedNetwork
 from .assemble import UNKNOWN, assemble
 from .lossy.convert import convert
 from .options import InferenceOptions, Seeding
+from .packed import network_of, state_of
 from .report import PackReport, base_notes
 from .tasks import draft_of_tasks
 
@@ -234,7 +235,10 @@ def named(paths: Sequence[Path]) -> str:
 
 
 def _loaded(source: Any) -> Any:
-    return source.load() if isinstance(source, CheckpointFile) else source
+    """Return the source, that of a file read, and one with packed weights as the network that it holds."""
+    loaded = source.load() if isinstance(source, CheckpointFile) else source
+    state = state_of(loaded)
+    return loaded if state is None else network_of(state)
 
 
 def _as_it_is(network: MaskedNetwork, job: Job) -> MaskedNetwork:

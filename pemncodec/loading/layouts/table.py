@@ -18,17 +18,22 @@ class OutputLayout:
             `result_bytes(decoder, index, row)`, the bytes of their elements as the manifest says it.
         about: what a layer becomes, as the help of `pemn unpack` says it.
         tensors: how many tensors a layer becomes, at most.
+        lazy: whether tensors read the file when they are used, which then stays open.
+        written: whether `pemn unpack` can write it to a file.
     """
 
     module: str
     about: str
     tensors: int = 2
+    lazy: bool = False
+    written: bool = True
 
 
-Layout = Literal["dense", "masked", "csr", "coo"]
+Layout = Literal["dense", "masked", "csr", "coo", "packed"]
 LAYOUTS: dict[str, OutputLayout] = {
     "dense": OutputLayout("pemncodec.loading.layouts.dense", "effective weights", 1),
     "masked": OutputLayout("pemncodec.loading.layouts.masked", "filled prototypes and 0/1 scores"),
     "csr": OutputLayout("pemncodec.loading.layouts.csr", "compressed sparse rows"),
     "coo": OutputLayout("pemncodec.loading.layouts.coo", "sparse coordinates"),
+    "packed": OutputLayout("pemncodec.loading.layouts.packed", "masks in memory as they are stored", 4, True, False),
 }

@@ -1,0 +1,73 @@
+"""Functions of torch that packed tensors take over, above autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from ..errors import NetworkError
+from . import ops
+from .expand import expand, scratch
+from .weight import is_packed, unpacked
+
+_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+
+
+class _Constant(torch.autograd.Function):
+    """The identity, which refuses a gradient of the weight."""
+
+    @staticmethod
+    def forward(ctx: Any, made: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:  # noqa: ARG004
+        return made.view_as(made)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:  # noqa: ARG004
+        raise NetworkError(
+            "a packed weight is a constant and has no gradient: set requires_grad_(False) on it, or train masks with "
+            "the layers of pemncodec.nn"
+        )
+
+
+def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
+    if not is_packed(weight) or is_packed(input) or is_packed(bias):
+        return func(*map(unpacked, (input, weight, bias)))
+    made = ops.linear(input, weight)
+    if weight.requires_grad and torch.is_grad_enabled():
+        made = _Constant.apply(made, weight)  # type: ignore[no-untyped-call]
+    return made if bias is None else made + bias
+
+
+def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:
+    """Expand the weight into memory that all layers share, unless it is needed for a gradient or a trace."""
+    others = [unpacked(one) for one in args]
+    named = {name: unpacked(one) for name, one in kwargs.items()}
+    if not is_packed(weight):
+        return func(unpacked(input), weight, *others, **named)
+    traced = torch.compiler.is_compiling() or type(input) not in (torch.Tensor, torch.nn.Parameter)
+    tracked = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
+    if traced or tracked or weight.device.type != "cpu" or weight.meaning.transposed:
+        dense = weight.dense()
+        made = func(input, dense, *others, **named)
+        if weight.requires_grad and torch.is_grad_enabled():
+            made = _Constant.apply(made, weight)  # type: ignore[no-untyped-call]
+        return made
+    return func(input, _in_scratch(weight), *others, **named)
+
+
+def _in_scratch(weight: Any) -> torch.Tensor:
+    found = weight.weight
+    return expand(found, scratch(found.meaning.numel, found.stored.dtype).view(found.meaning.shape))
+
+
+def _of_dense(func: Callable[..., Any], tensor: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call what looks at memory with the dense weight."""
+    return func(unpacked(tensor), *args, **kwargs)
+
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    torch.nn.functional.linear: _linear,
+    **{getattr(torch.nn.functional, name): _convolution for name in _CONVOLUTIONS},
+    **dict.fromkeys((torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__), _of_dense),
+}
