@@ -182,6 +182,19 @@ def test_max_bytes_is_about_what_is_made(path: Path) -> None:
         pemncodec.load_model(stock(), path, layout="packed", max_bytes=4 << 20)
 
 
+def test_prototypes_count(path: Path) -> None:
+    """Many prototypes of a few bytes in the file, and one weight that uses each."""
+    network = pemncodec.MaskedNetwork(masks=[pemncodec.Mask.from_bool(np.ones(8, np.bool_))])
+    for number in range(20):
+        network.prototypes.append(pemncodec.GeneratedPrototype(pemncodec.Generator("sign", 1 << 20, number)))
+        network.entries.append(pemncodec.Layer(f"layer{number}", (8,), 0, pemncodec.TileFill(number)))
+    pemncodec.save_file(network, path)
+    assert path.stat().st_size < 2000
+    with pytest.raises(pemncodec.LimitError):
+        pemncodec.load_file(path, layout="packed", max_bytes=40 << 20)
+    assert len(pemncodec.load_file(path, layout="packed", max_bytes=90 << 20)) == 20
+
+
 def test_weights_of_one_file_share_their_prototype() -> None:
     network = pemncodec.MaskedNetwork(prototypes=[pemncodec.GeneratedPrototype(pemncodec.Generator("normal", 300, 5))])
     for number, shape in enumerate(((40, 50), (7, 300))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,8 @@ def test_workers_of_a_dataloader(context: str) -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_compiled_graphs() -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler, and there is no g++")
     first, dense = linear(64, 64)
     second, other = linear(10, 64, "second")
     model, reference = nn.Sequential(first, nn.ReLU(), second), nn.Sequential(dense, nn.ReLU(), other)

@@ -64,6 +64,9 @@ def check_result(decoder: Decoder, entries: Collection[int], layout: Layout) -> 
         LimitError: they do.
     """
     made = sum(result_bytes(decoder, index, layout) for index in entries)
+    if LAYOUTS[layout].lazy:  # the prototypes stay, however many layers they fill
+        rows = enumerate(decoder.manifest.prototypes)
+        made += sum(row.length * decoder.manifest.prototype_dtype(index).itemsize for index, row in rows)
     many = max(0, len(entries) * LAYOUTS[layout].tensors - FREE_TENSORS)
     decoder.check_limit(made + many * TENSOR_BYTES - SLACK, f"layout {layout!r}")
 
