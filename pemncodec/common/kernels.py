@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from importlib import import_module
 from types import ModuleType
 
 from ..errors import PerformanceWarning
@@ -20,17 +21,17 @@ _MATTERS = 32 << 20
 _said = False
 
 
-def _load() -> ModuleType | None:
+def extension(name: str) -> ModuleType | None:
+    """Return a compiled module of the package, or None if it is not built, or not wanted."""
     if _CHOSEN:
         return None
     try:
-        from . import _kernels
+        return import_module(name)
     except ImportError:  # not built, or for another Python
         return None
-    return _kernels
 
 
-compiled: ModuleType | None = _load()
+compiled: ModuleType | None = extension("pemncodec.common._kernels")
 _missing = compiled is None and not _CHOSEN
 
 

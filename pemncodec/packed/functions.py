@@ -30,12 +30,16 @@ class _Constant(torch.autograd.Function):
         )
 
 
+def _constant(made: Any, weight: Any) -> Any:
+    """Return what was made of a weight, whose gradient is refused if it is asked for."""
+    asked = weight.requires_grad and torch.is_grad_enabled()
+    return _Constant.apply(made, weight) if asked else made  # type: ignore[no-untyped-call]
+
+
 def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
     if not is_packed(weight) or is_packed(input) or is_packed(bias):
         return func(*map(unpacked, (input, weight, bias)))
-    made = ops.linear(input, weight)
-    if weight.requires_grad and torch.is_grad_enabled():
-        made = _Constant.apply(made, weight)  # type: ignore[no-untyped-call]
+    made = _constant(ops.linear(input, weight), weight)
     return made if bias is None else made + bias
 
 
@@ -48,11 +52,7 @@ def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, 
     traced = torch.compiler.is_compiling() or type(input) not in (torch.Tensor, torch.nn.Parameter)
     tracked = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
     if traced or tracked or weight.device.type != "cpu" or weight.meaning.transposed:
-        dense = weight.dense()
-        made = func(input, dense, *others, **named)
-        if weight.requires_grad and torch.is_grad_enabled():
-            made = _Constant.apply(made, weight)  # type: ignore[no-untyped-call]
-        return made
+        return _constant(func(input, weight.dense(), *others, **named), weight)
     return func(input, _in_scratch(weight), *others, **named)
 
 

@@ -23,11 +23,9 @@ def multiplied(x: torch.Tensor, weight: Any, turn: bool = False) -> Any:
         weight.dim() != 2
         or x.dtype != weight.dtype
         or x.device != weight.device
+        or weight.device.type != "cpu"
         or x.shape[-1:] != ((how.rows if by_rows else how.columns),)
     ):
-        dense = weight.dense()
-        return x @ (dense.t() if turn else dense)
-    if weight.device.type != "cpu":
         dense = weight.dense()
         return x @ (dense.t() if turn else dense)
     arguments = (weight.stored, weight.others, how.kind, list(how.shape), how.phase, how.second_phase, how.scale)

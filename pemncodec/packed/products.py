@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..common.bits import count_ones
 from ..common.forks import generation
+from ..common.kernels import extension
 from .cached import Cached
 from .expand import expand, scratch, starts
 from .weight import KEPT, Weight
@@ -40,17 +41,7 @@ _NONE = np.zeros(1, dtype=np.float32)
 _NO_STARTS = np.zeros(1, dtype=np.int64)
 
 
-def _load() -> ModuleType | None:
-    if os.environ.get("PEMNCODEC_KERNELS") == "0":
-        return None
-    try:
-        from . import _products
-    except ImportError:  # not built, or for another Python
-        return None
-    return _products
-
-
-compiled: ModuleType | None = _load()
+compiled: ModuleType | None = extension("pemncodec.packed._products")
 
 
 @cache

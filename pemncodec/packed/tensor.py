@@ -41,8 +41,7 @@ class PackedTensor(torch.Tensor):
     meaning: Meaning
 
     # The names that torchao's tensor subclasses have for these.
-    tensor_data_names = ("bits", "stored")
-    optional_tensor_data_names = ("others", "presence", "others_presence")
+    tensor_data_names, optional_tensor_data_names = INNER[:2], INNER[2:]
     tensor_attribute_names = ("meaning",)
 
     @staticmethod

@@ -84,11 +84,6 @@ class Weight:
         """The tensors, in the order in which `PackedTensor` takes them."""
         return self.bits, self.stored, self.others, self.presence, self.others_presence
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its tensors, those that it shares with others included."""
-        return sum(one.nbytes for one in self.tensors if one is not None)
-
 
 def is_packed(value: object) -> bool:
     """Return whether a value is a `PackedTensor`."""

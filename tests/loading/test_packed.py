@@ -116,7 +116,7 @@ def test_a_model_on_the_meta_device(path: Path) -> None:
 
 
 def test_raw_masks_lie_in_the_file(path: Path) -> None:
-    """What another process writes into the file shows in the tensor: nothing was copied."""
+    """A byte that is written into the file shows in the tensor: nothing was copied."""
     weight = pemncodec.load_file(path, layout="packed")["0.weight"]
     assert isinstance(weight, PackedTensor)
     before = weight.bits.clone()
@@ -260,7 +260,7 @@ def test_switching_tasks(tasks: tuple[Path, dict[str, Any]]) -> None:
 
 
 def test_the_command_does_not_offer_it(path: Path) -> None:
-    """What is packed in memory is no form of a file."""
+    """Packed tensors are a form in memory, not in a file."""
     program = [sys.executable, "-m", "pemncodec", "unpack", "--layout", "packed", str(path)]
     done = subprocess.run(program, capture_output=True, text=True, check=False, env=os.environ.copy())
     assert done.returncode == 2

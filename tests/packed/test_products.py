@@ -96,7 +96,7 @@ def test_inputs_of_any_number_of_dimensions() -> None:
 
 
 def test_infinities_of_columns_that_are_padding() -> None:
-    """What lies behind the end of a row is not multiplied: 0 times an infinity would be NaN."""
+    """Values behind the end of a row are not multiplied: 0 times an infinity would be NaN."""
     packed, dense = weight((5, 70), "negated", period=350)
     packed.stored[5 + 70 * 3 + 2] = float("inf")  # in row 3, whose phase is 5
     x = torch.ones(1, 70)

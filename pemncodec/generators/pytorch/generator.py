@@ -92,7 +92,7 @@ class PytorchGenerator(BaseGenerator):
     @property
     def blocked(self) -> bool:
         """Return whether elements are made sixteen at a time."""
-        return self.distribution in ("normal", "signs of normal")
+        return Drawn(self.distribution).blocked
 
     @property
     def draws(self) -> int:

@@ -73,7 +73,7 @@ class _Source:
         stored = decoder.manifest.masks[row.mask]
         full = isinstance(row, KeptRow) or (row.second is None and stored.length == numel(row.shape))
         if not full or stored.coder != MASK_RAW:
-            return torch.from_numpy(_writeable(decoder.bits(index)))
+            return torch_tensors.integers(decoder.bits(index))
         return self._mapped(decoder, index, row)
 
     def _mapped(self, decoder: Decoder, index: int, row: KeptRow | TiledRow) -> torch.Tensor:
@@ -97,17 +97,13 @@ def _prototype(decoder: Decoder, number: int) -> tuple[torch.Tensor, torch.Tenso
     values = _owned(decoder.prototype(number)).view(torch_tensors.torch_dtype(dtype))
     presence = None
     if isinstance(row, ValuesRow) and row.presence is not None:
-        presence = torch.from_numpy(_writeable(decoder.mask(row.presence)))
+        presence = torch_tensors.integers(decoder.mask(row.presence))
     return values, presence, write_generated(row).hex() if isinstance(row, GeneratedRow) else ""
 
 
 def _owned(words: np.ndarray) -> torch.Tensor:
     """Return words as integers in memory that nobody else has: a view of a block would keep all of it."""
     return torch_tensors.integers(words if words.base is None and words.flags.owndata else words.copy())
-
-
-def _writeable(packed: Packed) -> Packed:
-    return packed if packed.flags.writeable and packed.flags.c_contiguous else packed.copy()
 
 
 def _over(view: memoryview, start: int, count: int) -> torch.Tensor:
