@@ -68,7 +68,6 @@ typedef struct {
     Byte *bits;     /* of ROWS_SPARSE rows */
     float *values;  /* of twice as many rows */
     float *weights; /* ROWS_ACROSS × COLUMNS_ACROSS */
-    float *row;     /* one row, as wide as it is read */
     float *sums;    /* ROWS_SPARSE × GROUP, of vectors in lanes */
 } Scratch;
 
@@ -377,17 +376,16 @@ INLINE float sum_neon(float32x4_t v) {
 typedef struct {
     const char *name;
     void (*multiply)(const Product *, Scratch *);
-    void (*expand)(const Product *, Scratch *);
     int lanes;
 } Way;
 
 static const Way WAYS[] = {
-    {"plain", multiply_plain, expand_plain, 8},
+    {"plain", multiply_plain, 8},
 #if defined(HAS_X86)
-    {"avx2", multiply_avx2, expand_avx2, 8},
-    {"avx512", multiply_avx512, expand_avx512, 16},
+    {"avx2", multiply_avx2, 8},
+    {"avx512", multiply_avx512, 16},
 #elif defined(HAS_NEON)
-    {"neon", multiply_neon, expand_neon, 4},
+    {"neon", multiply_neon, 4},
 #endif
 };
 enum { COUNT = sizeof WAYS / sizeof WAYS[0] };
@@ -428,8 +426,8 @@ static int get(PyObject *object, Py_buffer *view, int writable, Py_ssize_t item)
 static int checked(const Product *p) {
     const int64_t most = (int64_t)1 << 48;
     if (p->rows < 1 || p->columns < 1 || p->rows > most / p->columns) return 0;
-    if (p->vectors < 0 || p->vectors > p->batch || (p->vectors == 0) != (p->batch == 0)) return 0;
-    if (p->begin < 0 || p->begin > p->end || p->end > p->rows || p->batch < 0 || p->batch > most) return 0;
+    if (p->vectors < 1 || p->vectors > p->batch) return 0;
+    if (p->begin < 0 || p->begin > p->end || p->end > p->rows || p->batch < 1 || p->batch > most) return 0;
     if ((p->rows * p->columns + 7) / 8 > p->size) return 0;
     return 1;
 }
@@ -438,9 +436,7 @@ static int tile_fits(const Tile *tile) {
     return tile->period >= 1 && tile->period <= tile->length && tile->phase >= 0 && tile->phase < tile->period;
 }
 
-/* Without vectors, a batch of 0, the dense rows from begin to end are written.
-
-   multiply(way, kind, out, x, batch, vectors, rows, columns, begin, end, bits, first, period, phase, second, second_period,
+/* multiply(way, kind, out, x, batch, vectors, rows, columns, begin, end, bits, first, period, phase, second, second_period,
    second_phase, starts, scale, across, sparse) */
 static PyObject *multiply(PyObject *self, PyObject *args) {
     (void)self;
@@ -483,8 +479,7 @@ static PyObject *multiply(PyObject *self, PyObject *args) {
         refuse("zero bits stand for values");
         goto done;
     }
-    int expands = p.batch == 0; /* no vectors: the rows themselves are wanted */
-    if (expands ? p.end - p.begin > views[OUT].len / 4 / p.columns : p.batch > views[X].len / 4 / (p.across ? p.columns : p.width) || p.vectors > views[OUT].len / 4 / p.rows) {
+    if (p.batch > views[X].len / 4 / (p.across ? p.columns : p.width) || p.vectors > views[OUT].len / 4 / p.rows) {
         refuse("inputs or outputs are too short");
         goto done;
     }
@@ -500,21 +495,19 @@ static PyObject *multiply(PyObject *self, PyObject *args) {
     }
     size_t wide = (size_t)p.width;
     Scratch scratch = {malloc(ROWS_SPARSE * wide / 8), malloc(2 * ROWS_SPARSE * (wide + SPARE) * sizeof(float)),
-                       malloc(ROWS_ACROSS * COLUMNS_ACROSS * sizeof(float)), malloc(wide * sizeof(float)),
+                       malloc(ROWS_ACROSS * COLUMNS_ACROSS * sizeof(float)),
                        malloc(ROWS_SPARSE * GROUP * sizeof(float))};
-    if (!scratch.bits || !scratch.values || !scratch.weights || !scratch.row || !scratch.sums) {
+    if (!scratch.bits || !scratch.values || !scratch.weights || !scratch.sums) {
         PyErr_NoMemory();
     } else {
         Py_BEGIN_ALLOW_THREADS
-        if (expands) WAYS[way].expand(&p, &scratch);
-        else WAYS[way].multiply(&p, &scratch);
+        WAYS[way].multiply(&p, &scratch);
         Py_END_ALLOW_THREADS
         result = Py_NewRef(Py_None);
     }
     free(scratch.bits);
     free(scratch.values);
     free(scratch.weights);
-    free(scratch.row);
     free(scratch.sums);
 done:
     for (int i = 0; i < held; i++) PyBuffer_Release(&views[i]);

@@ -219,28 +219,6 @@ INLINE void NAME(across)(const int kind, const Product *p, Scratch *scratch) {
     }
 }
 
-/* Dense rows: `out` has those from `begin` on, of `columns` each. */
-INLINE void NAME(dense)(const int kind, const Product *p, Scratch *scratch) {
-    for (int64_t r = p->begin; r < p->end; r++) {
-        Row row;
-        float *to = p->out + (r - p->begin) * p->columns;
-        read_row(p, r, scratch, 0, &row);
-        const float *kept = row.values;
-        float *at = p->columns == p->width ? to : scratch->row;
-        for (int64_t i = 0; i < p->width; i += LANES) v_store(at + i, NAME(weights)(kind, &row, i, &kept));
-        if (at != to) memcpy(to, at, (size_t)p->columns * sizeof(float));
-    }
-}
-
-static void NAME(expand)(const Product *p, Scratch *scratch) {
-    switch (p->kind) {
-    case ZERO: NAME(dense)(ZERO, p, scratch); break;
-    case NEGATED: NAME(dense)(NEGATED, p, scratch); break;
-    case SECOND: NAME(dense)(SECOND, p, scratch); break;
-    default: NAME(dense)(KEPT, p, scratch);
-    }
-}
-
 static void NAME(multiply)(const Product *p, Scratch *scratch) {
     switch (p->kind * 2 + p->across) {
     case 2 * ZERO: NAME(near)(ZERO, p, scratch); break;

@@ -113,16 +113,8 @@ def _across(x: torch.Tensor, weight: Weight, out: torch.Tensor) -> None:
     _multiply(out, groups, count, weight, True)
 
 
-def _multiply(
-    out: torch.Tensor,
-    x: torch.Tensor,
-    batch: int,
-    weight: Weight,
-    across: bool,
-    first_row: int = 0,
-    last_row: int | None = None,
-) -> None:
-    """Call the compiled product for some rows; for a batch of 0, write the dense rows."""
+def _multiply(out: torch.Tensor, x: torch.Tensor, batch: int, weight: Weight, across: bool) -> None:
+    """Call the compiled product for all rows."""
     how = weight.meaning
     if how.kind == KEPT:
         first, period = _single(weight.stored), 1
@@ -140,25 +132,21 @@ def _multiply(
     rows, columns, scale = how.rows, how.columns, 1.0 if how.scale is None else how.scale
     into, of, bits = out.numpy(), x.numpy(), weight.bits.numpy()
 
-    vectors = len(into) if batch else 0
-    end_row = rows if last_row is None else last_row
-
     def part(begin: int, end: int) -> None:
-        to = into if batch else into[begin - first_row :]
-        call(way, kind, to, of, batch, vectors, rows, columns, begin, end, bits, first, period, how.phase, second,
+        call(way, kind, into, of, batch, len(into), rows, columns, begin, end, bits, first, period, how.phase, second,
              second_period, how.second_phase, begins, scale, across, sparse)  # fmt: skip
 
-    _in_threads(part, first_row, end_row, (end_row - first_row) * columns * max(batch, 1))
+    _in_threads(part, rows, rows * columns * batch)
 
 
-def _in_threads(part: Callable[[int, int], None], first: int, last: int, work: int) -> None:
-    """Call a function for all rows from `first` to `last`, a stretch a thread."""
-    threads = min(torch.get_num_threads(), 1 + work // _SPLIT, last - first)
+def _in_threads(part: Callable[[int, int], None], rows: int, work: int) -> None:
+    """Call a function for all rows, a stretch a thread."""
+    threads = min(torch.get_num_threads(), 1 + work // _SPLIT, rows)
     if threads < 2:
-        part(first, last)
+        part(0, rows)
         return
-    step = -(-(last - first) // threads)
-    jobs = [(begin, min(begin + step, last)) for begin in range(first, last, step)]
+    step = -(-rows // threads)
+    jobs = [(begin, min(begin + step, rows)) for begin in range(0, rows, step)]
     waiting = [_pool(generation()).submit(part, *job) for job in jobs[1:]]
     part(*jobs[0])
     for one in waiting:
@@ -211,14 +199,9 @@ def _panels(weight: Weight) -> Iterator[tuple[int, int, torch.Tensor]]:
     how = weight.meaning
     step = max(_PANEL // max(how.columns, 1) // 8 * 8, 8)
     buffer = scratch(min(step, how.rows) * how.columns, weight.stored.dtype).view(-1, how.columns)
-    quick = compiled is not None and how.kind in _KINDS and how.scale is None and buffer.dtype == torch.float32
     for first in range(0, how.rows, step):
         rows = min(step, how.rows - first)
-        if quick and how.columns:
-            _multiply(buffer[:rows], buffer, 0, weight, False, first, first + rows)
-            yield first, rows, buffer[:rows]
-        else:
-            yield first, rows, expand(weight, buffer[:rows], first)
+        yield first, rows, expand(weight, buffer[:rows], first)
 
 
 def _by_panels(x: torch.Tensor, weight: Weight) -> torch.Tensor:
