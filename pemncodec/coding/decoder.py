@@ -35,7 +35,10 @@ class Decoder(SectionDecoder):
 
     def size(self, index: int) -> int:
         """Bytes of an entry, dense."""
-        return numel(self.shape(index)) * self.dtype(index).itemsize
+        found = self._sizes.get(index)
+        if found is None:
+            found = self._sizes[index] = numel(self.shape(index)) * self.dtype(index).itemsize
+        return found
 
     def check_entry(self, index: int) -> None:
         """Refuse an entry that is larger than `max_bytes`, before memory is taken for it."""

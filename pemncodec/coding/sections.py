@@ -79,6 +79,7 @@ class SectionDecoder:
         self._tiles: Once[Tile] = Once(kept, _own_bytes, make_room)
         self._last_tile: tuple[int, Tile] = (-1, Tile(np.empty(0, dtype=np.uint8)))
         self._extremes: Once[tuple[np.float32, np.float32]] = Once()
+        self._sizes: dict[int, int] = {}  # of entries, dense, that were asked for
         self._stored: Once[Tile] = Once(kept, lambda tile: tile.values.nbytes, make_room)
         self._work = Allowance(BASE_WORK * max_bytes + SLACK, _WORK)
         self._bases = bases or Bases()
@@ -137,6 +138,14 @@ class SectionDecoder:
         if self._mask_users[index] > 1:
             return self._masks(index, lambda: _read_only(self._decode_mask(index)))
         return self._decode_mask(index)
+
+    def check_mask_in(self, view: memoryview, index: int) -> None:
+        """Check a raw mask where the file is mapped: its checksums, its padding and the number of its ones.
+
+        Raises:
+            ChecksumError, PayloadError: it is damaged.
+        """
+        decode_mask(self.manifest.masks[index], self.container.check_mask_in(view, index), index)
 
     def mask_payload(self, index: int) -> Payload:
         """The bytes of a mask in the file, if it is not larger than `max_bytes`."""

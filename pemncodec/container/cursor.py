@@ -75,8 +75,12 @@ class Cursor:
     def varint(self, what: str, most: int | None = None) -> int:
         """A minimal LEB128 integer, at most `most`."""
         value = shift = 0
+        data, end = self._data, len(self._data)
         while True:
-            byte = self.fixed(1, what)
+            if self.position == end:
+                raise self.fail(f"{what} needs 1 bytes, but 0 are left")
+            byte = data[self.position]
+            self.position += 1
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:

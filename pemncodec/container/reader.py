@@ -85,6 +85,21 @@ class Container:
         """The whole file as memory. Nothing in it is checked."""
         return self._source.mapped()
 
+    def check_mask_in(self, view: memoryview, index: int) -> memoryview:
+        """Check the pages of a mask where the file is mapped, and return its stored bytes there.
+
+        Raises:
+            ChecksumError: a page is damaged.
+        """
+        start, stop = self._offsets[index], self._offsets[index + 1]
+        offset, size = self.header.payload_offset, self.header.payload_size
+        checked = self._checked(self._source.state())
+        for page in range(start // PAGE, -(-stop // PAGE)):
+            if not checked[page]:
+                first, last = page * PAGE, min((page + 1) * PAGE, size)
+                self._check(page, view[offset + first : offset + last], checked)
+        return view[offset + start : offset + stop]
+
     def check_pages(self) -> Iterator[int]:
         """Check every page that was not read yet; yields the bytes checked so far."""
         for page in range(self.header.pages):

@@ -16,7 +16,7 @@ from ..container.manifest.rows import TensorRow
 from ..network import fill
 from ..network.fill import Filler
 from . import device as on_device
-from .layouts.entries import load_entry
+from .layouts.entries import decoded_bytes, load_entry
 from .layouts.table import Layout
 from .threads import Job, run
 
@@ -55,10 +55,11 @@ def load_entries(
     if layout == "dense" and on_device.expands(target):
         return on_device.load_entries_on_device(decoder, entries, target, progress)
     loading = _Loading(decoder, layout, target, sum(map(decoder.size, entries.values())), progress)
-    kernels.say_if_missing(loading.total)
+    work = sum(decoded_bytes(decoder, index, layout) for index in entries.values())
+    kernels.say_if_missing(work)
     loading.report()
     jobs = [loading.job(name, index) for name, index in entries.items()]
-    run(jobs, min(threads, 1 + loading.total // _BYTES_A_THREAD), loading.report)
+    run(jobs, min(threads, 1 + work // _BYTES_A_THREAD), loading.report)
     return {name: loading.loaded[name] for name in entries}
 
 
@@ -98,7 +99,10 @@ class _Loading:
 
     def _whole(self, name: str, index: int) -> None:
         parts = load_entry(self.decoder, index, name, self.layout)
-        self.loaded[name] = [(key, on_device.moved(tensor, self.device, key)) for key, tensor in parts]
+        elsewhere = self.device.type != "cpu"
+        self.loaded[name] = [
+            (key, on_device.moved(tensor, self.device, key) if elsewhere else tensor) for key, tensor in parts
+        ]
         self._finished(name, self.decoder.size(index))
 
     def _finished(self, name: str, count: int) -> None:

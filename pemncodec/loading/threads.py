@@ -39,6 +39,12 @@ def run(jobs: Iterable[Job], threads: int, step: Callable[[], None] = lambda: No
     Args:
         threads: how many work at a time, at least 1.
     """
+    if threads == 1:
+        waiting = deque(jobs)
+        while waiting:
+            waiting.extendleft(reversed(list(waiting.popleft()() or ())))
+            step()
+        return
     queue = _Queue(jobs)
     others = [Thread(target=queue.work, daemon=True) for _ in range(threads - 1)]
     for thread in others:

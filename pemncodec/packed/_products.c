@@ -9,6 +9,12 @@
 
 #if !defined(WITHOUT_PYTHON) /* with it, only the products: a check runs them by themselves, on other machines too */
 #define PY_SSIZE_T_CLEAN
+#if defined(__unix__) || defined(__APPLE__)
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+#include <dlfcn.h>
+#endif
 #include <Python.h>
 #endif
 #include <stdint.h>
@@ -22,10 +28,12 @@ typedef unsigned char Byte;
 #define UNROLL _Pragma("GCC unroll 16")
 #define COUNT_ZEROS(word) __builtin_ctzll(word)
 #define PREFETCH(address) __builtin_prefetch(address)
+#define PREFETCH_NEXT(address) __builtin_prefetch(address, 0, 2) /* to the second-level cache */
 #else
 #define INLINE static __forceinline
 #define UNROLL
 #define PREFETCH(address) (void)(address)
+#define PREFETCH_NEXT(address) (void)(address)
 INLINE int COUNT_ZEROS(uint64_t word) {
     int count = 0;
     while (!(word >> count & 1)) count++;
@@ -38,7 +46,10 @@ INLINE int COUNT_ZEROS(uint64_t word) {
 #endif
 
 enum { ZERO, NEGATED, SECOND, KEPT };
-enum { SPARE = 64, ROWS_ACROSS = 6, COLUMNS_ACROSS = 512, ROWS_SPARSE = 32, COLUMNS_SPARSE = 128, GROUP = 64 }; /* COLUMNS_ACROSS is a multiple of SPARE */
+enum { NEAR, DENSE, SPARSE }; /* the order of summation, which the caller chooses */
+enum { SPARE = 64, ROWS_SPARSE = 48 };
+/* WIDE registers of vectors times a tile of rows; STRETCH, a multiple of SPARE, and CACHED: floats in a cache. */
+enum { WIDE = 2, MOST_TILE = 12, BLOCK = 192, VECTORS = 384, STRETCH = 640, CACHED = 1 << 17, WEIGHTS = 9216, VECTORS_AMX = 512 };
 
 /* Columns are padded to `width`, a multiple of SPARE: there bits and values are zero. */
 typedef struct {
@@ -52,7 +63,7 @@ typedef struct {
 } Tile;
 
 typedef struct {
-    int kind, across, sparse;
+    int kind, order, half; /* of bfloat16 */
     float *out;
     const float *x;
     int64_t batch, vectors, rows, columns, width, begin, end;
@@ -61,18 +72,24 @@ typedef struct {
     Tile first, second;
     const int64_t *starts; /* of kept values, by row */
     float scale;
+    const float *bias; /* of each row, or NULL */
+    int64_t group; /* vectors in lanes, of SPARSE */
     int64_t apart; /* rows that begin near each other in the prototype are so far apart */
 } Product;
 
 typedef struct {
-    Byte *bits;     /* of ROWS_SPARSE rows */
+    Byte *bits;     /* of the rows that are taken together */
     float *values;  /* of twice as many rows */
-    float *weights; /* ROWS_ACROSS × COLUMNS_ACROSS */
-    float *sums;    /* ROWS_SPARSE × GROUP, of vectors in lanes */
+    float *weights; /* WEIGHTS, of the rows of a tile */
+    float *sums;    /* of vectors in lanes: (BLOCK + MOST_TILE) × VECTORS at most */
 } Scratch;
 
+INLINE float result(const Product *p, float sum, int64_t row) {
+    return p->bias ? sum * p->scale + p->bias[row] : sum * p->scale;
+}
+
 /* The values of a prototype for a row, straight from it where they lie in one piece. */
-INLINE const float *read_tile(const Tile *tile, const Product *p, int64_t row, float *copy) {
+static const float *read_tile(const Tile *tile, const Product *p, int64_t row, float *copy) {
     int64_t at = (int64_t)(((uint64_t)tile->phase + (uint64_t)row * (uint64_t)p->columns) % (uint64_t)tile->period);
     if (p->columns == p->width && at + p->width <= tile->length) return tile->values + at;
     for (int64_t done = 0; done < p->columns;) {
@@ -85,7 +102,7 @@ INLINE const float *read_tile(const Tile *tile, const Product *p, int64_t row, f
     return copy;
 }
 
-INLINE const Byte *read_bits(const Product *p, int64_t row, Byte *copy) {
+static const Byte *read_bits(const Product *p, int64_t row, Byte *copy) {
     int64_t bit = row * p->columns, at = bit / 8, shift = bit % 8;
     if (p->columns == p->width) return p->bits + at; /* a multiple of 64 */
     int64_t bytes = p->width / 8, whole = (p->columns + 7) / 8;
@@ -98,7 +115,18 @@ INLINE const Byte *read_bits(const Product *p, int64_t row, Byte *copy) {
     return copy;
 }
 
-INLINE void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row *out) {
+/* Memory for it, in one piece, which begins at `sums`; NULL there if there is none. */
+static Scratch scratch_for(const Product *p) {
+    size_t wide = (size_t)p->width, most = (size_t)(p->batch < VECTORS ? p->batch : VECTORS);
+    size_t sums = p->order == NEAR ? 0 : p->half ? BLOCK * ((size_t)VECTORS_AMX + 16) : (BLOCK + MOST_TILE) * most, weights = WEIGHTS;
+    size_t rows = p->order == NEAR ? 4 : p->order == DENSE ? MOST_TILE : ROWS_SPARSE, values = 2 * rows * (wide + SPARE);
+    float *all = malloc((sums + weights + values) * sizeof(float) + rows * wide / 8);
+    Scratch scratch = {NULL, NULL, NULL, NULL};
+    if (all) scratch = (Scratch){(Byte *)(all + sums + weights + values), all + sums + weights, all + sums, all};
+    return scratch;
+}
+
+static void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row *out) {
     out->bits = read_bits(p, row, scratch->bits + k * (p->width / 8));
     float *copy = scratch->values + 2 * k * (p->width + SPARE);
     if (p->kind == KEPT) {
@@ -120,8 +148,10 @@ INLINE void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row
 
 /* --- plain C ------------------------------------------------------------------------------------------------ */
 
-#define MOST_LANES 2
 #define LANES 8
+#define TILE 2
+#define UNROLLED /* the registers are not those of the machine: unrolled, they would take half a minute to compile */
+#define FEW 2 /* registers of vectors in lanes, at most */
 #define NAME(x) x##_plain
 typedef struct {
     float f[8];
@@ -178,7 +208,12 @@ INLINE V kept_plain(const Byte *bits, const float **kept) {
     EACH if (*bits >> k & 1) out.f[k] = *(*kept)++;
     return out;
 }
+INLINE V mul_plain(V a, V b) {
+    EACH a.f[k] *= b.f[k];
+    return a;
+}
 #define v_none none_plain
+#define v_mul mul_plain
 #define v_load load_plain
 #define v_store store_plain
 #define v_all all_plain
@@ -205,6 +240,7 @@ INLINE V kept_plain(const Byte *bits, const float **kept) {
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAS_X86 1
+#include <cpuid.h>
 #include <immintrin.h>
 
 static int32_t places[256][8]; /* of the kept values of eight columns among themselves, by their bits */
@@ -215,8 +251,10 @@ static int32_t places[256][8]; /* of the kept values of eight columns among them
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,bmi,popcnt")
 #endif
-#define MOST_LANES 2
 #define LANES 8
+#define TILE 6
+#define FEW 13
+#define UNROLLED UNROLL
 #define NAME(x) x##_avx2
 #define V __m256
 INLINE __m256 bits_avx2(const Byte *bits) {
@@ -237,7 +275,24 @@ INLINE float sum_avx2(__m256 v) {
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
+INLINE void turn_avx2(__m256 *t) {
+    __m256 a[8], b[8];
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_ps(t[i], t[i + 1]);
+        a[i + 1] = _mm256_unpackhi_ps(t[i], t[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4) UNROLL for (int j = 0; j < 2; j++) {
+        b[i + 2 * j] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
+        b[i + 2 * j + 1] = _mm256_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        t[i] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x20);
+        t[i + 4] = _mm256_permute2f128_ps(b[i], b[i + 4], 0x31);
+    }
+}
 #define v_none _mm256_setzero_ps
+#define v_turn turn_avx2
+#define v_mul _mm256_mul_ps
 #define v_load _mm256_loadu_ps
 #define v_store _mm256_storeu_ps
 #define v_all _mm256_set1_ps
@@ -267,8 +322,10 @@ INLINE float sum_avx2(__m256 v) {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma,bmi,popcnt")
 #endif
-#define MOST_LANES 4
 #define LANES 16
+#define TILE 12
+#define FEW 13
+#define UNROLLED UNROLL
 #define NAME(x) x##_avx512
 #define V __m512
 INLINE __mmask16 bits_avx512(const Byte *bits) {
@@ -287,7 +344,29 @@ INLINE __m512 kept_avx512(const Byte *bits, const float **kept) {
     *kept += __builtin_popcount(mask);
     return found;
 }
+INLINE void turn_avx512(__m512 *t) {
+    __m512 a[16], b[16];
+    UNROLL for (int i = 0; i < 16; i += 2) {
+        a[i] = _mm512_unpacklo_ps(t[i], t[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(t[i], t[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 16; i += 4) UNROLL for (int j = 0; j < 2; j++) {
+        b[i + 2 * j] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0x44);
+        b[i + 2 * j + 1] = _mm512_shuffle_ps(a[i + j], a[i + j + 2], 0xee);
+    }
+    UNROLL for (int j = 0; j < 4; j++) {
+        __m512 even = _mm512_shuffle_f32x4(b[j], b[4 + j], 0x88), odd = _mm512_shuffle_f32x4(b[j], b[4 + j], 0xdd);
+        __m512 more = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0x88);
+        __m512 last = _mm512_shuffle_f32x4(b[8 + j], b[12 + j], 0xdd);
+        t[j] = _mm512_shuffle_f32x4(even, more, 0x88);
+        t[4 + j] = _mm512_shuffle_f32x4(odd, last, 0x88);
+        t[8 + j] = _mm512_shuffle_f32x4(even, more, 0xdd);
+        t[12 + j] = _mm512_shuffle_f32x4(odd, last, 0xdd);
+    }
+}
 #define v_none _mm512_setzero_ps
+#define v_turn turn_avx512
+#define v_mul _mm512_mul_ps
 #define v_load _mm512_loadu_ps
 #define v_store _mm512_storeu_ps
 #define v_all _mm512_set1_ps
@@ -316,13 +395,20 @@ INLINE __m512 kept_avx512(const Byte *bits, const float **kept) {
 #endif
 #endif
 
+#if defined(HAS_X86) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define HAS_AMX 1
+#include "_products_amx.h"
+#endif
+
 /* --- NEON ----------------------------------------------------------------------------------------------------- */
 
 #if defined(__aarch64__) && defined(__GNUC__)
 #define HAS_NEON 1
 #include <arm_neon.h>
-#define MOST_LANES 4
 #define LANES 4
+#define TILE 12
+#define FEW 13
+#define UNROLLED UNROLL
 #define NAME(x) x##_neon
 #define V float32x4_t
 INLINE float32x4_t none_neon(void) { return vdupq_n_f32(0); }
@@ -348,6 +434,7 @@ INLINE float sum_neon(float32x4_t v) {
     return vget_lane_f32(vpadd_f32(half, half), 0);
 }
 #define v_none none_neon
+#define v_mul vmulq_f32
 #define v_load vld1q_f32
 #define v_store vst1q_f32
 #define v_all vdupq_n_f32
@@ -376,16 +463,20 @@ INLINE float sum_neon(float32x4_t v) {
 typedef struct {
     const char *name;
     void (*multiply)(const Product *, Scratch *);
-    int lanes;
+    void (*arrange)(const void *, int64_t, int64_t, int64_t, void *);
+    int lanes, few; /* vectors of a register; registers of a group of SPARSE, or 0 for products of bfloat16 */
 } Way;
 
 static const Way WAYS[] = {
-    {"plain", multiply_plain, 8},
+    {"plain", multiply_plain, arrange_plain, 8, 2},
 #if defined(HAS_X86)
-    {"avx2", multiply_avx2, 8},
-    {"avx512", multiply_avx512, 16},
+    {"avx2", multiply_avx2, arrange_avx2, 8, 13},
+    {"avx512", multiply_avx512, arrange_avx512, 16, 13},
+#if defined(HAS_AMX)
+    {"amx", multiply_amx, arrange_amx, 16, 0},
+#endif
 #elif defined(HAS_NEON)
-    {"neon", multiply_neon, 4},
+    {"neon", multiply_neon, arrange_neon, 4, 13},
 #endif
 };
 enum { COUNT = sizeof WAYS / sizeof WAYS[0] };
@@ -393,6 +484,9 @@ enum { COUNT = sizeof WAYS / sizeof WAYS[0] };
 static int usable(int way) {
 #if defined(HAS_X86)
     __builtin_cpu_init();
+#if defined(HAS_AMX)
+    if (way == 3) return usable_amx();
+#endif
     if (way == 2)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -436,25 +530,79 @@ static int tile_fits(const Tile *tile) {
     return tile->period >= 1 && tile->period <= tile->length && tile->phase >= 0 && tile->phase < tile->period;
 }
 
+/* --- threads ------------------------------------------------------------------------------------------------------ */
+
+/* The threads of the OpenMP library that torch has loaded: others would wait for a core while those are spinning. */
+static struct {
+    void (*parallel)(void (*)(void *), void *, unsigned, unsigned); /* GOMP_parallel, which other libraries have too */
+    int (*number)(void), (*count)(void);
+} share;
+
+static void find_threads(void) {
+#if defined(__unix__) || defined(__APPLE__)
+    *(void **)&share.parallel = dlsym(RTLD_DEFAULT, "GOMP_parallel");
+    *(void **)&share.number = dlsym(RTLD_DEFAULT, "omp_get_thread_num");
+    *(void **)&share.count = dlsym(RTLD_DEFAULT, "omp_get_num_threads");
+    if (!share.number || !share.count) share.parallel = NULL;
+#endif
+}
+
+typedef struct {
+    int way;
+    Product p;
+    int failed;
+} Job;
+
+static void stretch_of_rows(Job *job, int64_t begin, int64_t end) {
+    Product p = job->p;
+    p.begin = begin;
+    p.end = end;
+    p.apart = 1;
+    if (p.kind != KEPT && p.first.period >= 2 * p.columns) {
+        p.apart = (p.first.period + p.columns / 2) / p.columns;
+        if (p.apart > (p.end - p.begin) / 4) p.apart = 1;
+    }
+    Scratch scratch = scratch_for(&p);
+    if (!scratch.sums)
+        job->failed = 1; /* no thread takes it back */
+    else
+        WAYS[job->way].multiply(&p, &scratch);
+    free(scratch.sums);
+}
+
+static void some_rows(void *data) {
+    Job *job = data;
+    int64_t rows = job->p.end - job->p.begin, count = share.count(), each = (rows + count - 1) / count;
+    each = (each + MOST_TILE - 1) / MOST_TILE * MOST_TILE;
+    int64_t begin = job->p.begin + each * share.number();
+    if (begin < job->p.end) stretch_of_rows(job, begin, begin + each < job->p.end ? begin + each : job->p.end);
+}
+
 /* multiply(way, kind, out, x, batch, vectors, rows, columns, begin, end, bits, first, period, phase, second, second_period,
-   second_phase, starts, scale, across, sparse) */
+   second_phase, starts, scale, bias, order, group, threads) */
 static PyObject *multiply(PyObject *self, PyObject *args) {
     (void)self;
     enum { OUT, X, BITS, FIRST, OTHER, STARTS, BUFFERS };
-    int way;
+    int way, threads;
     Product p = {0};
-    PyObject *objects[BUFFERS];
+    PyObject *objects[BUFFERS], *bias;
+    Py_buffer added = {0};
     Py_buffer views[BUFFERS];
     PyObject *result = NULL;
     int held = 0;
-    if (!PyArg_ParseTuple(args, "iiOOLLLLLLOOLLOLLOfpp", &way, &p.kind, &objects[OUT], &objects[X], &p.batch, &p.vectors, &p.rows,
+    if (!PyArg_ParseTuple(args, "iiOOLLLLLLOOLLOLLOfOiLi", &way, &p.kind, &objects[OUT], &objects[X], &p.batch, &p.vectors, &p.rows,
                           &p.columns, &p.begin, &p.end, &objects[BITS], &objects[FIRST], &p.first.period,
                           &p.first.phase, &objects[OTHER], &p.second.period, &p.second.phase, &objects[STARTS],
-                          &p.scale, &p.across, &p.sparse))
+                          &p.scale, &bias, &p.order,
+                          &p.group, &threads))
         return NULL;
     if (way < 0 || way >= COUNT || !usable(way)) return refuse("this machine has no such instruction set");
     if (p.kind < ZERO || p.kind > KEPT) return refuse("the kind of weights is unknown");
-    static const Py_ssize_t items[BUFFERS] = {4, 4, 1, 4, 4, 8};
+    if (p.order < NEAR || p.order > SPARSE) return refuse("the order of summation is unknown");
+    const int half = !WAYS[way].few, item = half ? 2 : 4; /* bytes of a value, an input and an output */
+    p.half = half;
+    const Py_ssize_t items[BUFFERS] = {item, item, 1, item, item, 8};
+    if (half && p.order != DENSE) return refuse("products of bfloat16 have one order of summation");
     for (; held < BUFFERS; held++)
         if (get(objects[held], &views[held], held == OUT, items[held])) goto done;
     p.out = views[OUT].buf;
@@ -462,24 +610,37 @@ static PyObject *multiply(PyObject *self, PyObject *args) {
     p.bits = views[BITS].buf;
     p.size = views[BITS].len;
     p.first.values = views[FIRST].buf;
-    p.first.length = views[FIRST].len / 4;
+    p.first.length = views[FIRST].len / item;
     p.second.values = views[OTHER].buf;
-    p.second.length = views[OTHER].len / 4;
+    p.second.length = views[OTHER].len / item;
     p.starts = views[STARTS].buf;
+    if (bias != Py_None) {
+        if (get(bias, &added, 0, 4)) goto done;
+        p.bias = added.buf;
+        if (added.len / 4 < p.rows) {
+            refuse("the bias is too short");
+            goto done;
+        }
+    }
     if (!checked(&p)) {
         refuse("rows, columns or bits do not fit each other");
         goto done;
     }
     p.width = (p.columns + SPARE - 1) / SPARE * SPARE;
-    if (p.across && p.batch % WAYS[way].lanes) {
+    if (p.order != NEAR && p.batch % WAYS[way].lanes) {
         refuse("the batch is not a multiple of the lanes");
         goto done;
     }
-    if (p.sparse && (p.kind == NEGATED || p.kind == SECOND)) {
+    if (p.order == SPARSE && (p.group < 1 || p.group % WAYS[way].lanes || p.group > WAYS[way].few * WAYS[way].lanes)) {
+        refuse("the group is not of a few registers");
+        goto done;
+    }
+    if (p.order == SPARSE && (p.kind == NEGATED || p.kind == SECOND)) {
         refuse("zero bits stand for values");
         goto done;
     }
-    if (p.batch > views[X].len / 4 / (p.across ? p.columns : p.width) || p.vectors > views[OUT].len / 4 / p.rows) {
+    const int64_t wide = half ? (p.columns + 31) / 32 * 32 : p.order == NEAR ? p.width : p.columns;
+    if (p.batch > views[X].len / item / wide || p.vectors > views[OUT].len / item / p.rows) {
         refuse("inputs or outputs are too short");
         goto done;
     }
@@ -488,39 +649,65 @@ static PyObject *multiply(PyObject *self, PyObject *args) {
         refuse("the prototype or the starts do not fit the rows");
         goto done;
     }
-    p.apart = 1;
-    if (p.kind != KEPT && p.first.period >= 2 * p.columns) {
-        p.apart = (p.first.period + p.columns / 2) / p.columns;
-        if (p.apart > (p.end - p.begin) / 4) p.apart = 1;
-    }
-    size_t wide = (size_t)p.width;
-    Scratch scratch = {malloc(ROWS_SPARSE * wide / 8), malloc(2 * ROWS_SPARSE * (wide + SPARE) * sizeof(float)),
-                       malloc(ROWS_ACROSS * COLUMNS_ACROSS * sizeof(float)),
-                       malloc(ROWS_SPARSE * GROUP * sizeof(float))};
-    if (!scratch.bits || !scratch.values || !scratch.weights || !scratch.sums) {
-        PyErr_NoMemory();
-    } else {
-        Py_BEGIN_ALLOW_THREADS
-        WAYS[way].multiply(&p, &scratch);
-        Py_END_ALLOW_THREADS
-        result = Py_NewRef(Py_None);
-    }
-    free(scratch.bits);
-    free(scratch.values);
-    free(scratch.weights);
-    free(scratch.sums);
+    Job job = {way, p, 0};
+    Py_BEGIN_ALLOW_THREADS
+    if (threads > 1 && share.parallel)
+        share.parallel(some_rows, &job, (unsigned)threads, 0);
+    else
+        stretch_of_rows(&job, p.begin, p.end);
+    Py_END_ALLOW_THREADS
+    result = job.failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
 done:
+    if (added.obj) PyBuffer_Release(&added);
     for (int i = 0; i < held; i++) PyBuffer_Release(&views[i]);
     return result;
 }
 
-/* ways() -> (name, lanes) or None for each instruction set, the best last */
+/* arrange(way, x, vectors, columns, group, out): vectors in rows -> vectors in lanes, the last group filled with zeros */
+static PyObject *arrange(PyObject *self, PyObject *args) {
+    (void)self;
+    int way;
+    long long vectors, columns, group;
+    PyObject *from, *to, *result = NULL;
+    Py_buffer x, out;
+    if (!PyArg_ParseTuple(args, "iOLLLO", &way, &from, &vectors, &columns, &group, &to)) return NULL;
+    if (way < 0 || way >= COUNT || !usable(way)) return refuse("this machine has no such instruction set");
+    const long long lanes = WAYS[way].lanes, most = (long long)1 << 40;
+    if (vectors < 1 || columns < 1 || vectors > most || columns > most / (vectors + lanes) || group < lanes || group % lanes)
+        return refuse("the vectors or the group have no such size");
+    const int half = !WAYS[way].few, item = half ? 2 : 4;
+    const long long wide = half ? (columns + 31) / 32 * 32 : columns;
+    if (get(from, &x, 0, item)) return NULL;
+    if (!get(to, &out, 1, item)) {
+        if (x.len / item < vectors * columns || out.len / item < (vectors + lanes - 1) / lanes * lanes * wide) {
+            refuse("inputs or outputs are too short");
+        } else {
+            Py_BEGIN_ALLOW_THREADS
+            WAYS[way].arrange(x.buf, vectors, columns, group, out.buf);
+            Py_END_ALLOW_THREADS
+            result = Py_NewRef(Py_None);
+        }
+        PyBuffer_Release(&out);
+    }
+    PyBuffer_Release(&x);
+    return result;
+}
+
+/* shares() -> the threads of torch can be used, once it is imported */
+static PyObject *shares(PyObject *self, PyObject *unused) {
+    (void)self;
+    (void)unused;
+    if (!share.parallel) find_threads();
+    return PyBool_FromLong(share.parallel != NULL);
+}
+
+/* ways() -> (name, lanes, most registers of a group) or None for each instruction set, the best last */
 static PyObject *ways(PyObject *self, PyObject *unused) {
     (void)self;
     (void)unused;
     PyObject *found = PyList_New(0);
     for (int way = 0; found && way < COUNT; way++) {
-        PyObject *one = usable(way) ? Py_BuildValue("(si)", WAYS[way].name, WAYS[way].lanes) : Py_NewRef(Py_None);
+        PyObject *one = usable(way) ? Py_BuildValue("(sii)", WAYS[way].name, WAYS[way].lanes, WAYS[way].few) : Py_NewRef(Py_None);
         if (!one || PyList_Append(found, one)) Py_CLEAR(found);
         Py_XDECREF(one);
     }
@@ -529,6 +716,8 @@ static PyObject *ways(PyObject *self, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"multiply", multiply, METH_VARARGS, "Multiply rows of packed weights with vectors."},
+    {"arrange", arrange, METH_VARARGS, "Lay vectors in lanes."},
+    {"shares", shares, METH_NOARGS, "Return whether the threads of torch can be used."},
     {"ways", ways, METH_NOARGS, "Return the instruction sets, None for those that this machine lacks."},
     {NULL, NULL, 0, NULL},
 };

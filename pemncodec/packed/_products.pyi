@@ -2,7 +2,9 @@
 
 from typing import Any
 
-def ways() -> list[tuple[str, int] | None]: ...
+def ways() -> list[tuple[str, int, int] | None]: ...
+def shares() -> bool: ...
+def arrange(way: int, x: Any, vectors: int, columns: int, group: int, out: Any, /) -> None: ...
 def multiply(
     way: int,
     kind: int,
@@ -23,7 +25,9 @@ def multiply(
     second_phase: int,
     starts: Any,
     scale: float,
-    across: bool,
-    sparse: bool,
+    bias: Any,
+    order: int,
+    group: int,
+    threads: int,
     /,
 ) -> None: ...

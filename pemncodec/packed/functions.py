@@ -39,8 +39,7 @@ def _constant(made: Any, weight: Any) -> Any:
 def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
     if not is_packed(weight) or is_packed(input) or is_packed(bias):
         return func(*map(unpacked, (input, weight, bias)))
-    made = _constant(ops.linear(input, weight), weight)
-    return made if bias is None else made + bias
+    return _constant(ops.linear(input, weight, bias), weight)
 
 
 def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:

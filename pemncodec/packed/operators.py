@@ -54,8 +54,7 @@ def _addmm(bias: Any, a: Any, b: Any, *, beta: float = 1, alpha: float = 1) -> A
 def _linear(x: Any, weight: Any, bias: Any = None) -> Any:
     if is_packed(x) or is_packed(bias):
         return NotImplemented
-    made = ops.linear(x, weight)
-    return made if bias is None else made + bias
+    return ops.linear(x, weight, bias)
 
 
 def _to_copy(tensor: Any, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:

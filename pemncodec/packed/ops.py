@@ -10,13 +10,13 @@ from . import products
 from .weight import Meaning, Weight
 
 
-def linear(x: torch.Tensor, weight: Any) -> Any:
-    """Return `x @ W.T`; x has any number of dimensions, of which the last is that of the columns."""
-    return multiplied(x, weight, turn=True)
+def linear(x: torch.Tensor, weight: Any, bias: torch.Tensor | None = None) -> Any:
+    """Return `x @ W.T`, plus a bias; x has any number of dimensions, of which the last is that of the columns."""
+    return multiplied(x, weight, turn=True, bias=bias)
 
 
-def multiplied(x: torch.Tensor, weight: Any, turn: bool = False) -> Any:
-    """Return `x @ W`, or `x @ W.T`."""
+def multiplied(x: torch.Tensor, weight: Any, turn: bool = False, bias: torch.Tensor | None = None) -> Any:
+    """Return `x @ W`, or `x @ W.T`, plus a bias."""
     how = weight.meaning
     by_rows = how.transposed == turn  # whether the result has the stored rows' columns
     if (
@@ -27,20 +27,27 @@ def multiplied(x: torch.Tensor, weight: Any, turn: bool = False) -> Any:
         or x.shape[-1:] != ((how.rows if by_rows else how.columns),)
     ):
         dense = weight.dense()
-        return x @ (dense.t() if turn else dense)
+        return _plus(x @ (dense.t() if turn else dense), bias)
     arguments = (weight.stored, weight.others, how.kind, list(how.shape), how.phase, how.second_phase, how.scale)
     if torch.compiler.is_compiling() or (torch.is_grad_enabled() and x.requires_grad) or _is_fake(x):
-        return torch.ops.pemncodec.product(x, weight.bits, *arguments, by_rows)
-    return _product(x, weight.weight, by_rows)
+        return _plus(torch.ops.pemncodec.product(x, weight.bits, *arguments, by_rows), bias)
+    within = bias is not None and not by_rows and bias.shape == (how.rows,) and bias.dtype == x.dtype
+    if bias is not None and (not within or _is_fake(bias) or (torch.is_grad_enabled() and bias.requires_grad)):
+        return _plus(_product(x, weight.weight, by_rows), bias)
+    return _product(x, weight.weight, by_rows, bias)
+
+
+def _plus(made: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return made if bias is None else made + bias
 
 
 def _is_fake(x: torch.Tensor) -> bool:
     return type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter
 
 
-def _product(x: torch.Tensor, weight: Weight, by_rows: bool) -> torch.Tensor:
+def _product(x: torch.Tensor, weight: Weight, by_rows: bool, bias: torch.Tensor | None = None) -> torch.Tensor:
     flat = x.reshape(-1, x.shape[-1])
-    made = products.transposed_product(flat, weight) if by_rows else products.product(flat, weight)
+    made = products.transposed_product(flat, weight) if by_rows else products.product(flat, weight, bias)
     return made.reshape(*x.shape[:-1], made.shape[-1])
 
 

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from ..common.bits import PIECE, byte_length, count_ones
 from ..container.manifest.rows import numel
+from .cached import Cached
 
 KEPT = "kept"
+ONES: Cached[int] = Cached()  # how many ones a mask has
 # The tensors of a weight, in the order in which `PackedTensor` takes them.
 INNER = ("bits", "stored", "others", "presence", "others_presence")
 Maybe = torch.Tensor | None

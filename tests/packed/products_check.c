@@ -9,15 +9,34 @@ static uint32_t state = 1;
 static uint32_t draw(void) { return state = state * 1664525u + 1013904223u, state >> 8; }
 static float drawn(void) { return (float)draw() / (1 << 23) - 1.0f; }
 
-/* Where input c of vector j lies. */
-static int64_t place(int across, int64_t full, int64_t columns, int64_t width, int64_t j, int64_t c) {
-    int64_t group = j / GROUP * GROUP, size = full - group < GROUP ? full - group : GROUP;
-    return across ? group * columns + c * size + j - group : j * width + c;
+/* Bfloat16 in place of float32, of the values and in the buffer, where products are of these. */
+static void *halved(float *values, int64_t count) {
+    uint16_t *half = malloc((size_t)count * 2 + 2);
+    for (int64_t i = 0; i < count; i++) {
+        uint32_t word;
+        memcpy(&word, values + i, 4);
+        half[i] = (uint16_t)(word >> 16);
+        word &= 0xffff0000u;
+        memcpy(values + i, &word, 4);
+    }
+    return half;
 }
 
-static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch, int across, int sparse, int density) {
-    int64_t count = rows * columns, width = (columns + SPARE - 1) / SPARE * SPARE, lanes = WAYS[way].lanes, wrong = 0;
-    int64_t full = across ? (batch + lanes - 1) / lanes * lanes : batch, period = 1 + draw() % (2 * count), other = 7;
+static int sparse_wide = 1; /* registers of a group */
+
+/* Where input c of vector j lies. */
+static int64_t place(int order, int lanes, int64_t full, int64_t columns, int64_t width, int64_t j, int64_t c) {
+    int64_t most = (order == SPARSE ? sparse_wide : WIDE) * lanes, group = j / most * most;
+    int64_t size = full - group < most ? full - group : most;
+    return order == NEAR ? j * width + c : group * columns + c * size + j - group;
+}
+
+static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch, int order, int density) {
+    const int half = !WAYS[way].few;
+    if (!half) sparse_wide = sparse_wide % WAYS[way].few + 1;
+    int64_t count = rows * columns, width = (columns + SPARE - 1) / SPARE * SPARE, wrong = 0;
+    int lanes = WAYS[way].lanes;
+    int64_t full = order ? (batch + lanes - 1) / lanes * lanes : batch, period = 1 + draw() % (2 * count), other = 7;
     Byte *bits = calloc(1, (size_t)(count / 8 + 1));
     float *values = malloc((size_t)(period + count) * 4), others[7], *x = calloc((size_t)(full * width), 4);
     float *out = calloc((size_t)(batch * rows), 4);
@@ -26,6 +45,7 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
     for (int64_t i = 0; i < count; i++) bits[i / 8] |= (Byte)(((int)(draw() % 100) < density) << i % 8);
     for (int64_t i = 0; i < period + count; i++) values[i] = drawn();
     for (int i = 0; i < 7; i++) others[i] = drawn();
+    void *first = half ? halved(values, period + count) : values, *second_values = half ? halved(others, 7) : others;
     int64_t phase = draw() % period, second = draw() % 7;
     for (int64_t i = 0; i < count; i++) {
         int bit = bits[i / 8] >> i % 8 & 1;
@@ -38,29 +58,44 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
         dense[i] = bit ? one : zero;
     }
     starts[rows] = ones;
-    for (int64_t j = 0; j < batch; j++)
-        for (int64_t c = 0; c < columns; c++) x[place(across, full, columns, width, j, c)] = drawn();
-    Product p = {.kind = kind, .across = across, .sparse = sparse, .out = out, .x = x, .batch = full, .vectors = batch,
+    float *given = malloc((size_t)(batch * columns) * 4);
+    for (int64_t i = 0; i < batch * columns; i++) given[i] = drawn();
+    void *inputs = x, *short_inputs = half ? halved(given, batch * columns) : NULL;
+    if (half) WAYS[way].arrange(short_inputs, batch, columns, lanes, inputs = malloc((size_t)(full * (columns + 31)) * 2));
+    for (int64_t j = 0; !half && j < batch; j++)
+        for (int64_t c = 0; c < columns; c++) x[place(order, lanes, full, columns, width, j, c)] = given[j * columns + c];
+    if (order != NEAR && !half) {
+        float *laid = malloc((size_t)(full * columns) * 4);
+        WAYS[way].arrange(given, batch, columns, (order == SPARSE ? sparse_wide : WIDE) * lanes, laid);
+        wrong += memcmp(laid, x, (size_t)(full * columns) * 4) != 0;
+        free(laid);
+    }
+    Product p = {.kind = kind, .order = order, .half = half, .out = out, .x = inputs, .batch = full, .vectors = batch,
                  .rows = rows, .columns = columns, .width = width, .begin = 0, .end = rows, .bits = bits,
-                 .size = count / 8 + 1, .first = {values, kind == KEPT ? ones : period, period, phase},
-                 .second = {others, 7, other, second}, .starts = starts, .scale = 1.5f, .apart = 1 + draw() % 3};
-    Scratch s = {malloc((size_t)(ROWS_SPARSE * width / 8)), malloc((size_t)(2 * ROWS_SPARSE * (width + SPARE)) * 4),
-                 malloc(ROWS_ACROSS * COLUMNS_ACROSS * 4), malloc(ROWS_SPARSE * GROUP * 4)};
+                 .size = count / 8 + 1, .first = {first, kind == KEPT ? ones : period, period, phase},
+                 .second = {second_values, 7, other, second}, .starts = starts, .scale = 1.5f, .group = sparse_wide * lanes, .apart = 1 + draw() % 3};
+    Scratch s = scratch_for(&p);
     WAYS[way].multiply(&p, &s);
     for (int64_t j = 0; j < batch; j++)
         for (int64_t r = 0; r < rows; r++) {
             double sum = 0, bound = 0;
             for (int64_t c = 0; c < columns; c++) {
-                double one = dense[r * columns + c] * x[place(across, full, columns, width, j, c)];
+                double one = dense[r * columns + c] * given[j * columns + c];
                 sum += one;
                 bound += fabs(one);
             }
-            wrong += !(fabs(out[j * rows + r] - 1.5 * sum) <= 1e-5 * bound + 1e-30);
+            float found = out[j * rows + r];
+            if (half) {
+                uint32_t word = (uint32_t)((uint16_t *)out)[j * rows + r] << 16;
+                memcpy(&found, &word, 4);
+            }
+            wrong += !(fabs(found - 1.5 * sum) <= (half ? 1e-5 * bound + fabs(sum) / 128 : 1e-5 * bound) + 1e-30);
         }
-    free(bits), free(values), free(x), free(out), free(starts), free(dense);
-    free(s.bits), free(s.values), free(s.weights), free(s.sums);
-    if (wrong) printf("%s kind %d, %ld x %ld, batch %ld, across %d, sparse %d: %ld wrong\n", WAYS[way].name, kind,
-                      (long)rows, (long)columns, (long)batch, across, sparse, (long)wrong);
+    free(given), free(bits), free(values), free(x), free(out), free(starts), free(dense);
+    free(s.sums);
+    if (half) free(first), free(second_values), free(inputs), free(short_inputs);
+    if (wrong) printf("%s kind %d, %ld x %ld, batch %ld, order %d: %ld wrong\n", WAYS[way].name, kind,
+                      (long)rows, (long)columns, (long)batch, order, (long)wrong);
     return wrong != 0;
 }
 
@@ -70,19 +105,21 @@ int main(void) {
         for (int k = 0, next = 0; k < 8; k++) places[bits][k] = bits >> k & 1 ? next++ : 0;
 #endif
     static const int64_t shapes[][2] = {{1, 1}, {3, 5}, {8, 64}, {13, 100}, {7, 256}, {9, 513}};
+    static const int64_t large[][3] = {{205, 700, 17}, {13, 700, 390}}; /* more than a block, a stretch, a group */
     int cases = 0, wrong = 0;
     for (int way = 0; way < COUNT; way++)
-        for (int kind = 0; usable(way) && kind < 4; kind++)
+        for (int kind = 0; usable(way) && kind < 4; kind++) {
+            const int from = WAYS[way].few ? NEAR : DENSE; /* products of bfloat16 have one order */
+            const int orders = !WAYS[way].few ? 2 : kind == ZERO || kind == KEPT ? 3 : 2;
             for (int shape = 0; shape < 6; shape++)
                 for (int batch = 1; batch < 150; batch = 2 * batch + 1)
-                    for (int density = 5; density < 100; density += 45) {
-                        int64_t rows = shapes[shape][0], columns = shapes[shape][1];
-                        wrong += check(way, kind, rows, columns, batch, 0, 0, density);
-                        wrong += check(way, kind, rows, columns, batch, 1, 0, density);
-                        if (kind == ZERO || kind == KEPT)
-                            wrong += check(way, kind, rows, columns, batch, 1, 1, density);
-                        cases += 3;
-                    }
+                    for (int density = 5; density < 100; density += 45)
+                        for (int order = from; order < orders; order++, cases++)
+                            wrong += check(way, kind, shapes[shape][0], shapes[shape][1], batch, order, density);
+            for (int i = 0; i < 2; i++)
+                for (int order = from; order < orders; order++, cases++)
+                    wrong += check(way, kind, large[i][0], large[i][1], large[i][2], order, 50);
+        }
     printf("%s: %d cases, %d wrong\n", WAYS[COUNT - 1].name, cases, wrong);
     return wrong != 0;
 }

@@ -28,6 +28,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setattr(products, "compiled", None)
     monkeypatch.setenv("PEMNCODEC_SIMD", request.param)
     products._way.cache_clear()
+    products._bfloat16_way.cache_clear()
     return str(request.param)
 
 
@@ -67,10 +68,11 @@ def test_all_dtypes(dtype: torch.dtype, kind: str) -> None:
         close(torch.addmm(torch.zeros(40, dtype=dtype), x, packed.t()), x, dense, LIMITS[dtype])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("batch", [1, 3, 40, 200])
-def test_the_same_bits_with_any_number_of_threads(batch: int) -> None:
-    packed, _ = weight((1111, 2048), period=5000)
-    x = torch.randn(batch, 2048)
+def test_the_same_bits_with_any_number_of_threads(batch: int, dtype: torch.dtype) -> None:
+    packed, _ = weight((1111, 2048), period=5000, dtype=dtype)
+    x = torch.randn(batch, 2048).to(dtype)
     before = torch.get_num_threads()
     found = []
     try:
@@ -79,7 +81,7 @@ def test_the_same_bits_with_any_number_of_threads(batch: int) -> None:
             found.append(torch.nn.functional.linear(x, packed))
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(one.view(torch.int32), found[0].view(torch.int32)) for one in found[1:])
+    assert all(torch.equal(one.view(torch.uint8), found[0].view(torch.uint8)) for one in found[1:])
 
 
 def test_inputs_of_any_number_of_dimensions() -> None:
@@ -120,7 +122,7 @@ def test_infinities_of_columns_that_are_padding() -> None:
         ({"batch": 100}, "too short"),
         ({"vectors": 3}, "do not fit"),
         ({"vectors": 0}, "do not fit"),
-        ({"kind": 1, "sparse": True}, "stand for values"),
+        ({"kind": 1, "order": 2, "batch": 16, "group": 8}, "stand for values|too short"),
         ({"batch": 0}, "do not fit"),
         ({"batch": 0, "vectors": 0}, "do not fit"),
         ({"batch": 1 << 62}, "do not fit|too short"),
@@ -133,7 +135,12 @@ def test_infinities_of_columns_that_are_padding() -> None:
         ({"out": np.zeros(3, np.float32)}, "too short"),
         ({"x": np.zeros(3, np.float32)}, "too short"),
         ({"x": np.zeros(399, np.uint8)[1:]}, "half an item|aligned"),
-        ({"across": True}, "multiple of the lanes"),
+        ({"order": 1, "batch": 9}, "multiple of the lanes"),
+        ({"order": 3}, "order of summation"),
+        ({"order": 2, "batch": 8, "group": 7}, "few registers"),
+        ({"order": 2, "batch": 8, "group": 8 * 14}, "few registers"),
+        ({"bias": np.zeros(7, np.float32)}, "bias is too short"),
+        ({"bias": np.zeros(33, np.uint8)[1:]}, "half an item|aligned"),
     ],
 )
 def test_arguments_that_would_leave_a_buffer_are_refused(change: dict[str, object], reason: str) -> None:
@@ -142,8 +149,8 @@ def test_arguments_that_would_leave_a_buffer_are_refused(change: dict[str, objec
         "vectors": 2,
         "rows": 8, "columns": 50, "begin": 0, "end": 8, "bits": np.zeros(50, np.uint8),
         "first": np.zeros(40, np.float32), "period": 40, "phase": 3, "second": np.zeros(1, np.float32),
-        "second_period": 1, "second_phase": 0, "starts": np.zeros(1, np.int64), "scale": 1.0, "across": False,
-        "sparse": False,
+        "second_period": 1, "second_phase": 0, "starts": np.zeros(1, np.int64), "scale": 1.0, "bias": None,
+        "order": 0, "group": 8, "threads": 1,
     }  # fmt: skip
     assert products.compiled is not None
     products.compiled.multiply(*arguments.values())
@@ -159,7 +166,7 @@ def test_starts_that_lie_beyond_the_values() -> None:
         out, x = np.full((1, 4), np.nan, np.float32), np.ones((1, 64), np.float32)
         products.compiled.multiply(
             0, 3, out, x, 1, 1, 4, 64, 0, 4, np.full(32, 255, np.uint8), np.ones(5, np.float32), 1, 0,
-            np.zeros(1, np.float32), 1, 0, np.full(4, start, np.int64), 1.0, False, False,
+            np.zeros(1, np.float32), 1, 0, np.full(4, start, np.int64), 1.0, None, 0, 8, 1,
         )  # fmt: skip
         assert np.isin(out, [0, 2, 5]).all()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -57,6 +58,15 @@ def result_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
     return made
 
 
+def decoded_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
+    """Return the bytes that `load_entry` decodes, about."""
+    row = decoder.manifest.resolve(index)
+    if isinstance(row, TensorRow) or not LAYOUTS[layout].lazy:
+        return decoder.size(index)
+    made: int = _module(layout).decoded_bytes(decoder, index, row)
+    return made
+
+
 def check_result(decoder: Decoder, entries: Collection[int], layout: Layout) -> None:
     """Refuse, before anything is made, entries that become more than `max_bytes` of tensors.
 
@@ -77,5 +87,6 @@ def result_allowance(max_bytes: int) -> Allowance:
     return Allowance(max_bytes + FREE_TENSORS * TENSOR_BYTES, reason)
 
 
+@cache
 def _module(layout: Layout) -> ModuleType:
     return import_module(LAYOUTS[layout].module)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,16 +13,17 @@ import torch
 from ...coding.cache import Once
 from ...coding.decoder import Decoder
 from ...common import torch_tensors
-from ...common.bits import Packed, byte_length
+from ...common.bits import byte_length
 from ...common.dtypes import float32_of
 from ...container.manifest.coder_table import MASK_RAW
 from ...container.manifest.generated import GeneratedRow, write_generated
 from ...container.manifest.rows import KeptRow, TiledRow, ValuesRow, numel
 from ...container.manifest.zero_table import ZERO_RULES
 from ...errors import PayloadError
+from ...network.tile import Tile
 from ...packed import checks
 from ...packed.tensor import PackedTensor
-from ...packed.weight import KEPT, Meaning, Weight
+from ...packed.weight import KEPT, ONES, Meaning, Weight
 
 
 def load(decoder: Decoder, index: int, row: KeptRow | TiledRow, name: str) -> Iterator[tuple[str, torch.Tensor]]:
@@ -39,12 +40,19 @@ def result_bytes(decoder: Decoder, index: int, row: KeptRow | TiledRow) -> int:
     return size
 
 
+def decoded_bytes(decoder: Decoder, index: int, row: KeptRow | TiledRow) -> int:
+    """Return the bytes that are decoded for it: none where a mask lies in the map."""
+    mapped = decoder.manifest.masks[row.mask].coder == MASK_RAW
+    return result_bytes(decoder, index, row) if not mapped or isinstance(row, KeptRow) else 0
+
+
 class _Source:
     """The prototypes and the map of a file, shared by all tensors that come from it."""
 
     def __init__(self) -> None:
         self._prototypes: Once[tuple[torch.Tensor, torch.Tensor | None, str]] = Once()
         self._map: Once[memoryview] = Once()
+        self._scaled: Once[Tile] = Once()
 
     def tensor(self, decoder: Decoder, index: int, row: KeptRow | TiledRow) -> PackedTensor:
         """Return a layer."""
@@ -58,7 +66,9 @@ class _Source:
             others, others_presence, second_recipe = self.prototype(decoder, row.second)
         scale = None if row.scale_bits is None else float32_of(row.scale_bits)
         if scale is not None:
-            decoder.tile(row.prototype, row.scale_bits)  # raises where a scaled value is not finite
+            number, bits_of_scale = row.prototype, row.scale_bits
+            # It raises where a scaled value is not finite.
+            self._scaled((number, bits_of_scale), lambda: decoder.tile(number, bits_of_scale))
         meaning = Meaning(
             ZERO_RULES[row.zero].name, row.shape, row.phase, row.second_phase, scale, recipe, second_recipe
         )
@@ -80,14 +90,17 @@ class _Source:
         view = self._map(0, decoder.container.mapped)
         start, stop = decoder.container.mask_place(row.mask)
         bits = _over(view, start, stop - start)
-        checks.later(bits, partial(_check, decoder, index, row, bits.numpy()))
+        ONES.put(bits, decoder.manifest.masks[row.mask].ones)
+        checks.later(bits, partial(_check, decoder, index, row, view))
         return bits
 
 
-def _check(decoder: Decoder, index: int, row: KeptRow | TiledRow, mapped: Packed) -> None:
+def _check(decoder: Decoder, index: int, row: KeptRow | TiledRow, view: memoryview) -> None:
     """Check a mask that is used where it lies: checksums, padding, number of ones, no bits for idle elements."""
     decoder.begin()
-    if not np.array_equal(decoder.bits(index), mapped):
+    decoder.check_mask_in(view, row.mask)
+    start, stop = decoder.container.mask_place(row.mask)
+    if decoder.has_idle(index) and not np.array_equal(decoder.bits(index), np.frombuffer(view[start:stop], np.uint8)):
         raise PayloadError(f"mask {row.mask} changed while it was read, or has bits for elements that are idle")
 
 
@@ -109,9 +122,16 @@ def _owned(words: np.ndarray) -> torch.Tensor:
 def _over(view: memoryview, start: int, count: int) -> torch.Tensor:
     if not count:
         return torch.empty(0, dtype=torch.uint8)
+    _warned()
+    return torch.frombuffer(view, dtype=torch.uint8, offset=start, count=count)
+
+
+@cache
+def _warned() -> None:
+    """Have torch warn, unseen, of memory that cannot be written, which it does once: nobody writes to it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of memory that cannot be written: nobody writes to it
-        return torch.frombuffer(view, dtype=torch.uint8, offset=start, count=count)
+        warnings.simplefilter("ignore", UserWarning)
+        torch.frombuffer(b"0", dtype=torch.uint8)
 
 
 _SOURCES: WeakKeyDictionary[Decoder, _Source] = WeakKeyDictionary()

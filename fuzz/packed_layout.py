@@ -1,0 +1,71 @@
+"""Target `packed`: files whose layers stay packed, in memory and mapped, against the same file loaded dense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import torch
+
+import pemncodec
+from pemncodec.errors import FormatError, LimitError, NotFoundError
+from pemncodec.packed.tensor import PackedTensor
+
+from . import containers, values
+from .decoders import limit_of
+from .harness import ACCEPTED, Target, Wrong
+
+State = dict[str, torch.Tensor]
+
+
+def check(data: bytes) -> str:
+    """The same bits as dense; or both are refused, the packed one perhaps when it is used first."""
+    most = limit_of(data)
+    expected = _dense(data, most)
+    with NamedTemporaryFile(suffix=".pemn", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as file:
+        file.write(data)
+        file.flush()
+        for source in (data, file.name):
+            found = _packed(source, most)
+            if isinstance(expected, str) and isinstance(found, str):
+                continue
+            if isinstance(expected, str):
+                if expected != LimitError.kind:  # dense weights take more than packed ones
+                    raise Wrong("packed-accepted", f"dense: {expected}, packed: {sorted(found)!a:.300}")
+            elif isinstance(found, str):
+                raise Wrong("packed-refused", f"{found}, though it can be loaded dense")
+            else:
+                values.same("packed", expected, found, zeros=False)
+    return expected if isinstance(expected, str) else ACCEPTED
+
+
+def _dense(data: bytes, most: int) -> State | str:
+    try:
+        return pemncodec.load(data, max_bytes=most, threads=1)
+    except FormatError as reason:
+        return reason.kind
+    except NotFoundError:
+        return "task"
+
+
+def _packed(source: bytes | str, most: int) -> State | str:
+    load = pemncodec.load_file if isinstance(source, str) else pemncodec.load
+    try:
+        found = load(source, max_bytes=most, layout="packed", threads=1)  # type: ignore[operator]
+        dense = {}
+        for name, tensor in found.items():
+            if isinstance(tensor, PackedTensor):
+                if tensor.dim() == 2 and tensor.dtype == torch.float32:
+                    torch.nn.functional.linear(torch.ones(3, tensor.shape[1]), tensor)
+                tensor = tensor.dense()
+            dense[name] = tensor
+        return dense
+    except FormatError as reason:
+        return reason.kind
+    except NotFoundError:
+        return "task"
+
+
+TARGET = Target(
+    "packed", ".pemn", containers.make, containers.mutate, check, "files whose layers stay packed, against dense ones"
+)
