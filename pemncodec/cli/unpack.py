@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from ..loading.layouts.table import LAYOUTS, Layout
-from . import file_options, show
+from . import endpoints, file_options, show
 from .output_path import size_of, target
 
 _WRITTEN = {name: row.about for name, row in LAYOUTS.items() if row.written}
@@ -16,14 +16,14 @@ _ABOUT = "; ".join(f"{name}: {about}" for name, about in _WRITTEN.items())
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=endpoints.FILE)
 @click.argument("output", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o",
     "--output",
     "output_option",
     type=click.Path(path_type=Path),
-    help="Output: .safetensors, or any other suffix for torch.save (default: FILE with .pt; folders: .original).",
+    help="Output: .safetensors, any other suffix or - for torch.save (default: FILE with .pt; folders: .original).",
 )
 @click.option(
     "--layout",
@@ -39,7 +39,7 @@ _ABOUT = "; ".join(f"{name}: {about}" for name, about in _WRITTEN.items())
 @file_options.force
 @file_options.quiet
 def unpack(
-    file: Path,
+    file: Path | str,
     output: Path | None,
     output_option: Path | None,
     layout: Layout | Literal["original"],
@@ -56,18 +56,19 @@ def unpack(
             raise click.UsageError("--strip-prefix requires a layout other than original, which keeps its prefix")
         _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
         return
-    path = target(output, output_option, file, ".pt", force, base=base)
+    path = Path(target(output, output_option, file, ".pt", force, base=base))  # it is no URL
+    source = endpoints.opened(file)
 
     from ..checkpoints.writing.saving import save_state_dict
     from ..loading.load import load_file
     from ..loading.unpack import unpack_file
 
-    with show.progress_bar("unpacking", quiet) as progress:
+    with show.progress_bar("unpacking", quiet) as progress, endpoints.on_the_way(path) as way:
         if layout == "dense":
             count = len(
                 unpack_file(
-                    file,
-                    path,
+                    source,
+                    way,
                     task=task,
                     strip_prefix=strip_prefix,
                     overwrite=force,
@@ -78,7 +79,7 @@ def unpack(
             )
         else:
             tensors = load_file(
-                file,
+                source,
                 layout=layout,
                 task=task,
                 strip_prefix=strip_prefix,
@@ -86,14 +87,14 @@ def unpack(
                 base=base,
                 progress=progress,
             )
-            save_state_dict(tensors, path, overwrite=force, max_bytes=max_bytes)
+            save_state_dict(tensors, way, overwrite=force, max_bytes=max_bytes)
             count = len(tensors)
-    if not quiet:
+    if not quiet and path != endpoints.STANDARD:
         show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(size_of(path))}"])
 
 
 def _unpack_original(
-    file: Path,
+    file: Path | str,
     output: Path | None,
     output_option: Path | None,
     task: str | None,
@@ -104,8 +105,11 @@ def _unpack_original(
 ) -> None:
     from ..loading.original import is_folder, unpack_original
 
-    path = target(output, output_option, file, ".original" if is_folder(file) else ".pt", force, base=base)
-    count = unpack_original(file, path, task=task, base=base, overwrite=force, max_bytes=max_bytes)
-    if not quiet:
+    source = endpoints.opened(file)
+    suffix = ".original" if is_folder(source) else ".pt"
+    path = Path(target(output, output_option, file, suffix, force, base=base))
+    with endpoints.on_the_way(path) as way:
+        count = unpack_original(source, way, task=task, base=base, overwrite=force, max_bytes=max_bytes)
+    if not quiet and path != endpoints.STANDARD:
         what = f"{path} (a folder)" if path.is_dir() else path
         show.lines([f"{what}: {show.count(count, 'tensor')} in the original layout, {show.size(size_of(path))}"])

@@ -65,7 +65,7 @@ class PemnFile:
         self._decoder: Decoder | None = None
         self._max_bytes = max_bytes
         self._source = source
-        self._pickled = source if path_of(source) is None else pickled(source)
+        self._pickled: PathOrBytes = source if path_of(source) is None else pickled(source)
         self._closed = False
         self._task_name = task
         if task is not None or not self.tasks:

@@ -14,7 +14,7 @@ from ..coding.delta.base_files import BaseFiles
 from ..coding.network_decoder import decode_network
 from ..common.progress import Progress, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow
-from ..container.opening import PathOrBytes, memory_errors, naming
+from ..container.opening import PathOrBytes, memory_errors, naming, path_of
 from ..errors import MismatchError, NetworkError
 from ..errors.quoting import listed, quoted
 from ..network.model import MaskedNetwork
@@ -82,7 +82,7 @@ def load(
 
 
 def load_file(
-    path: PathLike,
+    path: PathOrBytes,
     *,
     device: str | torch.device = "cpu",
     layout: Layout = "dense",
@@ -95,6 +95,10 @@ def load_file(
     progress: Progress = silent,
 ) -> dict[str, torch.Tensor]:
     """Return the state_dict in a `.pemn` file; arguments, result and errors as `load`.
+
+    Args:
+        path: a path, a URL that fsspec knows (`https://…`, `s3://…`; only what is needed is read), a binary file object
+            that can seek, or bytes.
 
     Raises:
         FileAccessError: `path` cannot be read.
@@ -156,7 +160,7 @@ def _loaded(
 
 def load_model(
     model: torch.nn.Module,
-    path: PathLike,
+    path: PathOrBytes,
     strict: bool = True,
     *,
     assign: bool = False,
@@ -175,7 +179,7 @@ def load_model(
 
     Args:
         model: whose parameters and buffers are set.
-        path: a `.pemn` file.
+        path: a `.pemn` file: a path, a URL, a binary file object, or bytes.
         strict: whether the names must be the same.
         assign: put the tensors of the file into the model, with their dtype, rather than copy their values into those
             that it has. A model on the meta device needs it. What the model ties stays tied, and nothing else shares
@@ -217,7 +221,7 @@ def load_model(
     except RuntimeError as reason:
         why = _differing_names(own, tensors) if strict else ""
         why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
-        raise MismatchError(f"{os.fspath(path)} does not fit the model: {why}") from None
+        raise MismatchError(f"{_called(path)} does not fit the model: {why}") from None
     if packed:
         _make_constant(model)
         remember(model, file, renamed)
@@ -271,16 +275,20 @@ def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> 
     return out
 
 
-def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathLike) -> None:
+def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathOrBytes) -> None:
     """Check that tied names of the model get equal values: the last one loaded would silently win."""
     first: dict[int, str] = {}
     for name, tensor in own.items():
         other = first.setdefault(id(tensor), name)
         if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
             raise MismatchError(
-                f"{os.fspath(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
+                f"{_called(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
                 "tensor in the model: load into a model that does not tie them"
             )
+
+
+def _called(path: PathOrBytes) -> str:
+    return path_of(path) or "the file"
 
 
 def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:

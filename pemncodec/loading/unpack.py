@@ -18,7 +18,8 @@ from ..common import kernels
 from ..common.dtypes import BY_NAME
 from ..common.progress import Progress, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
-from ..container.opening import memory_errors, naming
+from ..container.opening import PathOrBytes, memory_errors, naming, path_of
+from ..container.ranges import is_url
 from ..errors import OutputExistsError
 from .file import PemnFile
 from .layouts.entries import check_result
@@ -26,7 +27,7 @@ from .load import PathLike
 
 
 def unpack_file(
-    source: PathLike,
+    source: PathOrBytes,
     output: PathLike,
     *,
     task: str | None = None,
@@ -39,7 +40,7 @@ def unpack_file(
     """Write the dense tensors of a `.pemn` file to a file that needs no pemncodec, without holding all of them.
 
     Args:
-        source: a `.pemn` file.
+        source: a `.pemn` file: a path, a URL, bytes, or a binary file object.
         output: where to write, whole or not at all: safetensors if it ends in `.safetensors`, else a file as torch.save
             writes it. Dtypes and shapes are as `load_file` gives them, and tied tensors are tied.
         task: the task to unpack, if the file holds several.
@@ -65,12 +66,14 @@ def unpack_file(
     path = Path(output)
     refuse_base(path, base)
     with naming(source), PemnFile(source, task=task, max_bytes=max_bytes, base=base) as file, memory_errors():
-        if os.path.exists(path) and path.samefile(os.fspath(source)):  # noqa: PTH110 (which raises for long names)
+        given = path_of(source)
+        if given and not is_url(given) and os.path.exists(path) and path.samefile(given):  # noqa: PTH110 (long names)
             raise OutputExistsError(f"{path} is the input itself: name another output")
         file.decoder.check_limit(file.decoded_size, "the file")
         kernels.say_if_missing(file.decoded_size)
         own = [file.index(name) for name in file if file.alias_of(name) is None]
         check_result(file.decoder, own, "dense")  # names also take memory
+        file.decoder.expect(own)
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
         check_size(tensors, path, max_bytes)
         save_streamed(tensors, path, overwrite=overwrite, progress=progress)

@@ -30,6 +30,7 @@ def verify_file(
         with naming(source):
             decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
             kernels.say_if_missing(decoder.manifest.decoded_bytes(None))
+            decoder.expect(range(len(container.manifest.entries)))
             for done in container.check_pages():
                 progress(done, 2 * size, "checksums")
         entries = container.manifest.entries

@@ -21,9 +21,8 @@ from ..checkpoints.options import PackOptions
 from ..checkpoints.reading.load import CheckpointFile
 from ..checkpoints.reading.mapped import Watch
 from ..checkpoints.recognise import draft_of
-from ..coding.delta.base_files import BaseFiles, Bases, refuse_base
+from ..coding.delta.base_files import BaseFiles, Bases
 from ..coding.encoder import encode_file
-from ..common.files import whole_file
 from ..common.progress import Progress, silent
 from ..container.accounting import sizes
 from ..container.manifest.generated import GeneratedRow
@@ -39,6 +38,7 @@ from ..network.model import MaskedNetwork
 from .assemble import UNKNOWN, assemble
 from .lossy.convert import convert
 from .options import InferenceOptions, Seeding
+from .output import Output, whole_output
 from .packed import network_of, state_of
 from .report import PackReport, base_notes
 from .tasks import draft_of_tasks
@@ -89,7 +89,7 @@ def quiet(_: str) -> AbstractContextManager[Progress]:
     return nullcontext(silent)
 
 
-def pack_to_file(job: Job, path: Path, *, overwrite: bool = True, stages: Stages = quiet) -> PackReport:
+def pack_to_file(job: Job, path: Output, *, overwrite: bool = True, stages: Stages = quiet) -> PackReport:
     """Write a `.pemn` file, whole or not at all.
 
     Raises:
@@ -98,8 +98,7 @@ def pack_to_file(job: Job, path: Path, *, overwrite: bool = True, stages: Stages
         OutputExistsError, OutputError: of `path`.
         FormatError, BaseFileError, FileAccessError: a base, or the file that tasks are added to, cannot be read.
     """
-    refuse_base(path, job.base)
-    with _Packing(job) as packing, whole_file(path, overwrite=overwrite) as temporary:
+    with _Packing(job) as packing, whole_output(path, job.base, overwrite=overwrite) as temporary:
         with stages("packing") as progress:
             encoded = packing.encode(progress, temporary.parent)
         encoded.write(temporary)

@@ -21,6 +21,7 @@ from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..network.model import MaskedNetwork
 from .options import InferenceOptions, Seeding
+from .output import Output
 from .pack import Job, Source, Stages, pack_to_bytes, pack_to_file
 from .report import PackReport
 
@@ -30,7 +31,7 @@ Network = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 
 def pack_file(
     source: PathLike | Network,
-    path: PathLike,
+    path: Output,
     *,
     unsafe: bool = False,
     checksums: bool = True,
@@ -67,7 +68,7 @@ def pack_file(
     Args:
         source: a path (as for `load_checkpoint`), a module, its state_dict, a whole checkpoint dictionary, or a
             `MaskedNetwork`.
-        path: where to write.
+        path: where to write: a path, a URL that fsspec knows (`s3://…`), or a binary file object.
         unsafe, checksums, max_bytes: how a file is read, as for `load_checkpoint`.
         overwrite: whether an existing file may be replaced.
         verify: whether the file is compared with its source.
@@ -117,7 +118,7 @@ def pack_file(
         sources: Mapping[str, Source] = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
     else:
         sources = {"": source}
-    return pack_to_file(_job(sources, given), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job(sources, given), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def pack(
@@ -191,7 +192,7 @@ def save(
 
 def save_file(
     source: Network,
-    path: PathLike,
+    path: Output,
     *,
     overwrite: bool = True,
     verify: bool = True,
@@ -225,12 +226,12 @@ def save_file(
         OutputExistsError, OutputError: `path` exists or cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_file(_job({"": source}, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job({"": source}, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def save_tasks(
     tasks: Mapping[str, Network],
-    path: PathLike,
+    path: Output,
     *,
     add_to: PathOrBytes | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -273,7 +274,7 @@ def save_tasks(
         MismatchError, OutputExistsError, OutputError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base, or `add_to`, cannot be read.
     """
-    return pack_to_file(_job(tasks, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job(tasks, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 _READING = tuple(PackOptions.__dataclass_fields__)
