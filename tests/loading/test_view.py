@@ -59,6 +59,9 @@ ATTRIBUTES = {
 }
 
 
+VECTORS = sorted((Path(__file__).resolve().parents[2] / "spec" / "vectors" / "valid").glob("*.pemn"))
+
+
 class Page(HTMLParser):
     """All elements with their attributes, and all text."""
 
@@ -136,6 +139,14 @@ def test_sums_are_the_size_of_the_file(tasks: bool) -> None:
     short = pemncodec.open(data)._repr_html_()
     assert Page(short).sum_of_bytes() == len(data)
     assert f"{len(data):,} B" in short
+
+
+@pytest.mark.parametrize("path", VECTORS[::6], ids=lambda path: path.stem)
+def test_sums_of_the_vectors(path: Path) -> None:
+    """Files of every kind of section, deltas without their base among them."""
+    assert Page(page_of(path)).sum_of_bytes() == path.stat().st_size
+    with pemncodec.open(path) as file:
+        assert Page(file._repr_html_()).sum_of_bytes() == path.stat().st_size
 
 
 def test_small_masks_are_there_bit_for_bit() -> None:

@@ -160,7 +160,9 @@ def in_one_line(container: Container) -> list[str]:
     facts = [number(masked, "masked layer")]
     if masked:
         facts.append(number(sizes.masked_weights, "masked weight"))
-    facts += [number(plain, "other tensor"), size(sizes.total)]
+    if plain:
+        facts.append(number(plain, "other tensor"))
+    facts.append(size(sizes.total))
     if sizes.masked_weights:
         facts.append(f"{sizes.bits_per_masked_weight:.3f} bits per masked weight")
     facts += _prototypes(manifest)

@@ -1,4 +1,4 @@
-"""How the values of a prototype are spread, as SVG."""
+"""Histograms of prototypes as SVG."""
 
 from __future__ import annotations
 

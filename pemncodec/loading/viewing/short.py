@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
+from pathlib import PurePath
 
 from ...container.reader import Container
 from . import parts
@@ -19,14 +21,15 @@ def short_html(container: Container, name: str, task: int | None) -> str:
 
     Args:
         container: an opened file.
-        name: of the file, as it is shown.
+        name: of the file; of a path the last part is shown.
         task: number of the task; None for all.
     """
     found = parts.sections(container)
-    head = f"<p><b>{text(name)}</b><br>{text(' · '.join(in_one_line(container)), 600)}</p>"
+    head = f"<p><b>{text(PurePath(name).name)}</b><br>{text(' · '.join(in_one_line(container)), 600)}</p>"
     layers = layers_of(container.manifest, task)
+    tasks = container.manifest.tasks
     rows = "".join(
-        f'<tr><td style="text-align:left">{text(layer.name)}</td>'
+        f'<tr><td style="text-align:left">{text(layer.name)}{_of(layer.task, tasks)}</td>'
         f"<td>{'×'.join(map(str, layer.shape)) or 'scalar'}</td><td>{share(layer.kept, layer.weights)}</td>"
         f"<td>{text(layer.coder)}</td><td>{size(layer.size)}</td></tr>"
         for layer in islice(layers, _ROWS)
@@ -36,3 +39,7 @@ def short_html(container: Container, name: str, task: int | None) -> str:
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
     more = f"<p>and {number(left, 'more layer')}</p>" if left else ""
     return f"<div>{head}{treemap(parts.largest(found, _PARTS), 160)}{table}{more}</div>"
+
+
+def _of(task: int, tasks: Sequence[str]) -> str:
+    return f" (task {text(tasks[task - 1])})" if task else ""
