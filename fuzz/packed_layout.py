@@ -51,7 +51,7 @@ def _dense(data: bytes, most: int) -> State | str:
 def _packed(source: bytes | str, most: int) -> State | str:
     load = pemncodec.load_file if isinstance(source, str) else pemncodec.load
     try:
-        found = load(source, max_bytes=most, layout="packed", threads=1)  # type: ignore[operator]
+        found = load(source, max_bytes=most, layout="packed", threads=1)  # type: ignore[arg-type]
         dense = {}
         for name, tensor in found.items():
             if isinstance(tensor, PackedTensor):

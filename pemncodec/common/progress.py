@@ -44,8 +44,9 @@ class Bar(Protocol):
         """Show it a last time."""
 
 
-# What `progress=` takes: a callback; a bar; or what makes one: the class `tqdm`, or `functools.partial` of it.
-Reporting = Progress | Bar | Callable[..., Bar]
+# What `progress=` takes: a callback; a bar; or what makes one: the class `tqdm`, or `functools.partial` of it. (`Any`
+# rather than `Bar`: type checkers would take a lambda for what makes a bar.)
+Reporting = Progress | Bar | Callable[..., Any]
 
 
 def silent(done: int, total: int, what: str, /) -> None:
