@@ -19,7 +19,7 @@ from ..errors import PemnError
 from ..errors.quoting import LINE, one_line
 from . import show
 
-COMMANDS = ("pack", "unpack", "inspect", "verify")
+COMMANDS = ("pack", "unpack", "inspect", "view", "verify")
 # Objects between collections of garbage: of 100,000 tensors nothing is garbage, and by default they are searched again
 # and again (a fifth of the time).
 _GC = 200_000, 20, 100

@@ -218,6 +218,13 @@ class PemnFile:
         many = f"{len(self)} tensors" if self._task_name is not None or not self.tasks else f"{len(self.tasks)} tasks"
         return f"<PemnFile {what}: {many}, {self.file_size} bytes>"
 
+    def _repr_html_(self) -> str:
+        """The short form that notebooks show; nothing is decoded."""
+        from .viewing.short import short_html
+
+        name = path_of(self._source) or "a .pemn file in memory"
+        return short_html(self._container, name, None if self._task_name is None else self._task)
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self._closed:
             raise FileAccessError("a closed PemnFile cannot be pickled: open it again")

@@ -12,7 +12,7 @@ import torch
 from ..checkpoints.names import PREFIXES, scores_name, stripped
 from ..coding.delta.base_files import BaseFiles
 from ..coding.network_decoder import decode_network
-from ..common.progress import Progress, silent
+from ..common.progress import Progress, Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow
 from ..container.opening import PathOrBytes, memory_errors, naming, path_of
 from ..errors import MismatchError, NetworkError
@@ -43,7 +43,7 @@ def load(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> dict[str, torch.Tensor]:
     """Return the state_dict in the bytes of a `.pemn` file.
 
@@ -66,7 +66,7 @@ def load(
             files need none.
         threads: how many threads decode on the CPU; by default one for each core of this process. The result does not
             depend on it.
-        progress: called with (bytes done, bytes in total, name), by the calling thread.
+        progress: called with (bytes done, bytes in total, name), by the calling thread; or `tqdm`, or one of its bars.
 
     Returns:
         Tensors by name, in the order of the original state_dict. Tied tensors are one tensor under two names.
@@ -78,7 +78,7 @@ def load(
         OutputError: the device cannot be used, or the layout cannot express a layer.
         UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
-    return _load(data, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
+    return _load(data, device, layout, task, strip_prefix, verify, max_bytes, base, threads, callback(progress))
 
 
 def load_file(
@@ -92,7 +92,7 @@ def load_file(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> dict[str, torch.Tensor]:
     """Return the state_dict in a `.pemn` file; arguments, result and errors as `load`.
 
@@ -103,7 +103,7 @@ def load_file(
     Raises:
         FileAccessError: `path` cannot be read.
     """
-    return _load(path, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
+    return _load(path, device, layout, task, strip_prefix, verify, max_bytes, base, threads, callback(progress))
 
 
 def _load(
@@ -170,7 +170,7 @@ def load_model(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> _IncompatibleKeys:
     """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict, assign)`.
 
@@ -210,7 +210,7 @@ def load_model(
         )
     file = PemnFile(path, task=task, max_bytes=max_bytes, base=base)
     with nullcontext() if packed else file:
-        tensors = _loaded(file, path, "cpu", layout, False, verify, threads, progress)
+        tensors = _loaded(file, path, "cpu", layout, False, verify, threads, callback(progress))
     renamed = _renamed(own, tensors)
     tensors = {new: tensors[name] for name, new in renamed.items()}
     _check_ties(own, tensors, path)
@@ -302,7 +302,7 @@ def load_network(
     *,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> MaskedNetwork:
     """The network of a file as prototypes, masks, layers and tensors; all tasks, nothing filled.
 
@@ -317,4 +317,4 @@ def load_network(
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
         own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
         check_result(decoder, own, "dense")
-        return decode_network(decoder, progress)
+        return decode_network(decoder, callback(progress))

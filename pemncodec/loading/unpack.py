@@ -16,7 +16,7 @@ from ..checkpoints.writing.streamed import StreamedTensor
 from ..coding.delta.base_files import BaseFiles, refuse_base
 from ..common import kernels
 from ..common.dtypes import BY_NAME
-from ..common.progress import Progress, silent
+from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes, memory_errors, naming, path_of
 from ..container.ranges import is_url
@@ -35,7 +35,7 @@ def unpack_file(
     overwrite: bool = True,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> list[str]:
     """Write the dense tensors of a `.pemn` file to a file that needs no pemncodec, without holding all of them.
 
@@ -49,7 +49,7 @@ def unpack_file(
         max_bytes: refuse to decode, or to write, more than this; the default is 16 GiB. Safetensors holds a tied tensor
             once for each of its names, and each counts.
         base: of a delta, as for `load`.
-        progress: called with (bytes done, bytes in total, name).
+        progress: called with (bytes done, bytes in total, name); or `tqdm`, or one of its bars.
 
     Returns:
         The names that were written, in the order of the original state_dict.
@@ -76,7 +76,7 @@ def unpack_file(
         file.decoder.expect(own)
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
         check_size(tensors, path, max_bytes)
-        save_streamed(tensors, path, overwrite=overwrite, progress=progress)
+        save_streamed(tensors, path, overwrite=overwrite, progress=callback(progress))
     return [tensor.name for tensor in tensors]
 
 

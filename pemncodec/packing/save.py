@@ -16,7 +16,7 @@ import torch
 from ..checkpoints.options import Fractions, PackOptions
 from ..checkpoints.reading.load import CheckpointFile
 from ..coding.delta.base_files import BaseFiles
-from ..common.progress import Progress, silent
+from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..network.model import MaskedNetwork
@@ -57,7 +57,7 @@ def pack_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> PackReport:
     """Pack a checkpoint file, or a network, into a `.pemn` file, as `pemn pack` does.
 
@@ -99,7 +99,7 @@ def pack_file(
         torch_seed: the argument of `torch.manual_seed` before the network was made. Weights that PyTorch's CPU
             generator drew are stored as the seed.
         find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
-        progress: called with (done, total, name).
+        progress: called with (done, total, name); or `tqdm`, or one of its bars.
 
     Returns:
         A report of what was recognised and found, the bytes of each part, and what was compared.
@@ -144,7 +144,7 @@ def pack(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> tuple[bytes, PackReport]:
     """Return the bytes of a `.pemn` file, and a report.
 
@@ -184,7 +184,7 @@ def save(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> bytes:
     """Return the bytes of a `.pemn` file; arguments and errors as `pack`."""
     return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))[0]
@@ -215,7 +215,7 @@ def save_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> PackReport:
     """Write a `.pemn` file, whole or not at all; the source as for `pack`, other arguments as for `pack_file`.
 
@@ -253,7 +253,7 @@ def save_tasks(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> PackReport:
     """Write one `.pemn` file for several networks over one backbone, whole or not at all.
 
@@ -296,5 +296,6 @@ def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
     )
 
 
-def _stages(progress: Progress) -> Stages:
-    return lambda _: nullcontext(progress)
+def _stages(progress: Reporting) -> Stages:
+    report = callback(progress)
+    return lambda _: nullcontext(report)
