@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from . import file_options, show
+from . import endpoints, file_options, show
 from .output_path import size_of, target
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=endpoints.FILE)
 @click.option(
     "-o",
     "--output",
@@ -24,7 +24,7 @@ from .output_path import size_of, target
 @file_options.force
 @file_options.quiet
 def view(
-    file: Path,
+    file: Path | str,
     output: str | None,
     task: str | None,
     base: tuple[Path, ...],
@@ -38,12 +38,12 @@ def view(
     """
     path = None
     if output != "-":
-        path = target(None, None if output is None else Path(output), file, ".html", force, base=base)
+        path = Path(target(None, None if output is None else Path(output), file, ".html", force, base=base))
 
     from ..loading.viewing.write import page_of, write_page
 
     with show.progress_bar("viewing", quiet) as progress:
-        html = page_of(file, task=task, max_bytes=max_bytes, base=base, progress=progress)
+        html = page_of(endpoints.opened(file), task=task, max_bytes=max_bytes, base=base, progress=progress)
     if path is None:
         with show.standard_output():
             click.echo(html.encode(), nl=False)
