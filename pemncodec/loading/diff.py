@@ -250,7 +250,7 @@ class _Side:
         return None if isinstance(self.row, TensorRow) else self.file.decoder.layer_mask(self.index)
 
     def fill(self) -> str:
-        """What fills the entry, as text."""
+        """Describe what fills the entry."""
         row = self.row
         if isinstance(row, TensorRow):
             return "no mask"

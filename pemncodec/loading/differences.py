@@ -60,7 +60,7 @@ class TensorDifference:
 
 @dataclass(frozen=True)
 class PrototypeDifference:
-    """What fills a layer in each file, where that is not the same.
+    """The fill of a layer in each file, where that is not the same.
 
     Attributes:
         summary: the prototype in each file (seed, generator, length) and how the layer uses it, or "kept values".

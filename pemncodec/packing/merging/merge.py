@@ -166,7 +166,7 @@ def _metadata(
 
 
 def _said(name: str, task: Task) -> Draft:
-    """What a file says of the checkpoint of a task, as a draft without entries."""
+    """Return the checkpoint of a task, as its file describes it, as a draft without entries."""
     network = task.network
     said = own_metadata.read(network.metadata)
     if said.eps is not None or said.tensor_dtype is not None:

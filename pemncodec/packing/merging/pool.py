@@ -47,7 +47,6 @@ class Pool:
     Attributes:
         seeds: those that are made from a seed.
         named: those that layers of a name use, in the order in which they came.
-        bools: flags of masks, by the identity of the mask.
     """
 
     seeds: dict[GeneratedPrototype, Part] = field(default_factory=dict)
