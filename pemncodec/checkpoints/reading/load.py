@@ -194,7 +194,7 @@ def _refuse_other_files(path: Path, head: bytes) -> None:
     if what is not None:
         raise UnreadableCheckpointError(f"{path} {what}")
     if head.startswith(MAGIC):
-        raise UnreadableCheckpointError(f"{path} is already a .pemn file: use 'pemn unpack' or 'pemn inspect'")
+        raise UnreadableCheckpointError(f"{path} is already a .pemn file: use 'pemn unpack', 'pemn diff', 'pemn merge'")
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:
