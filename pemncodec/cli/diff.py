@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors.quoting import NAME, shortened
-from . import file_options, show
+from . import endpoints, file_options, show
 
 if TYPE_CHECKING:
     from ..loading.differences import Difference, TensorDifference
 
 
 @click.command()
-@click.argument("first", type=click.Path(path_type=Path))
-@click.argument("second", type=click.Path(path_type=Path))
+@click.argument("first", type=endpoints.FILE)
+@click.argument("second", type=endpoints.FILE)
 @click.option("--task", help="Task to compare, of files with several (default: all that both have).")
 @click.option("--tensors-only", is_flag=True, help="Ignore metadata, and which prototypes fill the layers.")
 @click.option("--all", "everything", is_flag=True, help="Also list tensors that are the same.")
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 @file_options.max_bytes
 @file_options.quiet
 def diff(
-    first: Path,
-    second: Path,
+    first: Path | str,
+    second: Path | str,
     task: str | None,
     tensors_only: bool,
     everything: bool,
@@ -53,7 +53,9 @@ def diff(
     click.get_current_context().exit(0 if same else 1)
 
 
-def _lines(found: Difference, first: Path, second: Path, tensors_only: bool, everything: bool) -> Iterator[str]:
+def _lines(
+    found: Difference, first: Path | str, second: Path | str, tensors_only: bool, everything: bool
+) -> Iterator[str]:
     for where, tasks in ((first, found.tasks_only_first), (second, found.tasks_only_second)):
         for task in tasks:
             yield f"only in {where}: task {shortened(task, NAME)}"
