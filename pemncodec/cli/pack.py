@@ -56,6 +56,12 @@ class _Pack(click.Command):
 @click.option(
     "--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Metadata to store in the file; may be repeated."
 )
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Keep the files of the folder CHECKPOINT that match, such as 'config.json', as they are; may be repeated.",
+)
 @options_of(InferenceOptions)
 @file_options.max_bytes
 @file_options.force
@@ -71,6 +77,7 @@ def pack(
     find_seed: int | None,
     base: tuple[Path, ...],
     pairs: tuple[str, ...],
+    include: tuple[str, ...],
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
@@ -86,6 +93,8 @@ def pack(
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps requires --fold-batchnorm")
+    if include and tasks:
+        raise click.UsageError("--include requires one CHECKPOINT, a folder, not tasks")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
     inputs = [one for one in (how.masks, how.backbone, arguments["keep_from"]) if one is not None]
     sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force, inputs)
@@ -110,6 +119,7 @@ def pack(
         base=base,
         add_to=add_to,
         max_bytes=max_bytes,
+        include=include,
     )
     report = pack_to_file(job, path, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))
     before += sum(map(size_of, sources.values()))
