@@ -19,7 +19,7 @@ _UNITS = {"": 1, "B": 1} | {
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,9})?)\s*([A-Za-z]*)", re.ASCII)
 
 
-class ByteCount(click.ParamType):
+class ByteCount(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """At least one byte: a number, and B, KB, MB, GB, TB or KiB, MiB, GiB, TiB in any case."""
 
     name = "size"

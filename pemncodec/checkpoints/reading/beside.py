@@ -12,6 +12,7 @@ from ...errors.quoting import quoted
 from ..folders import Folder, open_folder
 from ..kept import MAX_FILES
 from . import distributed, shards
+from .distributed_metadata import NAME
 
 
 def safetensors_metadata(path: Path) -> tuple[dict[str, str], list[str]]:
@@ -80,7 +81,7 @@ def _weights(folder: Folder) -> list[str]:
     """Names of the files that hold the network."""
     direct = _direct(folder)
     if distributed.is_distributed(direct):
-        return [name for name in direct if name.endswith(distributed.SUFFIX) or name == distributed.NAME]
+        return [name for name in direct if name.endswith(distributed.SUFFIX) or name == NAME]
     return shards.weight_files(folder.files, lambda name: folder.load(name).read_bytes())
 
 

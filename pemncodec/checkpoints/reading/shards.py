@@ -89,7 +89,7 @@ def _weight_map(data: bytes, name: str) -> dict[str, str]:
 
 
 def _joined(names: Mapping[str, str], files: set[str], load: Callable[[str], Any]) -> dict[str, torch.Tensor]:
-    counts = {found[1] for file in names.values() if (found := _SHARD.fullmatch(file))}
+    counts = {match[1] for file in names.values() if (match := _SHARD.fullmatch(file))}
     if len(counts) > 1:
         raise UnreadableCheckpointError(
             f"has an index of shards of different sets (of {' and of '.join(sorted(counts)[:2])}): fetch it again"
