@@ -102,8 +102,10 @@ def refuse_shard(path: Path, family: str | None) -> None:
     """Raise CheckpointError if a checkpoint is one shard of several, and no family says that it is enough."""
     found = shard(path)
     if found is not None and family is None:
+        others = [str(number) for number in range(1, found[1] + 1) if number != found[0]]
+        lacks = f"shard {' and '.join(others)}" if len(others) < 4 else f"the {len(others)} others"
         raise CheckpointError(
-            f"{path} is shard {found[0]} of {found[1]}, a part of a network: pack the folder with its index, or this "
+            f"{path} is shard {found[0]} of {found[1]}, a part of a network without {lacks}: pack its folder, or this "
             "part alone with --family dense"
         )
 

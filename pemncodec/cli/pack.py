@@ -57,6 +57,12 @@ class _Pack(click.Command):
 @click.option(
     "--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Metadata to store in the file; may be repeated."
 )
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Keep the files of the folder CHECKPOINT that match, such as 'config.json', as they are; may be repeated.",
+)
 @options_of(InferenceOptions)
 @file_options.max_bytes
 @file_options.force
@@ -72,6 +78,7 @@ def pack(
     find_seed: int | None,
     base: tuple[Path, ...],
     pairs: tuple[str, ...],
+    include: tuple[str, ...],
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
@@ -87,6 +94,8 @@ def pack(
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps requires --fold-batchnorm")
+    if include and tasks:
+        raise click.UsageError("--include requires one CHECKPOINT, a folder, not tasks")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
     inputs = [one for one in (how.masks, how.backbone, arguments["keep_from"]) if one is not None]
     sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force, inputs)
@@ -114,6 +123,7 @@ def pack(
         base=base,
         add_to=add_to,
         max_bytes=max_bytes,
+        include=include,
     )
     into: Output = sys.stdout.buffer if path == endpoints.STANDARD else path
     report = pack_to_file(job, into, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))

@@ -7,8 +7,10 @@ from typing import Literal
 
 import click
 
+from ..container.opening import PathOrBytes
 from ..loading.layouts.table import LAYOUTS, Layout
 from . import endpoints, file_options, show
+from .byte_count import ByteCount
 from .output_path import size_of, target
 
 _WRITTEN = {name: row.about for name, row in LAYOUTS.items() if row.written}
@@ -34,6 +36,13 @@ _ABOUT = "; ".join(f"{name}: {about}" for name, about in _WRITTEN.items())
 )
 @click.option("--task", help="Task to unpack, if the file holds several.")
 @click.option("--strip-prefix", is_flag=True, help="Remove the prefix 'module.' or '_orig_mod.' if every name has it.")
+@click.option(
+    "--shard-size",
+    type=ByteCount(),
+    metavar="SIZE",
+    help="Write a folder of shards of at most SIZE (5GB, 200MB, or bytes) with an index: .safetensors, or .bin if the "
+    "folder is named with .bin, .pt or .pth.",
+)
 @file_options.base
 @file_options.max_bytes
 @file_options.force
@@ -45,21 +54,29 @@ def unpack(
     layout: Layout | Literal["original"],
     task: str | None,
     strip_prefix: bool,
+    shard_size: int | None,
     base: tuple[Path, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,
 ) -> None:
     """Unpack FILE into a state_dict that the stock network takes, or into the checkpoint that was packed."""
+    if shard_size is not None and layout != "dense":
+        raise click.UsageError("--shard-size requires --layout dense")
     if layout == "original":
         if strip_prefix:
             raise click.UsageError("--strip-prefix requires a layout other than original, which keeps its prefix")
         _unpack_original(file, output, output_option, task, base, max_bytes, force, quiet)
         return
-    path = Path(target(output, output_option, file, ".pt", force, base=base))  # it is no URL
+    suffix = ".pt" if shard_size is None else ".shards"
+    path = Path(target(output, output_option, file, suffix, force, base=base))  # it is no URL
+    if path == endpoints.STANDARD and shard_size is not None:
+        raise click.UsageError("--shard-size writes a folder: name it")
     source = endpoints.opened(file)
 
+    from ..checkpoints.kept import read_safetensors
     from ..checkpoints.writing.saving import save_state_dict
+    from ..loading.file import metadata_of
     from ..loading.load import load_file
     from ..loading.unpack import unpack_file
 
@@ -71,6 +88,7 @@ def unpack(
                     way,
                     task=task,
                     strip_prefix=strip_prefix,
+                    shard_size=shard_size,
                     overwrite=force,
                     max_bytes=max_bytes,
                     base=base,
@@ -87,10 +105,24 @@ def unpack(
                 base=base,
                 progress=progress,
             )
-            save_state_dict(tensors, way, overwrite=force, max_bytes=max_bytes)
+            header = read_safetensors(metadata_of(source)) if path.suffix == ".safetensors" else {}
+            save_state_dict(tensors, way, overwrite=force, max_bytes=max_bytes, metadata=header)
             count = len(tensors)
     if not quiet and path != endpoints.STANDARD:
-        show.lines([f"{path}: {show.count(count, 'tensor')}, {show.size(size_of(path))}"])
+        files = "" if shard_size is None else f" (a folder of {show.count(len(list(path.iterdir())), 'file')})"
+        said = f"{path}{files}: {show.count(count, 'tensor')}, {show.size(size_of(path))}"
+        show.lines([said, *_left(source, shard_size)])
+
+
+def _left(source: PathOrBytes, shard_size: int | None) -> list[str]:
+    """A note on files that were kept, where no folder was written."""
+    if shard_size is not None:
+        return []
+    from ..checkpoints.kept import FILES
+    from ..loading.file import metadata_of
+
+    kept = FILES in metadata_of(source)
+    return ["note: the file also keeps files of a folder: --shard-size writes them"] if kept else []
 
 
 def _unpack_original(

@@ -7,7 +7,7 @@ from operator import mul
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import metadata
+from ..checkpoints import kept, metadata
 from ..checkpoints.containers import grouped
 from ..checkpoints.families import lottery_ticket, open_lth
 from ..checkpoints.family import Beside, Family, put
@@ -147,7 +147,8 @@ def unpack_original(
     if given and not is_url(given) and path.exists() and path.samefile(given):
         raise OutputExistsError(f"{path} is the input itself: name another output")
     made = load_original(source, task=task, base=base, max_bytes=max_bytes)
-    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes)
+    header = kept.read_safetensors(metadata_of(source)) if path.suffix == ".safetensors" else {}
+    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes, metadata=header)
 
 
 def is_folder(source: PathOrBytes) -> bool:

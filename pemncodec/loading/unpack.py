@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checkpoints import kept
 from ..checkpoints.names import stripped
+from ..checkpoints.writing import sharded
 from ..checkpoints.writing.saving import check_size, save_streamed
 from ..checkpoints.writing.streamed import StreamedTensor
 from ..coding.delta.base_files import BaseFiles, refuse_base
@@ -32,6 +34,7 @@ def unpack_file(
     *,
     task: str | None = None,
     strip_prefix: bool = False,
+    shard_size: int | None = None,
     overwrite: bool = True,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
@@ -45,7 +48,9 @@ def unpack_file(
             writes it. Dtypes and shapes are as `load_file` gives them, and tied tensors are tied.
         task: the task to unpack, if the file holds several.
         strip_prefix: remove `module.` or `_orig_mod.` if every name has it.
-        overwrite: whether an existing file may be replaced.
+        shard_size: write a folder: shards with so many bytes of tensors, their index, and the files that were included
+            when the file was packed (`save_sharded` has the names). A larger tensor is a shard by itself.
+        overwrite: whether an existing file may be replaced. A folder with something in it never is.
         max_bytes: refuse to decode, or to write, more than this; the default is 16 GiB. Safetensors holds a tied tensor
             once for each of its names, and each counts.
         base: of a delta, as for `load`.
@@ -62,6 +67,7 @@ def unpack_file(
         OutputError: safetensors cannot hold one of the tensors, or `output` cannot be written.
         OutputExistsError: `output` is `source` or `base`, or exists and `overwrite` is False.
         UnsupportedTensorError: the installed torch lacks a dtype.
+        MetadataError: the files or the `__metadata__` that the file keeps are invalid; a `.pt` file needs neither.
     """
     path = Path(output)
     refuse_base(path, base)
@@ -75,8 +81,23 @@ def unpack_file(
         check_result(file.decoder, own, "dense")  # names also take memory
         file.decoder.expect(own)
         tensors = streamed_tensors(file, strip_prefix=strip_prefix)
-        check_size(tensors, path, max_bytes)
-        save_streamed(tensors, path, overwrite=overwrite, progress=callback(progress))
+        said = file.metadata
+        if shard_size is not None:
+            safetensors = not sharded.is_torch(path)
+            check_size(tensors, path, max_bytes, safetensors=safetensors)
+            sharded.save_sharded(
+                tensors,
+                path,
+                size=shard_size,
+                metadata=kept.read_safetensors(said) if safetensors else {},
+                files=kept.read_files(said),
+                overwrite=overwrite,
+                progress=callback(progress),
+            )
+        else:
+            check_size(tensors, path, max_bytes)
+            header = kept.read_safetensors(said) if path.suffix == ".safetensors" else {}
+            save_streamed(tensors, path, overwrite=overwrite, metadata=header, progress=callback(progress))
     return [tensor.name for tensor in tensors]
 
 

@@ -57,6 +57,7 @@ def pack_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    include: Sequence[str] = (),
     progress: Reporting = silent,
 ) -> PackReport:
     """Pack a checkpoint file, or a network, into a `.pemn` file, as `pemn pack` does.
@@ -99,6 +100,7 @@ def pack_file(
         torch_seed: the argument of `torch.manual_seed` before the network was made. Weights that PyTorch's CPU
             generator drew are stored as the seed.
         find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
+        include: patterns of files beside the network in a folder (`"config.json"`) that are kept as they are.
         progress: called with (done, total, name); or `tqdm`, or one of its bars.
 
     Returns:
@@ -292,6 +294,7 @@ def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
         base=given["base"],
         add_to=given.get("add_to"),
         max_bytes=given.get("max_bytes", DEFAULT_MAX_BYTES),
+        include=given.get("include", ()),
         verify=given["verify"],
     )
 
