@@ -1,4 +1,4 @@
-"""Tiny models of transformers, made on the spot: the same logits, bit for bit, and what transformers' own files give."""
+"""Tiny models of transformers, made on the spot: the same logits, bit for bit, and the tensors it loads itself."""
 
 from __future__ import annotations
 
@@ -174,14 +174,14 @@ class Wrapped(nn.Module):
 
 def test_what_could_not_be_loaded_is_not_saved(transformers: Any, tmp_path: Path) -> None:
     with pytest.raises(pemncodec.CheckpointError, match="'Wrapped' is no class of transformers"):
-        save_pretrained(Wrapped(gpt2(transformers)), tmp_path / "f")  # type: ignore[arg-type]
+        save_pretrained(Wrapped(gpt2(transformers)), tmp_path / "f")
     model = gpt2(transformers)
     model.transformer.h[0].attn.adapter = nn.Linear(4, 4)
     with pytest.raises(pemncodec.MismatchError, match=r"Unexpected key\(s\) 'transformer.h.0.attn.adapter.weight'"):
         save_pretrained(model, tmp_path / "f")
     model = gpt2(transformers)
     model.transformer.wpe = nn.Embedding(9, 32)
-    with pytest.raises(pemncodec.MismatchError, match="Other shapes of 'transformer.wpe.weight'"):
+    with pytest.raises(pemncodec.MismatchError, match=r"Other shapes of 'transformer.wpe.weight'"):
         save_pretrained(model, tmp_path / "f")
     assert not list(tmp_path.iterdir())
 
@@ -243,15 +243,15 @@ def test_files_of_other_names_are_not_read(saved: Path, tmp_path: Path) -> None:
 
 
 def test_missing_and_damaged_files(saved: Path, tmp_path: Path) -> None:
-    with pytest.raises(pemncodec.FileAccessError, match="config.json cannot be read: No such file"):
+    with pytest.raises(pemncodec.FileAccessError, match=r"config.json cannot be read: No such file"):
         load_pretrained(tmp_path / "nowhere")
     (tmp_path / "config.json").write_text((saved / "config.json").read_text())
-    with pytest.raises(pemncodec.FileAccessError, match="model.pemn cannot be read: No such file"):
+    with pytest.raises(pemncodec.FileAccessError, match=r"model.pemn cannot be read: No such file"):
         load_pretrained(tmp_path)
     os.link(saved / "model.pemn", tmp_path / "model.pemn")
     (tmp_path / "generation_config.json").write_text("{")
-    with pytest.raises(pemncodec.UnreadableCheckpointError, match="generation_config.json cannot be used"):
+    with pytest.raises(pemncodec.UnreadableCheckpointError, match=r"generation_config.json cannot be used"):
         load_pretrained(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(pemncodec.UnreadableCheckpointError, match="config.json is damaged"):
+    with pytest.raises(pemncodec.UnreadableCheckpointError, match=r"config.json is damaged"):
         load_pretrained(tmp_path)
