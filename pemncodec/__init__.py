@@ -19,7 +19,6 @@ __version__ = "0.6.0"
 if TYPE_CHECKING:
     from .checkpoints.reading.load import load_checkpoint
     from .generators.philox.generator import Generator
-    from .loading.diff import diff
     from .loading.differences import Difference, Pair, PrototypeDifference, TensorDifference
     from .loading.file import PemnFile
     from .loading.file import PemnFile as open  # noqa: N813
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
         TileFill,
     )
     from .packed.tensor import PackedTensor
+    from .packing.diffing import diff
     from .packing.merging.merge import merge_files
     from .packing.report import PackReport
     from .packing.save import pack, pack_file, save, save_file, save_tasks
@@ -72,7 +72,7 @@ _HOMES = {
     "unpack_file": "loading.unpack",
     "switch_task": "loading.switching",
     "PackedTensor": "packed.tensor",
-    "diff": "loading.diff",
+    "diff": "packing.diffing",
     "Difference": "loading.differences",
     "Pair": "loading.differences",
     "PrototypeDifference": "loading.differences",

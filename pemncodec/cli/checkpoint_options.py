@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..checkpoints.metadata import Metadata
-from ..checkpoints.options import RULES, Keep, PackOptions
+from ..checkpoints.options import Keep, PackOptions
 from ..common import strict_json
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..errors import MaskRuleError
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from ..checkpoints.reading.load import CheckpointFile
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Families that tensors do not identify: a file that was packed from one names it.
-NAMED = ("biprop", "fedpm", "lottery-jackpots")
 
 _KEEP_FROM = click.option(
     "--keep-from",
@@ -143,21 +139,3 @@ def _from_file(path: Path) -> dict[str, float]:
     except MaskRuleError as reason:
         raise MaskRuleError(f"{path}: {reason}") from None
     return found
-
-
-def as_said(options: PackOptions, said: Metadata) -> PackOptions:
-    """These options, completed by those that a file was packed with."""
-    given: dict[str, Any] = {"ties": "stable"}
-    if options.keep is None:
-        given["keep"] = said.keep
-    if options.threshold is None:
-        given["threshold"] = said.threshold
-    if options.rule is None and said.mask_rule in RULES:
-        given["rule"] = said.mask_rule
-    return replace(options, **given)
-
-
-def always_said(options: PackOptions, said: Metadata) -> PackOptions:
-    """These options, completed by what no checkpoint holds: its family, and whether a prefix was stripped."""
-    family = said.family if options.family is None and said.family in NAMED else options.family
-    return replace(options, family=family, strip_prefix=bool(said.details.get("prefix")))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors.quoting import NAME, shortened
-from . import endpoints, file_options, show
+from . import checkpoint_options, endpoints, file_options, show
 
 if TYPE_CHECKING:
     from ..loading.differences import Difference, TensorDifference
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @file_options.base
 @file_options.max_bytes
 @file_options.quiet
+@checkpoint_options.options
 def diff(
     first: Path | str,
     second: Path | str,
@@ -32,18 +33,28 @@ def diff(
     tensors_only: bool,
     everything: bool,
     as_json: bool,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     quiet: bool,
+    **arguments: Any,
 ) -> None:
-    """Compare the masks, values, prototypes and metadata of FIRST and SECOND, two .pemn files.
+    """Compare the masks, values, prototypes and metadata of FIRST and SECOND, two .pemn files, or one and a checkpoint.
+
+    A checkpoint is read as `pemn pack` reads it; without options, as the other file says.
 
     The exit status is 0 if they are the same, 1 if they differ, and 2 on an error.
     """
-    from ..loading.diff import diff as compare
+    how = checkpoint_options.read(**arguments)
+    if first == endpoints.STANDARD == second:
+        raise click.UsageError("standard input can be read once: name one of the files")
 
+    from ..packing.diffing import diff as compare
+
+    sides = [endpoints.on_disk(one) for one in (first, second)]
+    read = [how.file(one, max_bytes) if isinstance(one, Path) else one for one in sides]
+    reading = vars(how.loaded(max_bytes)) if how.given else {}
     with show.progress_bar("comparing", quiet or as_json) as progress:
-        found = compare(first, second, task=task, base=base, max_bytes=max_bytes, progress=progress)
+        found = compare(*read, task=task, base=base, max_bytes=max_bytes, progress=progress, **reading)
     if as_json:
         with show.standard_output():
             click.echo(show.json_text(found.as_dict()))

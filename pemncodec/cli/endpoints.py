@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, overload
 from urllib.parse import urlsplit
 
 import click
 
-from ..container.opening import PathOrBytes
+from ..container.opening import PathOrBytes, open_source
 from ..container.ranges import is_url
 
 STANDARD = Path("-")
@@ -39,6 +39,23 @@ def called(file: Path | str) -> str:
     return "standard input" if file == STANDARD else str(file)
 
 
+def size_of(file: Path | str) -> int:
+    """Bytes of an input: of a file, of all files in a folder, or of what a URL leads to.
+
+    Raises:
+        FileAccessError: a URL cannot be opened.
+    """
+    if isinstance(file, str):
+        source = open_source(file)
+        try:
+            return source.size
+        finally:
+            source.close()
+    if not file.is_dir():
+        return file.stat().st_size
+    return sum(found.stat().st_size for found in file.rglob("*") if found.is_file())
+
+
 def near(file: Path | str) -> Path:
     """The path beside which an output is written if none is named: for a URL one in the current folder.
 
@@ -50,8 +67,12 @@ def near(file: Path | str) -> Path:
     return file if isinstance(file, Path) else Path(PurePosixPath(urlsplit(file.rpartition("::")[2]).path).name)
 
 
-def on_disk(file: Path) -> Path:
-    """The input as a file: standard input is copied to one, which is removed when the command ends."""
+@overload
+def on_disk(file: Path) -> Path: ...
+@overload
+def on_disk(file: Path | str) -> Path | str: ...
+def on_disk(file: Path | str) -> Path | str:
+    """The input as a file: standard input is copied to one, which is removed when the command ends. A URL stays one."""
     if file != STANDARD:
         return file
     folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="pemncodec-"))

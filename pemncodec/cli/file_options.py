@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
+from . import endpoints
 
 force = click.option("-f", "--force", is_flag=True, help="Overwrite an existing output.")
 base = click.option(
     "--base",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=endpoints.FILE,
     metavar="FILE",
     help="Base file of a delta; repeat for the bases of that file.",
 )

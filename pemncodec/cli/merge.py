@@ -8,7 +8,8 @@ import click
 
 from ..errors.quoting import quoted
 from . import file_options, show
-from .output_path import same_file, size_of
+from .endpoints import size_of
+from .output_path import same_file
 
 
 @click.command()
@@ -25,7 +26,7 @@ def merge(
     files: tuple[str, ...],
     output: Path,
     pairs: tuple[str, ...],
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,

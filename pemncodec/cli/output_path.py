@@ -28,7 +28,7 @@ def target(
     force: bool,
     *,
     inputs: Iterable[Path] = (),
-    base: Sequence[Path] = (),
+    base: Sequence[Path | str] = (),
 ) -> Path | str:
     """The output that was named, as an argument or by `--output`, or `source` with another suffix.
 
@@ -108,13 +108,6 @@ def refuse_shard(path: Path, family: str | None) -> None:
             f"{path} is shard {found[0]} of {found[1]}, a part of a network without {lacks}: pack its folder, or this "
             "part alone with --family dense"
         )
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    if not path.is_dir():
-        return path.stat().st_size
-    return sum(found.stat().st_size for found in path.rglob("*") if found.is_file())
 
 
 def _is_output(path: Path, suffix: str) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..checkpoints.options import PackOptions
+from ..container.ranges import is_url
 from ..errors.quoting import quoted
 from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
 from ..packing.report import PackReport
 from . import checkpoint_options, endpoints, file_options, show
 from .derived import options_of
-from .output_path import refuse_pipe, refuse_shard, same_file, shard, size_of, target
+from .endpoints import size_of
+from .output_path import refuse_pipe, refuse_shard, same_file, shard, target
 
 # Lines of what was found, and characters of a note, that are printed without --verbose.
 _MOST_LINES, _LONGEST = 64, 1_000
@@ -33,7 +36,7 @@ class _Pack(click.Command):
 
 
 @click.command(cls=_Pack)
-@click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
+@click.argument("checkpoint", type=endpoints.FILE, required=False)
 @click.argument("output", type=endpoints.FILE, required=False)
 @click.option(
     "-o",
@@ -69,14 +72,14 @@ class _Pack(click.Command):
 @file_options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Print why this family was chosen, and everything that was found.")
 def pack(
-    checkpoint: Path | None,
+    checkpoint: Path | str | None,
     output: Path | str | None,
     output_option: Path | str | None,
     tasks: tuple[str, ...],
     add_to: Path | None,
     torch_seed: int | None,
     find_seed: int | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     pairs: tuple[str, ...],
     include: tuple[str, ...],
     fold_batchnorm: bool,
@@ -88,7 +91,10 @@ def pack(
     verbose: bool,
     **arguments: Any,
 ) -> None:
-    """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written."""
+    """Pack CHECKPOINT (.pt, .pth, .safetensors, or a folder) into a .pemn file, and verify it before it is written.
+
+    A .pemn file, or its URL, is packed again: masks, prototypes and tasks stay what they are.
+    """
     # Errors in the command line are reported before torch is imported.
     how = checkpoint_options.read(**arguments)
     seeding = Seeding(torch_seed, find_seed or 0)
@@ -101,19 +107,24 @@ def pack(
     sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force, inputs)
     quiet = quiet or path == endpoints.STANDARD
     sources = {name: endpoints.on_disk(source) for name, source in sources.items()}
-    for source in [*sources.values(), how.masks, how.backbone]:
-        if source is not None:
-            refuse_pipe(source)
-    for source in sources.values():
-        refuse_shard(source, how.options.family)
+    on_disk = [source for source in sources.values() if isinstance(source, Path)]
+    for one in [*on_disk, how.masks, how.backbone]:
+        if one is not None:
+            refuse_pipe(one)
+    for one in on_disk:
+        refuse_shard(one, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
+    from ..packing.job import Job, NetworkFile
     from ..packing.output import Output
-    from ..packing.pack import Job, named, pack_to_file
+    from ..packing.pack import named, pack_to_file
 
     before = size_of(add_to) if add_to is not None and add_to.exists() else 0  # it may be replaced
     job = Job(
-        sources={name: how.file(source, max_bytes) for name, source in sources.items()},
+        sources={
+            name: how.file(source, max_bytes) if isinstance(source, Path) else NetworkFile(source, max_bytes)
+            for name, source in sources.items()
+        },
         reading=how.options,
         masks=None if how.masks is None else how.file(how.masks, max_bytes),
         backbone=None if how.backbone is None else how.file(how.backbone, max_bytes),
@@ -128,21 +139,21 @@ def pack(
     into: Output = sys.stdout.buffer if path == endpoints.STANDARD else path
     report = pack_to_file(job, into, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))
     before += sum(map(size_of, sources.values()))
-    report.notes.extend(_shards(sources))
+    report.notes.extend(_shards(on_disk))
     if not quiet:
         what = "the checkpoint" if len(sources) == 1 and add_to is None else "the inputs"
         show.lines(_lines(named(list(sources.values())), what, before, path, report, verbose))
 
 
 def _sources(
-    checkpoint: Path | None,
+    checkpoint: Path | str | None,
     output: Path | str | None,
     output_option: Path | str | None,
     tasks: tuple[str, ...],
     add_to: Path | None,
     force: bool,
     inputs: list[Path],
-) -> tuple[dict[str, Path], Path | str]:
+) -> tuple[dict[str, Path | str], Path | str]:
     """Checkpoints by the name of their task (`""` for a single network), and where to write."""
     if not tasks:
         if checkpoint is None:
@@ -156,12 +167,12 @@ def _sources(
         )
     if output_option is None:
         raise click.UsageError("name the output of several tasks: -o FILE.pemn")
-    sources: dict[str, Path] = {}
+    sources: dict[str, Path | str] = {}
     for text in tasks:
         name, file = _pair(text, "--task")
         if name in sources:
             raise click.BadParameter(f"{quoted(name)} is named twice", param_hint="--task")
-        sources[name] = Path(file)
+        sources[name] = file if is_url(file) else Path(file)
     if add_to is not None and isinstance(output_option, Path) and same_file(output_option, add_to) and not force:
         raise click.UsageError(f"{add_to} would be replaced: use --force, or name another output")
     for source in sources.values():
@@ -177,9 +188,9 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return key, value
 
 
-def _shards(sources: dict[str, Path]) -> list[str]:
+def _shards(sources: Iterable[Path]) -> list[str]:
     """A note for each source that is only a part of a network."""
-    found = [(path, shard(path)) for path in sources.values()]
+    found = [(path, shard(path)) for path in sources]
     return [
         f"{path.name} is shard {of[0]} of {of[1]}: the file holds a part of the network" for path, of in found if of
     ]
@@ -219,7 +230,8 @@ def _lines(
         lines[0] += f" of {sizes.masked_weights:,} weights"
     if report.tasks:
         lines.append(_shortened(f"tasks: {', '.join(report.tasks)}", verbose))
-    lines.append(f"mask rule: {_rule(report)}")
+    if report.mask_rule:
+        lines.append(f"mask rule: {_rule(report)}")
     if verbose:
         lines += [f"because: {line}" for line in report.reasons]
     lines += [f"found: {_shortened(line, verbose)}" for line in _some(report.findings, verbose)]

@@ -11,7 +11,8 @@ from ..container.opening import PathOrBytes
 from ..loading.layouts.table import LAYOUTS, Layout
 from . import endpoints, file_options, show
 from .byte_count import ByteCount
-from .output_path import size_of, target
+from .endpoints import size_of
+from .output_path import target
 
 _WRITTEN = {name: row.about for name, row in LAYOUTS.items() if row.written}
 _ABOUT = "; ".join(f"{name}: {about}" for name, about in _WRITTEN.items())
@@ -55,7 +56,7 @@ def unpack(
     task: str | None,
     strip_prefix: bool,
     shard_size: int | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,
@@ -130,7 +131,7 @@ def _unpack_original(
     output: Path | None,
     output_option: Path | None,
     task: str | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,

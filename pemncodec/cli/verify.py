@@ -17,9 +17,9 @@ from .output_path import refuse_pipe
 @click.argument("file", type=endpoints.FILE)
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=endpoints.FILE,
     metavar="CHECKPOINT",
-    help="Also compare every tensor with this checkpoint, bit for bit.",
+    help="Also compare every tensor with this checkpoint, or .pemn file, bit for bit.",
 )
 @click.option("--task", help="For --against: the task to compare, if the file holds several.")
 @file_options.base
@@ -28,17 +28,20 @@ from .output_path import refuse_pipe
 @checkpoint_options.options
 def verify(
     file: Path | str,
-    against: Path | None,
+    against: Path | str | None,
     task: str | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     quiet: bool,
     **arguments: Any,
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
     how = checkpoint_options.read(**arguments)
+    if against == endpoints.STANDARD == file:
+        raise click.UsageError("standard input can be read once: name FILE, or the checkpoint")
+    against = None if against is None else endpoints.on_disk(against)
     for other in (against, how.masks, how.backbone):
-        if other is not None:
+        if isinstance(other, Path):
             refuse_pipe(other)
     if against is None and (how.given or task is not None):
         raise click.UsageError("--task and the options that read a checkpoint (--keep, --key, …) require --against")
@@ -50,9 +53,38 @@ def verify(
         number = verify_file(source, max_bytes=max_bytes, base=base, progress=progress)
     lines = [f"{endpoints.called(file)}: every checksum matches, and every tensor ({number}) decodes"]
     if against is not None:
-        lines += _compare(source, against, how, task, base, max_bytes, quiet)
+        from ..packing.networks import is_pemn
+
+        if isinstance(against, str) or is_pemn(against):
+            lines += _compare_files(source, against, how, task, base, max_bytes, quiet)
+        else:
+            lines += _compare(source, against, how, task, base, max_bytes, quiet)
     if not quiet:
         show.lines(lines)
+
+
+def _compare_files(
+    file: PathOrBytes,
+    against: Path | str,
+    how: checkpoint_options.Reading,
+    task: str | None,
+    base: tuple[Path | str, ...],
+    max_bytes: int,
+    quiet: bool,
+) -> list[str]:
+    if how.given:
+        raise click.UsageError(f"{against} is a .pemn file and has its masks: omit the options that read a checkpoint")
+
+    from ..container.opening import path_of
+    from ..packing.networks import compare_files
+
+    with show.progress_bar("comparing", quiet) as progress:
+        try:
+            count, done = compare_files(file, against, task=task, max_bytes=max_bytes, base=base, progress=progress)
+        except MismatchError as reason:
+            raise MismatchError(f"{path_of(file) or 'the file'} and {against}: {reason}") from None
+    converted = " once converted" if done else ""
+    return [f"{against}: every tensor ({count}) is the same{converted}, bit for bit" + (f": {done}" if done else "")]
 
 
 def _compare(
@@ -60,12 +92,13 @@ def _compare(
     against: Path,
     how: checkpoint_options.Reading,
     task: str | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     quiet: bool,
 ) -> list[str]:
     from ..checkpoints.metadata import read
     from ..checkpoints.recognise import draft_of
+    from ..checkpoints.said import always_said, as_said
     from ..container.opening import naming, path_of
     from ..loading.compare import compare
     from ..loading.file import metadata_of
@@ -76,12 +109,12 @@ def _compare(
     metadata = metadata_of(file)
     with naming(file):
         said = read(metadata).for_task(task)
-    options = checkpoint_options.always_said(how.loaded(max_bytes), said)
+    options = always_said(how.loaded(max_bytes), said)
     try:
         try:
             draft = draft_of(source, options)
         except MaskRuleError:  # options that are not given default to those that FILE was packed with
-            draft = draft_of(source, checkpoint_options.as_said(options, said))
+            draft = draft_of(source, as_said(options, said))
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from . import endpoints, file_options, show
-from .output_path import size_of, target
+from .endpoints import size_of
+from .output_path import target
 
 
 @click.command()
@@ -27,7 +28,7 @@ def view(
     file: Path | str,
     output: str | None,
     task: str | None,
-    base: tuple[Path, ...],
+    base: tuple[Path | str, ...],
     max_bytes: int,
     force: bool,
     quiet: bool,

@@ -48,8 +48,7 @@ def diff(
 ) -> Difference:
     """Compare two `.pemn` files: masks, values, prototypes, metadata.
 
-    Values are compared as bits: −0.0 is not 0.0, and a NaN is itself. A checkpoint is compared as the bytes that
-    `save` makes of it.
+    Values are compared as bits: −0.0 is not 0.0, and a NaN is itself.
 
     Args:
         first, second: a path, or the bytes of a file.

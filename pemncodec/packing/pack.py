@@ -7,17 +7,13 @@ The command and every function of `packing.save` go through it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..checkpoints.draft import Draft
 from ..checkpoints.metadata import FAMILY, MASK_RULE
-from ..checkpoints.options import PackOptions
 from ..checkpoints.reading import beside
 from ..checkpoints.reading.load import CheckpointFile
 from ..checkpoints.reading.mapped import Watch
@@ -27,7 +23,6 @@ from ..coding.encoder import encode_file
 from ..common.progress import Progress, silent
 from ..container.accounting import sizes
 from ..container.manifest.generated import GeneratedRow
-from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..container.writer import EncodedFile
 from ..errors import CheckpointError, NetworkError
@@ -35,61 +30,14 @@ from ..loading.compare import Comparison, compare, compare_network
 from ..loading.file import PemnFile
 from ..loading.recheck.aside import Aside
 from ..loading.recheck.compare import Recheck, recheck
-from ..network.model import MaskedNetwork
 from .assemble import UNKNOWN, assemble
+from .job import Job, Source, Stages, quiet
 from .lossy.convert import convert
-from .options import InferenceOptions, Seeding
+from .networks import compare_sources, loaded, prepared, told_apart
+from .options import Seeding
 from .output import Output, whole_output
-from .packed import network_of, state_of
 from .report import PackReport, base_notes
 from .tasks import draft_of_tasks
-
-Source = torch.nn.Module | Mapping[str, Any] | MaskedNetwork | CheckpointFile
-# Names a stage ("packing", "verifying"), and gives what is called while it runs.
-Stages = Callable[[str], AbstractContextManager[Progress]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """Networks that become one file, and how.
-
-    Attributes:
-        sources: networks by the names of their tasks; a single network under `""`.
-        reading: what the checkpoints do not say.
-        masks, backbone: of `reading`, where these are files.
-        seeding: where random weights may come from.
-        lossy: conversions of tensors without a mask.
-        metadata: string to string, stored in the file.
-        base: the file that this one may be a difference from.
-        add_to: a file with tasks, to which these are added.
-        max_bytes: of `add_to`, how much it may decode to.
-        verify: whether the file is compared with the sources before it is in its place.
-        include: patterns of the files beside a network in a folder that are kept as they are.
-    """
-
-    sources: Mapping[str, Source]
-    reading: PackOptions = field(default_factory=PackOptions)
-    masks: CheckpointFile | None = None
-    backbone: CheckpointFile | None = None
-    seeding: Seeding = UNKNOWN
-    lossy: InferenceOptions = field(default_factory=InferenceOptions)
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    base: BaseFiles = None
-    add_to: PathOrBytes | None = None
-    max_bytes: int = DEFAULT_MAX_BYTES
-    verify: bool = True
-    include: Sequence[str] = ()
-
-    @property
-    def files(self) -> list[CheckpointFile]:
-        """The checkpoints that are files, those of masks and of the backbone included."""
-        named = (*self.sources.values(), self.masks, self.backbone)
-        return [one for one in named if isinstance(one, CheckpointFile)]
-
-
-def quiet(_: str) -> AbstractContextManager[Progress]:
-    """Report nothing, whatever the stage."""
-    return nullcontext(silent)
 
 
 def pack_to_file(job: Job, path: Output, *, overwrite: bool = True, stages: Stages = quiet) -> PackReport:
@@ -122,7 +70,7 @@ class _Packing:
     """A job in progress; what it reads is closed with it."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
+        self._job = job = told_apart(job)
         compared = job.verify and not job.lossy.lossy
         paths = [one.path for one in job.sources.values() if isinstance(one, CheckpointFile) and not one.unsafe]
         self._second = Aside(paths if compared else [])
@@ -145,20 +93,19 @@ class _Packing:
         job = self._job
         files = {"masks": job.masks, "backbone": job.backbone}
         self._reading = replace(job.reading, **{name: file.load() for name, file in files.items() if file is not None})
-        loaded = {name: _loaded(source) for name, source in job.sources.items()}
-        self._network: MaskedNetwork | None = None
+        found = {name: loaded(source, job.base) for name, source in job.sources.items()}
         with self._naming():
-            single = loaded.get("")
-            if isinstance(single, MaskedNetwork):
-                self._network = _as_it_is(single, job)
-            elif job.add_to is None and list(loaded) == [""]:
-                self._drafts = {"": draft_of(single, self._reading)}
+            self._made = prepared(job, found, self._reading, job.seeding)
+            if self._made is not None:
+                self._drafts = self._made.drafts
+            elif job.add_to is None and list(found) == [""]:
+                self._drafts = {"": draft_of(found[""], self._reading)}
                 self._keep_beside(job.sources[""])
                 self._draft, self._metadata = convert(self._drafts[""], job.lossy), dict(job.metadata)
             else:
                 if job.lossy.lossy:
                     raise CheckpointError("tasks cannot be converted: convert each network by itself")
-                draft, inherited, self._drafts = draft_of_tasks(loaded, self._reading, job.add_to, job.max_bytes)
+                draft, inherited, self._drafts = draft_of_tasks(found, self._reading, job.add_to, job.max_bytes)
                 self._draft, self._metadata = draft, inherited | dict(job.metadata)
 
     def _keep_beside(self, source: Source) -> None:
@@ -171,8 +118,8 @@ class _Packing:
     def encode(self, progress: Progress, folder: Path | None) -> EncodedFile:
         """Return the file, ready to be written, and keep its report."""
         with self._naming():
-            job, network = self._job, self._network
-            if network is None:
+            job, made = self._job, self._made
+            if made is None:
                 encoded, self._report = pack_draft(
                     self._draft,
                     metadata=self._metadata,
@@ -182,6 +129,7 @@ class _Packing:
                     seeding=job.seeding,
                 )
                 return encoded
+            network = made.network
             encoded = encode_file(network, progress, folder, job.base)
             self._report = PackReport(
                 family=network.metadata.get(FAMILY, "MaskedNetwork"),
@@ -189,9 +137,11 @@ class _Packing:
                 keep=None,
                 layers=len(network.layers),
                 findings=[],
-                notes=base_notes(encoded.manifest, job.base),
+                notes=made.notes + base_notes(encoded.manifest, job.base),
                 dropped=[],
                 sizes=sizes(encoded.manifest, encoded.size),
+                conversions=[f"{one.done}; largest error {one.error}" for one in made.conversions],
+                tasks=list(network.tasks),
             )
             return encoded
 
@@ -208,8 +158,6 @@ class _Packing:
     def _compared(self, file: PathOrBytes, progress: Progress) -> tuple[Comparison, list[Recheck]]:
         job = self._job
         with PemnFile(file, base=job.base) as opened:
-            if self._network is not None:
-                return compare_network(opened, self._network, progress), []
             rechecked = [
                 recheck(
                     opened,
@@ -224,6 +172,11 @@ class _Packing:
                 for name, source in job.sources.items()
                 if isinstance(source, CheckpointFile) and not job.lossy.lossy
             ]
+            if self._made is not None:
+                for name, draft in self._made.drafts.items():
+                    compare(opened, draft, task=name, progress=progress)
+                compare_sources(self._made, job, file, opened.metadata, progress)
+                return compare_network(opened, self._made.network, progress), rechecked
             known = rechecked[0].names if rechecked and not self._draft.tasks else ()
             return compare(opened, self._draft, progress=progress, compared=known), rechecked
 
@@ -247,24 +200,9 @@ def _watched(path: Path) -> list[Path]:
         return [path]
 
 
-def named(paths: Sequence[Path]) -> str:
+def named(paths: Sequence[Path | str]) -> str:
     """Return the first of some paths, and how many more there are."""
     return f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else str(paths[0])
-
-
-def _loaded(source: Any) -> Any:
-    """Return the source, that of a file read, and one with packed weights as the network that it holds."""
-    loaded = source.load() if isinstance(source, CheckpointFile) else source
-    state = state_of(loaded)
-    return loaded if state is None else network_of(state)
-
-
-def _as_it_is(network: MaskedNetwork, job: Job) -> MaskedNetwork:
-    if job.lossy.lossy:
-        raise NetworkError("a MaskedNetwork is packed unchanged: fold_batchnorm and tensor_dtype are for checkpoints")
-    if job.metadata:
-        raise NetworkError("a MaskedNetwork carries its own metadata: set network.metadata")
-    return network
 
 
 def pack_draft(

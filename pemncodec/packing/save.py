@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -19,10 +19,12 @@ from ..coding.delta.base_files import BaseFiles
 from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
+from ..container.ranges import is_url
 from ..network.model import MaskedNetwork
+from .job import Job, NetworkFile, Source, Stages
 from .options import InferenceOptions, Seeding
 from .output import Output
-from .pack import Job, Source, Stages, pack_to_bytes, pack_to_file
+from .pack import pack_to_bytes, pack_to_file
 from .report import PackReport
 
 PathLike = str | os.PathLike[str]
@@ -116,8 +118,10 @@ def pack_file(
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     given = locals()
-    if isinstance(source, str | os.PathLike):
-        sources: Mapping[str, Source] = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
+    if is_url(source):
+        sources: Mapping[str, Source] = {"": NetworkFile(cast("str", source), max_bytes)}
+    elif isinstance(source, str | os.PathLike):
+        sources = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
     else:
         sources = {"": source}
     return pack_to_file(_job(sources, given), path, overwrite=overwrite, stages=_stages(progress))

@@ -82,7 +82,7 @@ def merge_files(
             if task in tasks:
                 raise NetworkError(f"{where}: there already is a task {quoted(task)}: name its file (NAME=FILE)")
             tasks[task], origins[task] = cut, (source, own)
-    text = _metadata(networks, tasks, metadata or {})
+    text = joined_metadata(networks, tasks, metadata or {})
     network = join(tasks, text)
     with whole_file(path, overwrite=overwrite) as temporary:
         encoded = encode_file(network, progress, temporary.parent)
@@ -133,17 +133,21 @@ def _tasks(name: str | None, source: PathOrBytes, network: MaskedNetwork) -> lis
     return [(name, Task(network), None)]
 
 
-def _metadata(
+def joined_metadata(
     networks: Sequence[tuple[str, MaskedNetwork]], tasks: Mapping[str, Task], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """The metadata of the result.
+    """Return the metadata of one file of these tasks.
+
+    Args:
+        networks: all that tasks come from, each with its name in messages.
+        tasks: by name.
+        given: what the caller adds, or chooses.
 
     Raises:
-        NetworkError: two files say different things under one key.
+        NetworkError: two files say different things under one key; a reserved key.
+        UnknownLayoutError, ConversionError: tasks of different families, or converted ones.
     """
-    for key in given:
-        if not key or key.startswith(RESERVED):
-            raise NetworkError(f"metadata key {key!r} is empty or reserved: use one without 'pemn.'")
+    refuse_reserved(given)
     text: dict[str, str] = {}
     first: dict[str, str] = {}
     for where, network in networks:
@@ -163,6 +167,13 @@ def _metadata(
             raise NetworkError("the masks were made with different thresholds: tasks of one file have one threshold")
         text |= own_metadata.write(merged_draft(drafts))
     return text
+
+
+def refuse_reserved(given: Mapping[str, str]) -> None:
+    """Raise NetworkError if a key of metadata is empty, or one that only this package writes."""
+    for key in given:
+        if not key or key.startswith(RESERVED):
+            raise NetworkError(f"metadata key {key!r} is empty or reserved: use one without 'pemn.'")
 
 
 def _said(name: str, task: Task) -> Draft:
