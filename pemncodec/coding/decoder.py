@@ -55,7 +55,7 @@ class Decoder(SectionDecoder):
         self.check_entry(index)
         row = self.manifest.resolve(index)
         if isinstance(row, TensorRow):
-            return self._values(row.block, self._start(index), numel(row.shape))
+            return self.values(row.block, self.start(index), numel(row.shape))
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
         self._filler(index, row)(out, 0)
         return out
@@ -91,7 +91,7 @@ class Decoder(SectionDecoder):
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
             return fill.scattering(packed, self.kept(index))
-        first, second = self.tile(row.prototype, row.scale_bits), self._second(row)
+        first, second = self.tile(row.prototype, row.scale_bits), self.second(row)
 
         def fill_part(out: Words, start: int) -> None:
             other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
@@ -120,7 +120,7 @@ class Decoder(SectionDecoder):
         """The kept values of a kept layer, in order."""
         row = self.manifest.resolve(index)
         assert isinstance(row, KeptRow)
-        return self._values(row.block, self._start(index), self.manifest.masks[row.mask].ones)
+        return self.values(row.block, self.start(index), self.manifest.masks[row.mask].ones)
 
     def filled(self, index: int) -> Words:
         """A tiled layer without its mask: the prototype at every position, in a new array."""
@@ -162,11 +162,12 @@ class Decoder(SectionDecoder):
         stored = self.mask(row.presence)
         return self._stored(prototype, lambda: Tile(bits.unpack(stored, row.length).view(np.uint8)))
 
-    def _start(self, index: int) -> int:
+    def start(self, index: int) -> int:
+        """The place of the first value of an entry among the elements of its block."""
         row = self.manifest.entries[index]
         return self._entry_starts[row.target if isinstance(row, AliasRow) else index]
 
-    def _second(self, row: TiledRow) -> tuple[Tile, int] | None:
+    def second(self, row: TiledRow) -> tuple[Tile, int] | None:
         """The second prototype and its phase, where a zero bit stands for it."""
         return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
@@ -176,7 +177,7 @@ class Decoder(SectionDecoder):
         count = numel(row.shape)
         if isinstance(row, KeptRow):
             return packed
-        tile, second = self.tile(row.prototype, row.scale_bits), self._second(row)
+        tile, second = self.tile(row.prototype, row.scale_bits), self.second(row)
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:

@@ -21,6 +21,7 @@ from .source import Source
 # What the tables of a file may take in memory: so many bytes, and so many more for each byte of the file. A hundred
 # thousand tensors take some 25 MB; 1,200 bytes of zstd can be a manifest whose tables take 500.
 TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
+WHOLE = slice(None)
 
 
 def tables_allowance(file_size: int) -> Allowance:
@@ -68,13 +69,13 @@ class Container:
         self._offsets = array("Q", accumulate(sizes, initial=0))
         self._seen: tuple[Hashable, bytearray] = (source.state(), bytearray(self.header.pages))
 
-    def mask_payload(self, index: int) -> Payload:
-        """The stored bytes of a mask."""
-        return self._section(index)
+    def mask_payload(self, index: int, part: slice = WHOLE) -> Payload:
+        """The stored bytes of a mask, or a part of them; only their pages are read."""
+        return self._section(index, part)
 
-    def block_payload(self, index: int) -> Payload:
-        """The stored bytes of a block."""
-        return self._section(len(self.manifest.masks) + index)
+    def block_payload(self, index: int, part: slice = WHOLE) -> Payload:
+        """The stored bytes of a block, or a part of them; only their pages are read."""
+        return self._section(len(self.manifest.masks) + index, part)
 
     def mask_place(self, index: int) -> tuple[int, int]:
         """Return the bytes of the file between which a mask is stored: the first, and the one after the last."""
@@ -114,9 +115,11 @@ class Container:
         """Close the source."""
         self._source.close()
 
-    def _section(self, index: int) -> Payload:
-        start, stop = self._offsets[index], self._offsets[index + 1]
-        if start == stop:
+    def _section(self, index: int, part: slice) -> Payload:
+        begin = self._offsets[index]
+        start, stop, _ = part.indices(self._offsets[index + 1] - begin)
+        start, stop = begin + start, begin + stop
+        if start >= stop:
             return b""
         pages = range(start // PAGE, -(-stop // PAGE))
         state = self._source.state()

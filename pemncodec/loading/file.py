@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..coding.decoder import Decoder
     from ..network.mask import Mask
+    from .slices import TensorSlices
 
 
 class PemnFile:
@@ -156,6 +157,12 @@ class PemnFile:
         self.decoder.begin()
         with naming(self._source), memory_errors():
             return to_numpy(self.decoder.words(index), self.decoder.dtype(index), self.decoder.shape(index))
+
+    def get_slice(self, name: str) -> TensorSlices:
+        """Parts of a tensor, as `file.get_slice(name)[a:b, c:d]`; nothing is decoded before; errors as `get_tensor`."""
+        from .slices import TensorSlices
+
+        return TensorSlices(self.decoder, self._index(name), self._source)
 
     def get_mask(self, name: str) -> Mask:
         """The mask of a masked layer.

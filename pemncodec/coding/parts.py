@@ -1,0 +1,95 @@
+"""Parts of an entry, decoded without the rest where the format allows it (spec sections 5 to 7)."""
+
+from __future__ import annotations
+
+from ..common import bits
+from ..common.bits import Packed
+from ..common.words import Words
+from ..container.manifest.coder_table import BLOCK_RAW, MASK_RANS_BYTES, MASK_RAW
+from ..container.manifest.rows import KeptRow, TensorRow, TiledRow, numel
+from ..container.manifest.zero_table import ZERO_RULES
+from ..network import fill
+from ..network.tile import Tile
+from .cache import Once
+from .decoder import Decoder
+from .masks.front import MaskFront
+
+
+class PartDecoder:
+    """Decodes parts of one entry, for any number of threads.
+
+    Raw masks and raw blocks are read by range: their pages are checked, and the number of ones as far as it can be.
+    A mask of rANS bytes is decoded from its front to the part. All else is decoded whole, with all checks, at the first
+    part that needs it. What was decoded beside parts is kept: a mask takes a bit an element; values of a coded block
+    take what they take.
+
+    Args:
+        decoder: of an opened file.
+        index: of the entry; an alias stands for its target.
+    """
+
+    def __init__(self, decoder: Decoder, index: int) -> None:
+        self._decoder = decoder
+        self._index = index
+        self._row = decoder.manifest.resolve(index)
+        self._count = numel(self._row.shape)
+        self._masks: Once[Packed] = Once()
+        self._fronts: Once[MaskFront] = Once()
+        self._values: Once[Words] = Once()
+
+    def fill(self, out: Words, start: int) -> None:
+        """Fill `out` with the elements from `start` on, of which there are enough.
+
+        Raises:
+            LimitError, ChecksumError, PayloadError: as spec section 9 says.
+            BaseFileError: the file is a delta, and its base was not given, or is another file.
+        """
+        if not len(out):
+            if not self._count:  # its sections may be damaged all the same
+                self._decoder.words(self._index)
+            return
+        row, stop = self._row, start + len(out) // self._decoder.dtype(self._index).words_per_element
+        if isinstance(row, TensorRow):
+            out[:] = self._stored(row.block, self._count, start, stop)
+        elif isinstance(row, KeptRow):
+            packed = self._mask_until(stop)
+            before = bits.count_ones(bits.part(packed, 0, start))
+            piece = bits.part(packed, start, stop)
+            kept = self._decoder.manifest.masks[row.mask].ones
+            fill.scatter(out, piece, self._stored(row.block, kept, before, before + bits.count_ones(piece)))
+        else:
+            self._fill_tiled(row, out, start, stop)
+
+    def _fill_tiled(self, row: TiledRow, out: Words, start: int, stop: int) -> None:
+        stored, first, second = self._decoder.manifest.masks[row.mask], self._tile(row), self._decoder.second(row)
+        # Idle positions have no bit: the place of a later one follows from all before.
+        if stored.length != self._count or second is not None or first.has_zero:
+            piece = bits.part(self._whole_mask(), start, stop)
+        elif stored.coder == MASK_RAW:
+            piece = self._decoder.raw_mask_part(row.mask, start, stop)
+        else:
+            piece = bits.part(self._mask_until(stop), start, stop)
+        other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
+        fill.fill_masked(out, piece, ZERO_RULES[row.zero].name, (first, (row.phase + start) % len(first)), other)
+
+    def _tile(self, row: TiledRow) -> Tile:
+        return self._decoder.tile(row.prototype, row.scale_bits)
+
+    def _mask_until(self, stop: int) -> Packed:
+        """Bits 0 … stop − 1, or more, of a mask that has a bit for every element."""
+        assert not isinstance(self._row, TensorRow)
+        number = self._row.mask
+        if self._decoder.manifest.masks[number].coder != MASK_RANS_BYTES:
+            return self._whole_mask()
+        return self._fronts(0, lambda: self._decoder.mask_front(number)).until(stop)
+
+    def _whole_mask(self) -> Packed:
+        return self._masks(0, lambda: self._decoder.bits(self._index))
+
+    def _stored(self, block: int, count: int, start: int, stop: int) -> Words:
+        """Values start … stop − 1 of the `count` that the entry has in a block."""
+        decoder, begin = self._decoder, self._decoder.start(self._index)
+        if decoder.manifest.blocks[block].coder == BLOCK_RAW:
+            return decoder.raw_block_part(block, begin + start, begin + stop)
+        per = decoder.dtype(self._index).words_per_element
+        return self._values(0, lambda: decoder.values(block, begin, count))[start * per : stop * per]

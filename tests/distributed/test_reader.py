@@ -1,0 +1,138 @@
+"""`PemnReader` in torch's distributed checkpoint, in one process and in several, beside an ordinary checkpoint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+
+import pemncodec
+
+from ..deltas import floats
+
+pytest.importorskip("torch.distributed.checkpoint", reason="this torch has no distributed checkpoint")
+if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
+    pytest.skip("this torch has no gloo", allow_module_level=True)
+
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+
+from pemncodec.distributed import PemnReader
+
+from .worker import network, same
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 100
+pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled", "ignore:.*TypedStorage")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("sharded")
+    state = network().state_dict()
+    pemncodec.save_file(state, made / "model.pemn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        save(dict(state), checkpoint_id=str(made / "dcp"))
+    return made
+
+
+@pytest.mark.parametrize("ranks", [4, 2])
+def test_ranks_load_their_own_shards(folder: Path, ranks: int) -> None:
+    """What one process saved is loaded by four, and by two: FSDP, rows, columns, copies, and what is refused."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.distributed.worker"]
+    others = [
+        subprocess.Popen(
+            [*command, str(rank), str(ranks), str(folder)],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for rank in range(ranks)
+    ]
+    try:
+        outputs = [other.communicate(timeout=SECONDS)[0] for other in others]
+    finally:
+        for other in others:
+            other.kill()
+    for other, output in zip(others, outputs, strict=True):
+        assert other.returncode == 0, output[-3000:]
+
+
+def test_one_process_loads_plain_tensors(folder: Path) -> None:
+    expected = network().state_dict()
+    state = {name: torch.zeros_like(tensor) for name, tensor in expected.items()}
+    wanted = {name: torch.zeros_like(tensor) for name, tensor in expected.items()}
+    places = {name: tensor.data_ptr() for name, tensor in state.items()}
+    load(state, storage_reader=PemnReader(folder / "model.pemn"))
+    load(wanted, checkpoint_id=str(folder / "dcp"))
+    assert same(state, expected)
+    assert same(state, wanted)
+    assert {name: tensor.data_ptr() for name, tensor in state.items()} == places
+
+
+def test_tasks_and_bases(tmp_path: Path) -> None:
+    states = {
+        name: {"w": torch.from_numpy(floats(64, 64, seed=seed).view("f4")).reshape(64, 64)}
+        for seed, name in enumerate(("a", "b"))
+    }
+    pemncodec.save_tasks(states, tmp_path / "tasks.pemn")
+    state = {"w": torch.zeros(64, 64)}
+    load(state, storage_reader=PemnReader(tmp_path / "tasks.pemn", task="b"))
+    assert same(state, states["b"])
+    with pytest.raises(pemncodec.NotFoundError, match="the file holds 2 tasks"):
+        PemnReader(tmp_path / "tasks.pemn")
+
+    pemncodec.save_file(states["a"], tmp_path / "base.pemn")
+    later = {"w": states["a"]["w"].clone()}
+    later["w"][3, 5] = -0.0
+    pemncodec.save_file(later, tmp_path / "delta.pemn", base=tmp_path / "base.pemn")
+    reader = PemnReader(tmp_path / "delta.pemn", base=tmp_path / "base.pemn")
+    load(state, storage_reader=reader)
+    assert same(state, later)
+    load(state, checkpoint_id=str(tmp_path / "base.pemn"), storage_reader=reader)
+    assert same(state, states["a"])
+
+
+def test_every_dtype_and_ties(tmp_path: Path) -> None:
+    kinds = (torch.float4_e2m1fn_x2, torch.float8_e5m2, torch.bool, torch.complex128, torch.uint64, torch.bfloat16)
+    made = {str(kind): torch.arange(96, dtype=torch.uint8).remainder(2).view(kind).reshape(2, -1) for kind in kinds}
+    made |= {
+        "scalar": torch.tensor(7),
+        "empty": torch.zeros(0, 3),
+        "nan": torch.tensor([0x7FC00123]).int().view(torch.float32),
+    }
+    made["tied"] = made["nan"]
+    pemncodec.save_file(made, tmp_path / "a.pemn")
+    state = {name: torch.empty_like(tensor) for name, tensor in made.items()}
+    load(state, storage_reader=PemnReader(tmp_path / "a.pemn"))
+    assert same(state, made)
+
+
+def test_a_file_that_cannot_be_read_is_refused_before_loading(tmp_path: Path) -> None:
+    with pytest.raises(pemncodec.FileAccessError, match="cannot be read"):
+        PemnReader(tmp_path / "none.pemn")
+    (tmp_path / "a.pemn").write_bytes(b"PK\x03\x04")
+    with pytest.raises(pemncodec.MagicError):
+        PemnReader(tmp_path / "a.pemn")
+
+
+def test_sharded_weights_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    """Rows of one rank must not be packed as if they were the tensor."""
+    torch.distributed.init_process_group("gloo", init_method=(tmp_path / "store").as_uri(), rank=0, world_size=1)
+    try:
+        mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+        sharded = torch.distributed.tensor.distribute_tensor(torch.zeros(4, 4), mesh)
+        with pytest.raises(pemncodec.UnsupportedTensorError, match=r"a DTensor, .* take its full_tensor"):
+            pemncodec.save_file({"w": sharded}, tmp_path / "a.pemn")
+    finally:
+        torch.distributed.destroy_process_group()
+    assert not (tmp_path / "a.pemn").exists()
