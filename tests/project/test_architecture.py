@@ -23,6 +23,7 @@ ROOT = PACKAGE.parent
 FOLDERS = (
     "__main__",
     "cli",
+    "hub",
     "packing",
     "distributed",
     "loading",
@@ -37,7 +38,7 @@ FOLDERS = (
     "errors",
 )
 # What may import torch, and what not even numpy: `pemn inspect` goes through it.
-TORCH = ("cli", "packing", "distributed.py", "loading", "checkpoints", "nn", "packed", "common/torch_tensors.py")
+TORCH = ("cli", "hub", "packing", "distributed.py", "loading", "checkpoints", "nn", "packed", "common/torch_tensors.py")
 BARE = ("container", "errors", "common/dtypes.py", "common/allowance.py", "common/forks.py")
 
 
