@@ -32,16 +32,21 @@ class Decoder(SectionDecoder):
         for index in indices:
             row = self.manifest.resolve(index)
             if isinstance(row, TiledRow):
-                for prototype in (row.prototype, row.second):
-                    found = None if prototype is None else self.manifest.prototypes[prototype]
-                    if isinstance(found, ValuesRow):
-                        blocks.add(found.block)
-                        masks.update(() if found.presence is None else (found.presence,))
+                of_prototypes = self.prototype_sections(row)
+                masks |= of_prototypes[0]
+                blocks |= of_prototypes[1]
             else:
                 blocks.add(row.block)
             if not isinstance(row, TensorRow):
                 masks.add(row.mask)
         self.container.expect(masks, blocks)
+
+    def prototype_sections(self, row: TiledRow) -> tuple[set[int], set[int]]:
+        """The masks, and the blocks, that the prototypes of a tiled layer are stored in."""
+        numbers = (row.prototype,) if row.second is None else (row.prototype, row.second)
+        rows = [self.manifest.prototypes[number] for number in numbers]
+        stored = [found for found in rows if isinstance(found, ValuesRow)]
+        return {found.presence for found in stored if found.presence is not None}, {found.block for found in stored}
 
     def dtype(self, index: int) -> DType:
         """Element type of an entry."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..common import bits
 from ..common.bits import Packed
 from ..common.words import Words
@@ -36,6 +38,31 @@ class PartDecoder:
         self._masks: Once[Packed] = Once()
         self._fronts: Once[MaskFront] = Once()
         self._values: Once[Words] = Once()
+        self._counted = (0, 0)  # some position, and the ones before it
+
+    def expect(self, parts: Sequence[tuple[int, int]]) -> None:
+        """Announce parts (first element, and the one after the last) that `fill` will be called for, in this order.
+
+        A file far away is read in few requests then. Raises as `fill`.
+        """
+        row, decoder = self._row, self._decoder
+        expect = decoder.container.expect
+        if isinstance(row, TiledRow):
+            masks, blocks = decoder.prototype_sections(row)
+            if decoder.manifest.masks[row.mask].coder == MASK_RAW and self._bit_each(row):
+                spans = [(row.mask, slice(start // 8, bits.byte_length(stop))) for start, stop in parts]
+                expect(masks, blocks, mask_parts=spans)
+            else:
+                expect({*masks, row.mask}, blocks)
+        elif decoder.manifest.blocks[row.block].coder != BLOCK_RAW:
+            expect([row.mask] if isinstance(row, KeptRow) else [], [row.block])
+        else:
+            if isinstance(row, KeptRow):  # the places of values follow from the mask
+                expect([row.mask], [])
+                parts = [self._kept(*part)[1:] for part in parts]
+            size, begin = decoder.dtype(self._index).itemsize, decoder.start(self._index)
+            stored = [(row.block, slice((begin + start) * size, (begin + stop) * size)) for start, stop in parts]
+            expect([], [], block_parts=stored)
 
     def fill(self, out: Words, start: int) -> None:
         """Fill `out` with the elements from `start` on, of which there are enough.
@@ -52,18 +79,19 @@ class PartDecoder:
         if isinstance(row, TensorRow):
             out[:] = self._stored(row.block, self._count, start, stop)
         elif isinstance(row, KeptRow):
-            packed = self._mask_until(stop)
-            before = bits.count_ones(bits.part(packed, 0, start))
-            piece = bits.part(packed, start, stop)
-            kept = self._decoder.manifest.masks[row.mask].ones
-            fill.scatter(out, piece, self._stored(row.block, kept, before, before + bits.count_ones(piece)))
+            piece, first, last = self._kept(start, stop)
+            fill.scatter(out, piece, self._stored(row.block, self._decoder.manifest.masks[row.mask].ones, first, last))
         else:
             self._fill_tiled(row, out, start, stop)
+
+    def _bit_each(self, row: TiledRow) -> bool:
+        """Return whether every element has a bit of its own, unless the prototype has zeros."""
+        return self._decoder.manifest.masks[row.mask].length == self._count and row.second is None
 
     def _fill_tiled(self, row: TiledRow, out: Words, start: int, stop: int) -> None:
         stored, first, second = self._decoder.manifest.masks[row.mask], self._tile(row), self._decoder.second(row)
         # Idle positions have no bit: the place of a later one follows from all before.
-        if stored.length != self._count or second is not None or first.has_zero:
+        if not self._bit_each(row) or first.has_zero:
             piece = bits.part(self._whole_mask(), start, stop)
         elif stored.coder == MASK_RAW:
             piece = self._decoder.raw_mask_part(row.mask, start, stop)
@@ -74,6 +102,18 @@ class PartDecoder:
 
     def _tile(self, row: TiledRow) -> Tile:
         return self._decoder.tile(row.prototype, row.scale_bits)
+
+    def _kept(self, start: int, stop: int) -> tuple[Packed, int, int]:
+        """Bits start … stop − 1 of a kept layer, and the places of their values: the first, and one after the last."""
+        packed = self._mask_until(stop)
+        piece = bits.part(packed, start, stop)
+        position, ones = self._counted
+        if position > start:
+            position = ones = 0
+        first = ones + bits.count_ones(bits.part(packed, position, start))
+        last = first + bits.count_ones(piece)
+        self._counted = stop, last  # most parts are asked for in order
+        return piece, first, last
 
     def _mask_until(self, stop: int) -> Packed:
         """Bits 0 … stop − 1, or more, of a mask that has a bit for every element."""

@@ -82,10 +82,18 @@ class Container:
         start, stop = self._offsets[index], self._offsets[index + 1]
         return self.header.payload_offset + start, self.header.payload_offset + stop
 
-    def expect(self, masks: Iterable[int], blocks: Iterable[int]) -> None:
-        """Announce masks and blocks that will be read, so that a source far away is asked few times."""
-        sections = {*masks, *(len(self.manifest.masks) + index for index in blocks)}
-        ranges = [(self._offsets[index], self._offsets[index + 1]) for index in sections]
+    def expect(
+        self,
+        masks: Iterable[int],
+        blocks: Iterable[int],
+        mask_parts: Iterable[tuple[int, slice]] = (),
+        block_parts: Iterable[tuple[int, slice]] = (),
+    ) -> None:
+        """Announce masks and blocks, or parts of their bytes, that will be read: far away, each may be a request."""
+        first = len(self.manifest.masks)
+        ranges = [self._place(index, WHOLE) for index in {*masks, *(first + index for index in blocks)}]
+        ranges += [self._place(index, part) for index, part in mask_parts]
+        ranges += [self._place(first + index, part) for index, part in block_parts]
         offset, size = self.header.payload_offset, self.header.payload_size
         pages = ((start // PAGE * PAGE, min(-(-stop // PAGE) * PAGE, size)) for start, stop in ranges if start < stop)
         self._source.expect((offset + start, offset + stop) for start, stop in pages)
@@ -123,10 +131,14 @@ class Container:
         """Close the source."""
         self._source.close()
 
-    def _section(self, index: int, part: slice) -> Payload:
+    def _place(self, index: int, part: slice) -> tuple[int, int]:
+        """Return the bytes of the payload between which a part of a section is stored."""
         begin = self._offsets[index]
         start, stop, _ = part.indices(self._offsets[index + 1] - begin)
-        start, stop = begin + start, begin + stop
+        return begin + start, begin + stop
+
+    def _section(self, index: int, part: slice) -> Payload:
+        start, stop = self._place(index, part)
         if start >= stop:
             return b""
         pages = range(start // PAGE, -(-stop // PAGE))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, SupportsIndex
 
@@ -67,7 +69,10 @@ class TensorSlices:
             self._decoder.check_limit(size, f"a part of {quoted(self._name)}")
             tensor, words = torch_tensors.empty(self._dtype, shape)
             if len(words):
-                self._copy(words.reshape(*map(len, rows), -1), 0, self._shape, rows)
+                runs = list(_runs(words.reshape(*map(len, rows), -1), 0, self._shape, rows))
+                self._parts.expect([(run.start, run.start + math.prod(run.shape)) for run in runs])
+                for run in runs:
+                    self._decode(run)
             else:
                 self._parts.fill(words, 0)
         return tensor
@@ -103,28 +108,49 @@ class TensorSlices:
     def _error(self, what: str) -> SliceError:
         return SliceError(f"{quoted(self._name)} {what}")
 
-    def _copy(self, out: Words, start: int, shape: tuple[int, ...], rows: tuple[range, ...]) -> None:
-        """Decode places `rows` of the tensor of this shape that begins at element `start`, into `out`.
+    def _decode(self, run: _Run) -> None:
+        if run.key is None:
+            self._parts.fill(run.out.reshape(-1), run.start)
+            return
+        buffer = np.empty((*run.shape, run.out.shape[-1]), dtype=run.out.dtype)
+        self._parts.fill(buffer.reshape(-1), run.start)
+        run.out[...] = buffer[run.key]
 
-        Args:
-            out: C-contiguous, with the words of an element as the last dimension.
-        """
-        if not shape:
-            self._parts.fill(out.reshape(-1), start)
-            return
-        first, inner = rows[0], math.prod(shape[1:])
-        if first.step == 1 and all(row == range(size) for row, size in zip(rows[1:], shape[1:], strict=True)):
-            self._parts.fill(out.reshape(-1), start + first.start * inner)
-            return
-        at_a_time = PIECE // (inner * first.step)
-        if len(first) == 1 or at_a_time < 2:
-            for number, row in enumerate(first):
-                self._copy(out[number], start + row * inner, shape[1:], rows[1:])
-            return
-        others = tuple(slice(row.start, row.stop, row.step) for row in rows[1:])
-        for done in range(0, len(first), at_a_time):
-            some = first[done : done + at_a_time]
-            span = some[-1] - some[0] + 1
-            buffer = np.empty((span, *shape[1:], out.shape[-1]), dtype=out.dtype)
-            self._parts.fill(buffer.reshape(-1), start + some[0] * inner)
-            out[done : done + len(some)] = buffer[(slice(None, None, first.step), *others)]
+
+@dataclass(frozen=True)
+class _Run:
+    """Elements that follow each other in the tensor, and what is wanted of them.
+
+    Attributes:
+        out: where they go, with the words of an element as the last dimension.
+        start: the first element.
+        shape: of the elements.
+        key: which of them are wanted; None for all, and `out` is contiguous.
+    """
+
+    out: Words
+    start: int
+    shape: tuple[int, ...]
+    key: tuple[slice, ...] | None
+
+
+def _runs(out: Words, start: int, shape: tuple[int, ...], rows: tuple[range, ...]) -> Iterator[_Run]:
+    """The runs of places `rows` of the tensor of this shape that begins at element `start`, in ascending order."""
+    if not shape:
+        yield _Run(out, start, (), None)
+        return
+    first, inner = rows[0], math.prod(shape[1:])
+    if first.step == 1 and all(row == range(size) for row, size in zip(rows[1:], shape[1:], strict=True)):
+        yield _Run(out, start + first.start * inner, (len(first), *shape[1:]), None)
+        return
+    at_a_time = PIECE // (inner * first.step)
+    if len(first) == 1 or at_a_time < 2:
+        for number, row in enumerate(first):
+            yield from _runs(out[number], start + row * inner, shape[1:], rows[1:])
+        return
+    others = tuple(slice(row.start, row.stop, row.step) for row in rows[1:])
+    for done in range(0, len(first), at_a_time):
+        some = first[done : done + at_a_time]
+        span = some[-1] - some[0] + 1
+        key = (slice(None, None, first.step), *others)
+        yield _Run(out[done : done + len(some)], start + some[0] * inner, (span, *shape[1:]), key)
