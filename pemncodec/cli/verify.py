@@ -66,9 +66,8 @@ def _compare(
 ) -> list[str]:
     from ..checkpoints.metadata import read
     from ..checkpoints.recognise import draft_of
-    from ..container.opening import naming, path_of
+    from ..container.opening import metadata_of, naming, path_of
     from ..loading.compare import compare
-    from ..loading.file import metadata_of
     from ..loading.recheck.compare import recheck
     from ..packing.lossy.convert import convert_again
 

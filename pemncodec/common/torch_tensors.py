@@ -29,11 +29,20 @@ def dtype_of(tensor: torch.Tensor, name: str) -> DType:
     Raises:
         UnsupportedTensorError: quantized and other types that the format does not have.
     """
+    return known_dtype(tensor.dtype, name)
+
+
+def known_dtype(dtype: torch.dtype, name: str) -> DType:
+    """The format's type of tensor `name`, which has this one.
+
+    Raises:
+        UnsupportedTensorError: the format does not have it.
+    """
     try:
-        return _torch_dtypes()[tensor.dtype]
+        return _torch_dtypes()[dtype]
     except KeyError:
         raise UnsupportedTensorError(
-            f"tensor {name!r} has dtype {tensor.dtype}, which .pemn cannot hold: convert it (for a quantized tensor: "
+            f"tensor {name!r} has dtype {dtype}, which .pemn cannot hold: convert it (for a quantized tensor: "
             "its int_repr(), scale and zero point) and pack again"
         ) from None
 

@@ -311,16 +311,3 @@ def open_decoder(
     finally:
         container.close()
         bases.close()
-
-
-def metadata_of(source: PathOrBytes) -> dict[str, str]:
-    """The metadata of a file, whatever tasks it has.
-
-    Raises:
-        FormatError, FileAccessError: the file cannot be read.
-    """
-    container = open_container(source)
-    try:
-        return dict(container.manifest.metadata)
-    finally:
-        container.close()

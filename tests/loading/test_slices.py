@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import random
@@ -268,3 +269,73 @@ def test_bits_moved_to_the_front(count: int) -> None:
     for start in range(101 - count):
         assert bits.part(packed, start, start + count).tobytes() == bits.pack(flags[start : start + count]).tobytes()
     assert packed.tobytes() == bits.pack(flags).tobytes()
+
+
+class Asked(io.BytesIO):
+    """A file object that notes what it is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.reads: list[tuple[int, int]] = []
+
+    def read(self, count: int | None = -1) -> bytes:
+        self.reads.append((self.tell(), count or 0))
+        return super().read(count)
+
+
+@pytest.mark.parametrize("kind", ["raw mask", "raw values"])
+def test_of_a_file_object_only_the_pages_of_a_part_are_read(kind: str) -> None:
+    """Wide columns in pieces, too: they are announced, so that they are joined."""
+    if kind == "raw mask":
+        shape, density = (4096, 4096), 0.5  # 2 MiB of bits, 32 pages
+        mask = random_mask(4096 * 4096, density, 3)
+        values = np.random.default_rng(5).integers(1, 1 << 30, 1001, dtype=np.uint32)
+        network = MaskedNetwork(masks=[mask], prototypes=[stored(FLOAT32, values)])
+        network.entries.append(Layer("w", shape, 0, TileFill(0, phase=17)))
+        per_row = 4096 // 8
+    else:
+        shape = (1024, 512)
+        noise = np.random.default_rng(1).integers(0, 1 << 32, 1024 * 512, dtype=np.uint32)
+        network = MaskedNetwork(entries=[Tensor("w", FLOAT32, shape, noise)])
+        per_row = 4 * 512
+    data = encode(network)
+    with pemncodec.open(data) as file:
+        whole = file.get_tensor("w")
+    source = Asked(data)
+    with pemncodec.open(source) as file:
+        file.get_slice("w")[:1]  # the prototype is read
+        cut, rows = file.get_slice("w"), shape[0]
+        for start in (0, rows // 2, rows - rows // 16):
+            source.reads.clear()
+            part = cut[start : start + rows // 16]
+            assert raw(part) == raw(whole[start : start + rows // 16])
+            asked = [count for place, count in source.reads if place >= file.header.payload_offset]
+            assert len(source.reads) <= 2
+            assert sum(asked) <= rows // 16 * per_row + 3 * 65_536
+        source.reads.clear()
+        assert raw(cut[:, 7:300:3]) == raw(whole[:, 7:300:3])
+        assert len(source.reads) <= 3
+
+
+def test_parts_of_kept_layers_in_any_order() -> None:
+    with pemncodec.open(layer_file(0.2, kept=True)) as file:
+        whole, cut = file.get_tensor("w"), file.get_slice("w")
+        for start in (1500, 3, 700, 3, ROWS - 1, 0):
+            assert raw(cut[start : start + 9]) == raw(whole[start : start + 9])
+
+
+def test_a_front_with_too_many_ones_is_refused() -> None:
+    from pemncodec.coding.masks.coders import encode_mask
+    from pemncodec.coding.masks.front import MaskFront
+    from pemncodec.container.manifest.rows import MaskRow
+
+    flags = np.random.default_rng(0).random(1 << 16) < 0.2
+    row, payload = encode_mask(bits.pack(flags), len(flags))
+    assert MASK_CODERS[row.coder].name == "rANS bytes"
+    assert MaskFront(row, payload, 3).until(4096).tobytes()[:512] == bits.pack(flags[:4096]).tobytes()
+    for ones in (int(flags[:4096].sum()) - 1, len(flags) - int((~flags[:4096]).sum()) + 1):
+        wrong = MaskRow(row.coder, row.length, ones, row.size)
+        with pytest.raises(pemncodec.PayloadError, match=f"mask 3: .* the manifest says {ones} in all"):
+            MaskFront(wrong, payload, 3).until(4096)
+    with pytest.raises(pemncodec.PayloadError, match="mask 3"):
+        MaskFront(MaskRow(row.coder, row.length, row.ones + 1, row.size), payload, 3).until(len(flags))

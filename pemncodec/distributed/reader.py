@@ -1,4 +1,4 @@
-"""`.pemn` files in `torch.distributed.checkpoint`: each rank decodes the rows that it holds."""
+"""`PemnReader`: each rank decodes the rows of a `.pemn` file that it holds."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from torch.distributed.checkpoint.planner import LoadPlan, LoadPlanner, ReadItem
 from torch.distributed.checkpoint.storage import StorageReader
 from torch.futures import Future
 
-from .coding.delta.base_files import BaseFiles
-from .common import torch_tensors
-from .common.dtypes import BY_NAME
-from .container.manifest.rows import DEFAULT_MAX_BYTES
-from .errors import MismatchError
-from .errors.quoting import quoted
-from .loading.file import PemnFile
-from .loading.slices import TensorSlices
-
-__all__ = ["PemnReader"]
+from ..coding.delta.base_files import BaseFiles
+from ..common import torch_tensors
+from ..common.dtypes import BY_NAME
+from ..container.manifest.rows import DEFAULT_MAX_BYTES
+from ..container.ranges import is_url
+from ..errors import MismatchError
+from ..errors.quoting import quoted
+from ..loading.file import PemnFile
+from ..loading.slices import TensorSlices
+from .partial import refuse_partial
 
 PathLike = str | os.PathLike[str]
 
@@ -37,7 +37,7 @@ class PemnReader(StorageReader):
     beside them). The names are those of the file.
 
     Args:
-        path: a `.pemn` file that every rank can read.
+        path: a `.pemn` file that every rank can read: a path, or a URL that fsspec knows.
         task: the task to load, if the file holds several.
         base: for a delta, its base, a path or bytes; several, in any order, if the base is itself a delta.
         max_bytes: refuse to decode a part (or a section that it needs) of more bytes.
@@ -46,9 +46,10 @@ class PemnReader(StorageReader):
         FormatError: the file is damaged or breaks the format (spec section 9).
         FileAccessError: it cannot be read.
         NotFoundError: the task is not in the file, or none was chosen and there are several.
-        MismatchError: while loading: a tensor has another dtype than in the file. `torch.distributed.checkpoint`
-            refuses a name that is not in the file, and another shape. It raises all errors of loading as its
-            `CheckpointException`, whose `failures` has them by rank.
+        MismatchError: while loading: a tensor has another dtype than in the file; the rank wrote nothing.
+            `torch.distributed.checkpoint` refuses a name that is not in the file, and another shape, before any rank
+            writes. It raises all errors of loading as its `CheckpointException`, whose `failures` has them by rank.
+        UnsupportedTensorError: while loading: a DTensor is one of partial sums.
 
     Example:
         >>> state = model.state_dict()
@@ -80,7 +81,7 @@ class PemnReader(StorageReader):
             self._file.close()
             self._open(checkpoint_id)
 
-    def read_metadata(self) -> Metadata:  # type: ignore[override]  # DCP asks for the parts of a rank of one with kwargs
+    def read_metadata(self) -> Metadata:  # of one with kwargs DCP asks for the part of a rank
         """Names, dtypes and shapes of the tensors; each is one chunk."""
         return Metadata({name: self._described(name) for name in self._file})
 
@@ -107,32 +108,37 @@ class PemnReader(StorageReader):
         """Decode what the plan asks for into the tensors of the planner.
 
         Raises:
-            MismatchError: a tensor has another dtype than in the file.
-            FormatError, BaseFileError: as `PemnFile.get_tensor`.
+            MismatchError: a tensor has another dtype than in the file; nothing is decoded then.
+            UnsupportedTensorError: a tensor is a partial sum.
+            FormatError, BaseFileError: as `PemnFile.get_tensor`. Tensors before the damaged one are filled.
         """
+        refuse_partial(planner)
+        targets = [(item, planner.resolve_tensor(item).detach()) for item in sorted(plan.items, key=_place)]
+        for item, target in targets:
+            self._check(item.storage_index.fqn, target)
         slices: tuple[str, TensorSlices] | None = None
-        for item in sorted(plan.items, key=_place):
+        for item, target in targets:
             name = item.storage_index.fqn
             if slices is None or slices[0] != name:  # one at a time: it keeps what it had to decode whole
                 slices = name, self._file.get_slice(name)
-            target = planner.resolve_tensor(item).detach()
-            if target.dtype != self._dtype(name):
-                raise MismatchError(
-                    f"{quoted(name)} is {self._file.dtype(name)} in the file, but {str(target.dtype)[6:]} in the "
-                    "state_dict: load into that dtype, then convert"
-                )
             ends = zip(item.storage_offsets, item.lengths, strict=True)
-            part = slices[1][tuple(slice(start, start + count) for start, count in ends)]
-            _copy(target, part)
+            _copy(target, slices[1][tuple(slice(start, start + count) for start, count in ends)])
             planner.commit_tensor(item, target)
         done: Future[None] = Future()
         done.set_result(None)
         return done
 
+    def _check(self, name: str, target: torch.Tensor) -> None:
+        if target.dtype != self._dtype(name):
+            raise MismatchError(
+                f"{quoted(name)} is {self._file.dtype(name)} in the file, but {str(target.dtype)[6:]} in the "
+                "state_dict: load into that dtype, then convert"
+            )
+
     @classmethod
     def validate_checkpoint_id(cls, checkpoint_id: PathLike) -> bool:
-        """Return whether a path is that of a file that is there."""
-        return os.path.isfile(checkpoint_id)  # noqa: PTH113 (which raises for long names)
+        """Return whether there is a file of this path, or it is a URL."""
+        return is_url(checkpoint_id) or os.path.isfile(checkpoint_id)  # noqa: PTH113 (which raises for long names)
 
 
 def _place(item: ReadItem) -> tuple[str, tuple[int, ...]]:
