@@ -25,7 +25,6 @@ from ..errors import MismatchError
 from ..errors.quoting import quoted
 from ..loading.file import PemnFile
 from ..loading.slices import TensorSlices
-from .partial import refuse_partial
 
 PathLike = str | os.PathLike[str]
 
@@ -49,7 +48,6 @@ class PemnReader(StorageReader):
         MismatchError: while loading: a tensor has another dtype than in the file; the rank wrote nothing.
             `torch.distributed.checkpoint` refuses a name that is not in the file, and another shape, before any rank
             writes. It raises all errors of loading as its `CheckpointException`, whose `failures` has them by rank.
-        UnsupportedTensorError: while loading: a DTensor is one of partial sums.
 
     Example:
         >>> state = model.state_dict()
@@ -81,8 +79,9 @@ class PemnReader(StorageReader):
             self._file.close()
             self._open(checkpoint_id)
 
-    def read_metadata(self) -> Metadata:  # of one with kwargs DCP asks for the part of a rank
+    def read_metadata(self) -> Metadata:
         """Names, dtypes and shapes of the tensors; each is one chunk."""
+        # Without **kwargs: of a reader that takes them DCP would ask for what each rank saved for itself.
         return Metadata({name: self._described(name) for name in self._file})
 
     def _described(self, name: str) -> TensorStorageMetadata:
@@ -109,10 +108,8 @@ class PemnReader(StorageReader):
 
         Raises:
             MismatchError: a tensor has another dtype than in the file; nothing is decoded then.
-            UnsupportedTensorError: a tensor is a partial sum.
             FormatError, BaseFileError: as `PemnFile.get_tensor`. Tensors before the damaged one are filled.
         """
-        refuse_partial(planner)
         targets = [(item, planner.resolve_tensor(item).detach()) for item in sorted(plan.items, key=_place)]
         for item, target in targets:
             self._check(item.storage_index.fqn, target)

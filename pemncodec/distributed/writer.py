@@ -22,7 +22,6 @@ from ..errors import OutputError, UnsupportedTensorError
 from ..errors.quoting import quoted
 from ..packing.report import PackReport
 from ..packing.save import pack_file
-from .partial import refuse_partial
 from .staging import Layout, planned
 
 PathLike = str | os.PathLike[str]
@@ -46,7 +45,7 @@ class PemnWriter(StorageWriter):
     Raises:
         OutputError: `path` is a URL, and there is no `staging`; while saving: something cannot be written.
         OutputExistsError: while saving: the file exists, and `overwrite` is False.
-        UnsupportedTensorError: while saving: a value is no tensor, of a dtype that the format lacks, or a partial sum.
+        UnsupportedTensorError: while saving: a value is no tensor, or of a dtype that the format lacks.
         CheckpointError, NetworkError, MismatchError: while saving, as `pack_file`. `torch.distributed.checkpoint`
             raises all errors of saving as its `CheckpointException`, whose `failures` has them by rank. Nothing is
             written then.
@@ -130,9 +129,8 @@ class PemnWriter(StorageWriter):
 
         Raises:
             OutputError: they cannot be written.
-            UnsupportedTensorError: a tensor is a partial sum, or has no elements that can be read.
+            UnsupportedTensorError: a tensor has no elements that can be read.
         """
-        refuse_partial(planner)
         layout = plan.storage_data
         assert isinstance(layout, Layout), "prepare_global_plan put it there"
         sizes = layout.write((item.index.fqn, _chunk(item)[0], _resolved(planner, item)) for item in plan.items)

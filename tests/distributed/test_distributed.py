@@ -1,4 +1,4 @@
-"""`PemnReader` in torch's distributed checkpoint, in one process and in several, beside an ordinary checkpoint."""
+"""`PemnReader` and `PemnWriter` in torch's distributed checkpoint, in one process and in several, beside an ordinary checkpoint."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ pytest.importorskip("torch.distributed.checkpoint", reason="this torch has no di
 if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
     pytest.skip("this torch has no gloo", allow_module_level=True)
 
+from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from pemncodec.distributed import PemnReader
+from pemncodec.container.opening import metadata_of
+from pemncodec.distributed import PemnReader, PemnWriter
 
-from .worker import network, same
+from .worker import network, others, same
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 100
@@ -42,29 +44,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.mark.parametrize("ranks", [4, 2])
-def test_ranks_load_their_own_shards(folder: Path, ranks: int) -> None:
-    """What one process saved is loaded by four, and by two: FSDP, rows, columns, copies, and what is refused."""
+def run_ranks(ranks: int, folder: Path, source: str, target: str) -> None:
+    command = [sys.executable, "-m", "tests.distributed.worker", str(ranks), str(folder), source, target]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.distributed.worker"]
-    others = [
-        subprocess.Popen(
-            [*command, str(rank), str(ranks), str(folder)],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for rank in range(ranks)
-    ]
-    try:
-        outputs = [other.communicate(timeout=SECONDS)[0] for other in others]
-    finally:
-        for other in others:
-            other.kill()
-    for other, output in zip(others, outputs, strict=True):
-        assert other.returncode == 0, output[-3000:]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+
+
+def test_one_process_saves_four_load_and_save_two_load_and_save(folder: Path) -> None:
+    """By FSDP, rows, columns and copies, beside an ordinary checkpoint; and what is refused."""
+    save(dict(network().state_dict()), storage_writer=PemnWriter(folder / "one.pemn"))
+    expected = dict(network().state_dict()) | {name: tensor for name, tensor, _ in others()}
+    for ranks, source, target in ((4, "one.pemn", "four.pemn"), (2, "four.pemn", "two.pemn")):
+        run_ranks(ranks, folder, source, target)
+        saved = pemncodec.load_file(folder / target)
+        assert list(saved) == list(expected)
+        assert same(saved, expected)
+        dcp_to_torch_save(folder / target.replace("pemn", "dcp"), folder / "oracle.pt")
+        assert same(saved, torch.load(folder / "oracle.pt"))
+        assert metadata_of(folder / target)["step"] == "7"
 
 
 def test_one_process_loads_plain_tensors(folder: Path) -> None:
