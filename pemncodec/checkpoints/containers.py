@@ -186,7 +186,9 @@ def check_plain(tensor: torch.Tensor, name: str) -> None:
             elements lie elsewhere.
     """
     what = None
-    if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
+    if "_fsdp_wrapped_module" in name.split("."):
+        what = "has a name that FSDP gives to local shards: save the model, or its state_dict()"
+    elif type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
         what = _of_a_class(tensor)
     if what is None and tensor.is_nested:
         what = "is a nested tensor: save its parts as tensors"
@@ -208,8 +210,9 @@ def _of_a_class(tensor: torch.Tensor) -> str | None:
     if is_lazy(tensor):
         return "is lazy and has no values yet: run the model once"
     kind = type(tensor).__name__
-    if "DTensor" in kind:
-        return "is a DTensor, a part of a distributed tensor: take its full_tensor()"
+    if "DTensor" in kind or kind == "ShardedTensor":
+        how = "take its full_tensor()" if "DTensor" in kind else "gather it"
+        return f"is a {kind}, a part of a distributed tensor: {how}, or save with pemncodec.distributed.PemnWriter"
     if isinstance(tensor, torch._subclasses.FakeTensor):
         return "is a fake tensor and has no values"
     if torch.utils._python_dispatch.is_traceable_wrapper_subclass(tensor):

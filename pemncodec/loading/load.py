@@ -22,6 +22,7 @@ from .file import PemnFile, open_decoder
 from .layouts.entries import check_layout, check_result
 from .layouts.table import LAYOUTS, Layout
 from .switching import remember
+from .targets import check_targets
 from .tensors import load_entries
 from .threads import available_threads
 
@@ -195,7 +196,7 @@ def load_model(
 
     Raises:
         MismatchError: with `strict`: names differ; always: a shape differs, or two tensors that the model ties; without
-            `assign`: a parameter or buffer is on the meta device, where copying does nothing.
+            `assign`: a parameter or buffer is on the meta device, where copying does nothing; one is a DTensor.
         FormatError, NotFoundError, BaseFileError, FileAccessError: as `load_file`.
     """
     if layout not in ("dense", "packed"):
@@ -203,11 +204,7 @@ def load_model(
     packed = layout == "packed"
     assign = assign or packed
     own = model.state_dict(keep_vars=True)
-    meta = next((name for name, tensor in own.items() if isinstance(tensor, torch.Tensor) and tensor.is_meta), None)
-    if meta is not None and not assign:
-        raise MismatchError(
-            f"{quoted(meta)} of the model is on the meta device and cannot be copied to: use assign=True"
-        )
+    check_targets(own, assign=assign)
     file = PemnFile(path, task=task, max_bytes=max_bytes, base=base)
     with nullcontext() if packed else file:
         tensors = _loaded(file, path, "cpu", layout, False, verify, threads, callback(progress))

@@ -1,4 +1,4 @@
-"""`PemnReader` and `PemnWriter` in torch's distributed checkpoint, in one process and in several, beside an ordinary checkpoint."""
+"""`PemnReader` and `PemnWriter`, in one process and in several, beside ordinary distributed checkpoints."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ pytest.importorskip("torch.distributed.checkpoint", reason="this torch has no di
 if not torch.distributed.is_available() or not torch.distributed.is_gloo_available():
     pytest.skip("this torch has no gloo", allow_module_level=True)
 
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
@@ -124,13 +125,38 @@ def test_a_file_that_cannot_be_read_is_refused_before_loading(tmp_path: Path) ->
 
 
 def test_sharded_weights_are_refused_in_one_sentence(tmp_path: Path) -> None:
-    """Rows of one rank must not be packed as if they were the tensor."""
+    """Rows of one rank must not be packed as if they were the tensor, nor a whole tensor copied to them."""
+    pemncodec.save_file({"w": torch.zeros(4, 4)}, tmp_path / "whole.pemn")
     torch.distributed.init_process_group("gloo", init_method=(tmp_path / "store").as_uri(), rank=0, world_size=1)
     try:
         mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
         sharded = torch.distributed.tensor.distribute_tensor(torch.zeros(4, 4), mesh)
-        with pytest.raises(pemncodec.UnsupportedTensorError, match=r"a DTensor, .* take its full_tensor"):
-            pemncodec.save_file({"w": sharded}, tmp_path / "a.pemn")
+        model = torch.nn.Module()
+        model.w = torch.nn.Parameter(sharded)
+        for source in ({"w": sharded}, {"model": {"w": sharded}, "epoch": 3}, model):
+            with pytest.raises(pemncodec.UnsupportedTensorError, match=r"'w' is a DTensor, .* take its full_tensor"):
+                pemncodec.save_file(source, tmp_path / "a.pemn")
+        with pytest.raises(pemncodec.MismatchError, match=r"'w' of the model is a DTensor: .*PemnReader"):
+            pemncodec.load_model(model, tmp_path / "whole.pemn")
     finally:
         torch.distributed.destroy_process_group()
+    with pytest.raises(pemncodec.UnsupportedTensorError, match="FSDP gives to local shards"):
+        pemncodec.save_file({"a._fsdp_wrapped_module.weight": torch.zeros(4)}, tmp_path / "a.pemn")
     assert not (tmp_path / "a.pemn").exists()
+
+
+def test_options_of_the_writer(tmp_path: Path) -> None:
+    state = {"b": torch.ones(3), "a": torch.arange(4.0)}
+    writer = PemnWriter(tmp_path / "a.pemn", staging=tmp_path, tensor_dtype="float16")
+    save(state, storage_writer=writer)
+    assert writer.report is not None
+    assert writer.report.sizes.total == (tmp_path / "a.pemn").stat().st_size
+    assert pemncodec.load_file(tmp_path / "a.pemn")["a"].dtype == torch.float16
+    save(state, checkpoint_id=str(tmp_path / "b.pemn"), storage_writer=writer)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pemn", "b.pemn"]
+    with pytest.raises(TypeError, match="unknown"):
+        PemnWriter(tmp_path / "a.pemn", unknown=1)
+    with pytest.raises(pemncodec.OutputError, match="give staging="):
+        PemnWriter("memory://a.pemn")
+    with pytest.raises(CheckpointException, match="cannot be written"):
+        save(state, storage_writer=PemnWriter(tmp_path / "no folder" / "a.pemn"))

@@ -2,8 +2,8 @@
 
 python -m tests.distributed.worker RANKS FOLDER SOURCE TARGET
 
-SOURCE and TARGET are names of `.pemn` files in the folder, in which `dcp` is the same network as an ordinary distributed
-checkpoint.
+SOURCE and TARGET are names of `.pemn` files in the folder, in which `dcp` is the same network as an ordinary
+distributed checkpoint.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def failures(act: Callable[[], object]) -> list[str]:
     return []
 
 
-def loads(rank: int, mesh: DeviceMesh, path: Path, oracle: Path) -> nn.Module:
+def loads(mesh: DeviceMesh, path: Path, oracle: Path) -> nn.Module:
     """Load a model sharded by FSDP, and single tensors sharded in other ways; return the model."""
     wanted = zeros()
     fully_shard(wanted, mesh=mesh)
@@ -187,7 +187,7 @@ def of_rank(rank: int, ranks: int, folder: Path, source: Path, target: Path) -> 
     store = (folder.parent / f"store{ranks}").as_uri()
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=ranks)
     mesh = init_device_mesh("cpu", (ranks,))
-    model = loads(rank, mesh, source, folder / "dcp")
+    model = loads(mesh, source, folder / "dcp")
     refuses_to_load(rank, mesh, source)
     saves(mesh, model, target)
     refuses_to_save(rank, mesh, folder)
