@@ -2,10 +2,11 @@
 
     python benchmarks/slices.py [--rounds 31] [--ranks 4] [--load] [--out results.jsonl]
 
-By default: 1/16 of the rows of a 4096 × 4096 layer, by `get_slice` of an opened file, and the whole by `get_tensor`,
-interleaved, medians over places along the layer. With `--load`: ranks over gloo load ViT-B (86 million weights, a random
-vector under masks of density 0.5) sharded by FSDP, each compares its rows with an ordinary distributed checkpoint, and
-counts the bytes that were decoded: elements made, and masks and blocks that were decoded whole or from their front.
+By default: 1/16 of the rows of a 4096 × 4096 layer, by `get_slice` of an opened file, at the start, in the middle and
+at the end, and the whole by `get_tensor`: interleaved, medians. With `--load`: ranks over gloo load ViT-B (86 million
+weights, a random vector under masks) sharded by FSDP. Each compares its rows with an ordinary distributed checkpoint,
+and counts the weights that it made, and the bytes: of weights, of masks and blocks that were decoded whole, and of
+fronts of masks.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 import warnings
@@ -24,11 +24,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.multiprocessing as mp
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
+from torch.multiprocessing.spawn import start_processes
 
 import pemncodec
 from pemncodec.coding import parts, rans, sections
@@ -57,34 +57,51 @@ def layer(path: Path, density: float, kept: bool) -> None:
 
 
 def timed(function: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
+    """Milliseconds that a call took, and its result."""
     begin = time.perf_counter()
     made = function()
     return 1e3 * (time.perf_counter() - begin), made
 
 
+def part_of(path: Path, start: int) -> tuple[float, float, torch.Tensor]:
+    """Milliseconds of the first part and of the same once more, in a file of its own; and the part."""
+    rows = slice(start, start + ROWS // PART)
+    with pemncodec.open(path) as file:
+        begin = time.perf_counter()
+        cut = file.get_slice("weight")
+        made = cut[rows]
+        first = 1e3 * (time.perf_counter() - begin)
+        return first, timed(lambda: cut[rows])[0], made
+
+
+def whole_of(path: Path) -> tuple[float, torch.Tensor]:
+    """Milliseconds of the whole layer, in a file of its own; and the layer."""
+    with pemncodec.open(path) as file:
+        return timed(lambda: file.get_tensor("weight"))
+
+
 def one_layer(path: Path, rounds: int) -> dict[str, Any]:
-    """Medians in milliseconds; every round has a file of its own, so that nothing was decoded before."""
-    whole, part, again = [], [], []
+    """Medians in milliseconds, by the place of the part; each is of a file of its own, with nothing decoded before."""
     count = ROWS // PART
-    for number in range(rounds):
-        start = count * (5 * number % PART)
-        with pemncodec.open(path) as file:
-            took, weight = timed(lambda: file.get_tensor("weight"))  # noqa: B023
-            whole.append(took)
-        with pemncodec.open(path) as file:
-            rows = slice(start, start + count)
-            cut: list[pemncodec.loading.slices.TensorSlices] = []  # type: ignore[name-defined]
-            took, made = timed(lambda: cut.append(file.get_slice("weight")) or cut[0][rows])  # type: ignore[func-returns-value]  # noqa: B023
-            part.append(took)
-            again.append(timed(lambda: cut[0][rows])[0])  # noqa: B023
-            assert torch.equal(made.view(torch.int32), weight[rows].view(torch.int32))
-        del weight, made
+    places = {"start": 0, "middle": ROWS // 2, "end": ROWS - count}
+    took: dict[str, list[float]] = {name: [] for name in ("whole", *places, "again")}
+    for _ in range(rounds):
+        whole, weight = whole_of(path)
+        took["whole"].append(whole)
+        for name, start in places.items():
+            first, again, made = part_of(path, start)
+            took[name].append(first)
+            took["again"].append(again)
+            assert torch.equal(made.view(torch.int32), weight[start : start + count].view(torch.int32))
+            del made
+        del weight
     with pemncodec.open(path) as file:
         manifest = file.decoder.manifest
         names = MASK_CODERS[manifest.masks[0].coder].name, BLOCK_CODERS[manifest.blocks[0].coder].name
-    ms = {"whole_ms": whole, "part_ms": part, "next_part_ms": again}
-    row: dict[str, Any] = {key: round(statistics.median(values), 3) for key, values in ms.items()}
-    return {"mask": names[0], "values": names[1], **row, "part_of_whole": round(row["part_ms"] / row["whole_ms"], 4)}
+    ms = {name: statistics.median(values) for name, values in took.items()}
+    row: dict[str, Any] = {f"{name}_ms": round(value, 3) for name, value in ms.items()}
+    of_whole = {f"{name}_of_whole": round(ms[name] / ms["whole"], 4) for name in (*places, "again")}
+    return {"mask": names[0], "values": names[1], **row, **of_whole}
 
 
 # --- ranks -----------------------------------------------------------------------------------------------------------
@@ -126,27 +143,28 @@ def counted() -> Counter[str]:
     until = rans.Front.until
 
     def fill_counted(self: parts.PartDecoder, out: Any, start: int) -> None:
-        made["elements"] += out.nbytes
+        made["weights"] += len(out)
+        made["weight_bytes"] += out.nbytes
         fill(self, out, start)
 
     def until_counted(self: rans.Front, stop: int) -> Any:
         before = self._done
         packed = until(self, stop)
-        made["fronts"] += self._done - before
+        made["front_bytes"] += self._done - before
         return packed
 
     def mask_counted(*arguments: Any) -> Any:
         packed = mask(*arguments)
-        made["whole_masks"] += packed.nbytes
+        made["mask_bytes"] += packed.nbytes
         return packed
 
     def block_counted(*arguments: Any) -> Any:
         words = block(*arguments)
-        made["blocks"] += words.nbytes
+        made["block_bytes"] += words.nbytes
         return words
 
     parts.PartDecoder.fill, rans.Front.until = fill_counted, until_counted  # type: ignore[method-assign]
-    sections.decode_mask, sections.decode_block = mask_counted, block_counted  # type: ignore[attr-defined]
+    vars(sections).update(decode_mask=mask_counted, decode_block=block_counted)
     return made
 
 
@@ -172,9 +190,12 @@ def rank_loads(rank: int, ranks: int, folder: str) -> None:
     def local(tensor: torch.Tensor) -> torch.Tensor:
         return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
-    own = sum(local(tensor).nbytes for tensor in state.values())
+    own = sum(local(tensor).numel() for tensor in state.values())
+    own_bytes = sum(local(tensor).nbytes for tensor in state.values())
     same = all(torch.equal(local(state[n]).view(torch.int32), local(wanted[n]).view(torch.int32)) for n in wanted)
-    row = {"rank": rank, "own_bytes": own, **made, "decoded_of_own": round(sum(made.values()) / own, 4)}
+    row: dict[str, Any] = {"rank": rank, "own_weights": own, "own_bytes": own_bytes, **made}
+    row["weights_of_own"] = round(made["weights"] / own, 4)
+    row["bytes_of_own"] = round(sum(count for name, count in made.items() if name != "weights") / own_bytes, 4)
     Path(folder, f"rank{rank}.json").write_text(json.dumps(row | {"same": same, "seconds": round(seconds, 2)}))
     torch.distributed.destroy_process_group()
 
@@ -189,7 +210,7 @@ def sharded(ranks: int, density: float) -> list[dict[str, Any]]:
         pemncodec.save_file(network, Path(folder) / "model.pemn")
         save(dict(state), checkpoint_id=str(Path(folder) / "dcp"))
         del network, state
-        mp.spawn(rank_loads, (ranks, folder), ranks)
+        start_processes(rank_loads, (ranks, folder), ranks, start_method="spawn")
         rows = [json.loads(Path(folder, f"rank{rank}.json").read_text()) for rank in range(ranks)]
     return [{"density": density, "ranks": ranks, **row} for row in rows]
 
@@ -210,7 +231,7 @@ def main() -> None:
         rows.append(row)
 
     if options.load:
-        for density in options.density or (0.5,):
+        for density in options.density or (0.5, 0.2):
             for row in sharded(options.ranks, density):
                 note(row)
     else:
@@ -224,4 +245,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
