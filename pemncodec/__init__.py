@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .loading.file import PemnFile as open  # noqa: N813
     from .loading.load import load, load_file, load_model, load_network
     from .loading.original import load_original, unpack_original
+    from .loading.slices import TensorSlices
     from .loading.switching import switch_task
     from .loading.unpack import unpack_file
     from .network.mask import Mask
@@ -70,6 +71,7 @@ _HOMES = {
     "open": "loading.file",
     "PackReport": "packing.report",
     "unpack_file": "loading.unpack",
+    "TensorSlices": "loading.slices",
     "switch_task": "loading.switching",
     "PackedTensor": "packed.tensor",
     "diff": "loading.diff",
@@ -97,6 +99,7 @@ __all__ = [
     "StoredPrototype",
     "Tensor",
     "TensorDifference",
+    "TensorSlices",
     "TileFill",
     "diff",
     "load",

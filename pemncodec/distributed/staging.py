@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each tensor lies.
+    """The place of each tensor.
 
     Attributes:
         path: of the file, which all ranks see.
