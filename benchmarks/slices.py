@@ -1,12 +1,13 @@
 """Time of a part of a layer beside the whole, and what each rank of a sharded load decodes.
 
-    python benchmarks/slices.py [--rounds 31] [--ranks 4] [--load] [--out results.jsonl]
+    python benchmarks/slices.py [--rounds 31] [--ranks 4] [--load | --save] [--out results.jsonl]
 
 By default: 1/16 of the rows of a 4096 × 4096 layer, by `get_slice` of an opened file, at the start, in the middle and
 at the end, and the whole by `get_tensor`: interleaved, medians. With `--load`: ranks over gloo load ViT-B (86 million
 weights, a random vector under masks) sharded by FSDP. Each compares its rows with an ordinary distributed checkpoint,
 and counts the weights that it made, and the bytes: of weights, of masks and blocks that were decoded whole, and of
-fronts of masks.
+fronts of masks. With `--save`: the same model, sharded, is saved by `PemnWriter`; of each rank the most private memory
+(Linux) beyond that before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -200,6 +202,57 @@ def rank_loads(rank: int, ranks: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
+def private_bytes() -> int:
+    """Memory of this process that is not of a file."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("RssAnon:")[2].split()[0])
+
+
+def rank_saves(rank: int, ranks: int, folder: str) -> None:
+    """Save the shards of a rank, and note the time and the memory."""
+    from torch.distributed.checkpoint.state_dict_loader import load
+    from torch.distributed.checkpoint.state_dict_saver import save
+
+    from pemncodec.distributed import PemnReader, PemnWriter
+
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    store = (Path(folder) / "store").as_uri()
+    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=ranks)
+    model = vit()
+    fully_shard(model, mesh=init_device_mesh("cpu", (ranks,)))
+    state = model.state_dict()
+    load(state, storage_reader=PemnReader(Path(folder) / "model.pemn"))
+    before, most, ended = private_bytes(), [0], Event()
+
+    def watch() -> None:
+        while not ended.wait(0.005):
+            most[0] = max(most[0], private_bytes())
+
+    watching = Thread(target=watch)
+    watching.start()
+    begin = time.perf_counter()
+    save(state, storage_writer=PemnWriter(Path(folder) / "saved.pemn"))
+    seconds = time.perf_counter() - begin
+    ended.set()
+    watching.join()
+    row = {"rank": rank, "own_bytes": sum(t.to_local().nbytes for t in state.values() if isinstance(t, DTensor))}
+    row |= {"network_bytes": sum(t.nbytes for t in state.values()), "private_bytes": most[0] - before}
+    Path(folder, f"rank{rank}.json").write_text(json.dumps(row | {"seconds": round(seconds, 2)}))
+    torch.distributed.destroy_process_group()
+
+
+def saved(ranks: int, density: float) -> list[dict[str, Any]]:
+    """Rows of all ranks."""
+    with tempfile.TemporaryDirectory() as folder:
+        pemncodec.save_file(network_of(density)[0], Path(folder) / "model.pemn")
+        start_processes(rank_saves, (ranks, folder), ranks, start_method="spawn")
+        loaded, again = (pemncodec.load_file(Path(folder) / f"{name}.pemn") for name in ("model", "saved"))
+        same = all(torch.equal(loaded[name].view(torch.int32), again[name].view(torch.int32)) for name in loaded)
+        rows = [json.loads(Path(folder, f"rank{rank}.json").read_text()) for rank in range(ranks)]
+    return [{"saved": True, "density": density, "ranks": ranks, **row, "same": same} for row in rows]
+
+
 def sharded(ranks: int, density: float) -> list[dict[str, Any]]:
     """Rows of all ranks."""
     from torch.distributed.checkpoint.state_dict_saver import save
@@ -222,6 +275,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=4)
     parser.add_argument("--density", type=float, nargs="*")
     parser.add_argument("--load", action="store_true")
+    parser.add_argument("--save", action="store_true")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -230,9 +284,9 @@ def main() -> None:
         print(json.dumps(row), flush=True)
         rows.append(row)
 
-    if options.load:
+    if options.load or options.save:
         for density in options.density or (0.5, 0.2):
-            for row in sharded(options.ranks, density):
+            for row in (sharded if options.load else saved)(options.ranks, density):
                 note(row)
     else:
         with tempfile.TemporaryDirectory() as folder:
