@@ -27,9 +27,9 @@ Index = SupportsIndex | slice | EllipsisType
 class TensorSlices:
     """Parts of one tensor of an opened file, as safetensors' `get_slice` gives them.
 
-    A part costs about what its rows cost: raw masks, raw values and prototypes are read where they are needed. A mask
-    that is coded otherwise, and values in a coded block, are decoded whole at the first part, and kept as long as this
-    object (docs/how-to/single-tensors.md).
+    A part costs about what its rows cost where masks and values are raw: their pages alone are read. A mask of rANS
+    bytes is decoded from its beginning to the part; other masks, and values in a coded block, are decoded whole at the
+    first part. What was decoded beside a part is kept as long as this object (docs/how-to/single-tensors.md).
 
     Example:
         >>> rows = file.get_slice("layer.weight")[128:256]

@@ -160,3 +160,13 @@ def test_options_of_the_writer(tmp_path: Path) -> None:
         PemnWriter("memory://a.pemn")
     with pytest.raises(CheckpointException, match="cannot be written"):
         save(state, storage_writer=PemnWriter(tmp_path / "no folder" / "a.pemn"))
+
+
+def test_files_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="fsspec is not installed")
+    expected = dict(network().state_dict())
+    save(dict(expected), storage_writer=PemnWriter("memory://sharded/a.pemn", staging=tmp_path))
+    state = {name: torch.zeros_like(tensor) for name, tensor in expected.items()}
+    load(state, storage_reader=PemnReader("memory://sharded/a.pemn"))
+    assert same(state, expected)
+    assert not list(tmp_path.iterdir())
