@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal
 
 import torch
+from torch.nn.modules import module as torch_module
+from torch.nn.modules.module import _IncompatibleKeys
 
 from ..checkpoints.names import PREFIXES, stripped
 from ..coding.delta.base_files import BaseFiles
@@ -20,8 +22,10 @@ from .load import tensors_of
 from .switching import remember
 from .targets import check_targets
 
-if TYPE_CHECKING:
-    from torch.nn.modules.module import _IncompatibleKeys
+# Others, as those that are lazy, may want to do something when they are loaded.
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+# Hooks of all modules, which are called where a parameter or buffer is set.
+_REGISTERED = torch_module._global_parameter_registration_hooks, torch_module._global_buffer_registration_hooks
 
 
 def load_model(
@@ -81,7 +85,10 @@ def load_model(
         with torch._C.DisableTorchFunctionSubclass() if packed else nullcontext():
             if assign:
                 tensors = _tied_as(own, tensors)
-            found = cast("_IncompatibleKeys", model.load_state_dict(tensors, strict=strict, assign=assign))
+            if packed and _placed(model, own, tensors):
+                found = _IncompatibleKeys([], [])
+            else:
+                found = model.load_state_dict(tensors, strict=strict, assign=assign)
     except RuntimeError as reason:
         why = _differing_names(own, tensors) if strict else ""
         why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
@@ -138,6 +145,45 @@ def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> 
                 out[name] = _parameter(out[name], mine.requires_grad)
             made[id(mine)] = out[name]
     return out
+
+
+def _placed(model: torch.nn.Module, own: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Put tensors where the model has its own, as `load_state_dict(assign=True)` does, in a fifth of its time.
+
+    Returns:
+        False, with nothing changed, where that has more to do: modules with a way of their own, hooks, lazy parameters,
+        and all that it refuses.
+    """
+    if own.keys() != tensors.keys() or type(model).load_state_dict is not torch.nn.Module.load_state_dict:
+        return False
+    if any(type(mine) not in _PLAIN or mine.shape != tensors[name].shape for name, mine in own.items()):
+        return False
+    if torch.__future__.get_swap_module_params_on_conversion() or _REGISTERED[0] or _REGISTERED[1]:
+        return False
+    places: dict[str, tuple[dict[str, Any], str]] = {}
+    if not _find_places(model, "", places) or places.keys() != own.keys():
+        return False
+    for key, (table, name) in places.items():
+        table[name] = tensors[key]
+    return True
+
+
+def _find_places(module: torch.nn.Module, prefix: str, places: dict[str, tuple[dict[str, Any], str]]) -> bool:
+    """Find the dictionary of its module that holds each tensor; False where a module does more than hold it."""
+    kind = type(module)
+    if kind._load_from_state_dict is not torch.nn.Module._load_from_state_dict:
+        return False
+    if kind.__setattr__ is not torch.nn.Module.__setattr__ or kind.__getattr__ is not torch.nn.Module.__getattr__:
+        return False
+    if module._load_state_dict_pre_hooks or module._load_state_dict_post_hooks:
+        return False
+    temporary = module._non_persistent_buffers_set
+    for table, left_out in ((module._parameters, ()), (module._buffers, temporary)):
+        for name, tensor in table.items():
+            if tensor is not None and name not in left_out:
+                places[prefix + name] = (table, name)
+    children = module._modules.items()
+    return all(child is None or _find_places(child, f"{prefix}{name}.", places) for name, child in children)
 
 
 def _parameter(tensor: torch.Tensor, requires_grad: bool) -> torch.Tensor:
