@@ -366,6 +366,7 @@ class Manifest:
     entries: list[Entry] = field(default_factory=list)
     referred: int = 0
     base: str | None = None
+    bools: int | None = None
 
     def mask_reference(self, r: Reader) -> int:
         """Section 4.5: the mask that the next reference means."""
@@ -406,7 +407,20 @@ def read_manifest(r: Reader, minor: int, payload_size: int) -> Manifest:
     r.check(end == payload_size, f"masks and blocks have {end} bytes, the payload {payload_size}")
     if any(mask.coder == FLIPS for mask in manifest.masks) or any(block.coder == XOR for block in manifest.blocks):
         manifest.base = read_digest(r, manifest)
+    manifest.bools = bool_prototype(manifest)
     return manifest
+
+
+def bool_prototype(manifest: Manifest) -> int | None:
+    """Section 10: the prototype that `pemn.bool` names, if it and its layers are as they must be."""
+    for index, row in enumerate(manifest.prototypes):
+        if manifest.metadata.get("pemn.bool") != str(index):
+            continue
+        one = row.block is not None and row.mask is None and (row.length, DTYPES[row.dtype][0]) == (1, "uint8")
+        tiled = [entry for entry in manifest.entries if entry.kind == TILED]
+        over = [e for e in tiled if e.prototype == index or (e.zero == 2 and e.second == index)]
+        return index if one and all(entry.zero == 0 for entry in over) else None
+    return None
 
 
 def read_digest(r: Reader, manifest: Manifest) -> str:
@@ -1305,6 +1319,8 @@ class Content:
         row, where = self.manifest.prototypes[index], f"prototype {index}"
         self._check_limit(row, where)
         made = generate(row, self.draws, where) if row.block is None else self._stored(row, row.block)
+        if index == self.manifest.bools:
+            check_bools(BOOL, made.view(np.uint8), where)
         return made.view(f"<u{DTYPES[row.dtype][1]}")
 
     def _entry(self, index: int) -> Tensor:
@@ -1319,7 +1335,8 @@ class Content:
             content = tiled_layer(entry, self.mask(entry.mask), first, second, where)
         else:
             content = self._stored(entry, entry.block)
-        return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())
+        is_bool = entry.kind == TILED and entry.prototype == self.manifest.bools
+        return Tensor(DTYPES[BOOL if is_bool else entry.dtype][0], entry.shape, content.tobytes())
 
     def refer(self, r: Reader, user: Prototype | Entry, index: int) -> int:
         """Section 6.2, in a base: the prototype or entry that a user of a block refers to, which must suit it."""

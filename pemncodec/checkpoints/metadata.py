@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..common import strict_json
 from ..common.dtypes import BY_NAME
 from ..common.plain_names import is_plain_path
-from ..container.manifest.rows import BASE_KEY, MAX_DIMS, MAX_NAME
+from ..container.manifest.rows import BASE_KEY, BOOL_KEY, MAX_DIMS, MAX_NAME
 from ..errors import MaskRuleError, MetadataError, UnknownLayoutError
 from ..errors.quoting import quoted
 from .options import RULES, TENSOR_DTYPES, Keep, is_eps
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RESERVED = "pemn."
 FAMILY, MASK_RULE, KEEP, THRESHOLD = "pemn.layout", "pemn.mask_rule", "pemn.keep", "pemn.threshold"
 ORIGINAL, DROPPED, BASE = "pemn.original", "pemn.dropped", BASE_KEY
+# The family of a state_dict as it is. A file with `BOOL_KEY` is of this one if it says nothing.
+_PLAIN = "dense"
 FOLD_BATCHNORM, TENSOR_DTYPE = "pemn.fold_batchnorm", "pemn.tensor_dtype"
 
 # Keys of `Draft.original`: each task was a checkpoint of its own; what differs between them; their fractions.
@@ -189,9 +191,12 @@ def read(metadata: Mapping[str, str]) -> Metadata:
     )
     for found in (details, *of_task.values()):
         _check_details(found)
+    bools = BOOL_KEY in metadata and FAMILY not in metadata
     return Metadata(
-        family=metadata.get(FAMILY, ""),
-        mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a known rule", MASK_RULES.__contains__)),
+        family=metadata.get(FAMILY, _PLAIN if bools else ""),
+        mask_rule=_checked(
+            MASK_RULE, metadata.get(MASK_RULE, "none" if bools else ""), Rule("a known rule", MASK_RULES.__contains__)
+        ),
         keep=_json(metadata, KEEP, _FRACTIONS, None),
         threshold=_threshold(metadata),
         details=details,
@@ -224,7 +229,7 @@ def write(draft: Draft) -> dict[str, str]:
     for keep in (draft.keep, *draft.original.get(KEEP_OF_TASK, {}).values()):
         if keep is not None and not _is_fractions(keep):
             raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters in all: use fewer")
-    own = {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
+    own = {} if _is_bools(draft) else {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
     if draft.threshold is not None:
@@ -234,6 +239,16 @@ def write(draft: Draft) -> dict[str, str]:
     if draft.dropped:
         own[DROPPED] = strict_json.write(draft.dropped)
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
+
+
+def _is_bools(draft: Draft) -> bool:
+    """Return whether `read` knows the family by `BOOL_KEY`: a message of masks has no byte to spare."""
+    from ..coding.bools import is_stored_as_mask  # numpy, which readers of these keys do without
+    from .draft import SeededWeight, TiedTensor
+
+    own = [entry for entry in draft.entries if not isinstance(entry, TiedTensor | SeededWeight)]
+    bools = any(is_stored_as_mask(entry.dtype, math.prod(entry.shape)) for entry in own)
+    return bools and (draft.family, draft.mask_rule) == (_PLAIN, "none")
 
 
 # --- one value ------------------------------------------------------------------------------------------------

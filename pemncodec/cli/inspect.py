@@ -116,7 +116,7 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     row = manifest.entries[index]
     out: dict[str, Any] = {
         "name": row.name,
-        "dtype": manifest.entry_dtype(index).name,
+        "dtype": manifest.tensor_dtype(index).name,
         "shape": list(manifest.resolve(index).shape),
     }
     if row.task:
@@ -133,6 +133,8 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)
+    if not manifest.is_masked(index):
+        return out | {"kind": "bool"}
     out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_RULES[row.zero].name}
     if row.scale_bits is not None:
         out["scale"] = float32_of(row.scale_bits)
@@ -191,6 +193,9 @@ def _row(tensor: dict[str, Any]) -> list[str]:
         detail = f"tied to {shortened(tensor['of'], NAME)}"
     elif kind == "tensor":
         detail = "not masked"
+    elif kind == "bool":
+        count = max(numel(tuple(tensor["shape"])), 1)
+        detail = f"{100 * tensor['kept'] / count:.2f} % true, stored as a mask of {show.size(tensor['mask_bytes'])}"
     else:
         count = max(numel(tuple(tensor["shape"])), 1)
         filled = "kept values" if kind == "kept" else f"prototype {tensor['prototype']}"

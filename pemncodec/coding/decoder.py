@@ -26,8 +26,8 @@ class Decoder(SectionDecoder):
     """Decodes the entries of a container, each when it is asked for, by any number of threads."""
 
     def dtype(self, index: int) -> DType:
-        """Element type of an entry."""
-        return self.manifest.entry_dtype(index)
+        """Element type of an entry; a bool tensor may be stored as a mask (spec section 10)."""
+        return self.manifest.tensor_dtype(index)
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Shape of an entry."""
@@ -101,7 +101,7 @@ class Decoder(SectionDecoder):
         return fill_part
 
     def layer_mask(self, index: int) -> Packed:
-        """The mask of a layer: one bit for every element, zero where the file has none.
+        """The mask of a layer, or a bool tensor: one bit for every element, zero where the file has none.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
@@ -112,8 +112,9 @@ class Decoder(SectionDecoder):
     def bits(self, index: int) -> Packed:
         """The mask of a layer, however large the layer would be; errors as `layer_mask`."""
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
         self.check_limit(bits.byte_length(numel(row.shape)), f"the mask of {quoted(row.name)}")
+        if isinstance(row, TensorRow):
+            return bits.pack(self.words(index).view(np.bool_))
         return self._layer_mask(row)
 
     def kept(self, index: int) -> Words:

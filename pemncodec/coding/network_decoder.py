@@ -32,7 +32,9 @@ def decode_network(decoder: Decoder, progress: Progress = silent) -> MaskedNetwo
     manifest = decoder.manifest
     network = MaskedNetwork(metadata=dict(manifest.metadata), tasks=list(manifest.tasks))
     for index, prototype in enumerate(manifest.prototypes):
-        network.prototypes.append(_prototype(decoder, index, prototype))
+        made = _prototype(decoder, index, prototype)
+        if index != manifest.bools:
+            network.prototypes.append(made)
     for index, row in enumerate(manifest.entries):
         progress(index, len(manifest.entries), row.name)
         network.entries.append(_entry(decoder, network, index))
@@ -54,12 +56,20 @@ def _entry(decoder: Decoder, network: MaskedNetwork, index: int) -> Entry:
     row = decoder.manifest.entries[index]
     if isinstance(row, AliasRow):
         return Alias(row.name, decoder.manifest.entries[row.target].name, row.task)
-    if isinstance(row, TensorRow):
+    if isinstance(row, TensorRow) or not decoder.manifest.is_masked(index):
         return Tensor(row.name, decoder.dtype(index), row.shape, decoder.words(index), row.task)
     network.masks.append(Mask(decoder.layer_mask(index), numel(row.shape)))
     if isinstance(row, KeptRow):
         kept = KeptFill(decoder.dtype(index), decoder.kept(index))
         return Layer(row.name, row.shape, len(network.masks) - 1, kept, row.task)
     scale = None if row.scale_bits is None else float32_of(row.scale_bits)
-    tiled = TileFill(row.prototype, row.phase, ZERO_RULES[row.zero].name, scale, row.second, row.second_phase)
+    first, second = _kept_number(decoder, row.prototype), _kept_number(decoder, row.second)
+    assert first is not None
+    tiled = TileFill(first, row.phase, ZERO_RULES[row.zero].name, scale, second, row.second_phase)
     return Layer(row.name, row.shape, len(network.masks) - 1, tiled, row.task)
+
+
+def _kept_number(decoder: Decoder, prototype: int | None) -> int | None:
+    """Return the number of a prototype without that of bool tensors, which are tensors in a network."""
+    bools = decoder.manifest.bools
+    return prototype if prototype is None or bools is None or prototype < bools else prototype - 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..common.progress import Progress
 from ..container.manifest.rows import (
     BASE_KEY,
+    BOOL_KEY,
     AliasRow,
     EntryRow,
     KeptRow,
@@ -43,11 +44,14 @@ class Tables:
     saved: int
 
 
-def encode_tables(network: MaskedNetwork, progress: Progress, folder: Path | None, base: BaseFiles) -> Tables:
+def encode_tables(
+    network: MaskedNetwork, bools: int | None, progress: Progress, folder: Path | None, base: BaseFiles
+) -> Tables:
     """Encode all masks and blocks, and return them with the rows that refer to them.
 
     Args:
         network: consistent, as `check_network` says.
+        bools: the prototype whose layers are bool tensors; None: there is none.
         folder: where a temporary file may be.
         base: the file that masks and blocks may be differences from, and those that it needs; None: no file.
 
@@ -55,10 +59,12 @@ def encode_tables(network: MaskedNetwork, progress: Progress, folder: Path | Non
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     with open_base(base) as opened:
-        return _encoded(network, progress, folder, Against(network, opened))
+        return _encoded(network, bools, progress, folder, Against(network, opened))
 
 
-def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, against: Against) -> Tables:
+def _encoded(
+    network: MaskedNetwork, bools: int | None, progress: Progress, folder: Path | None, against: Against
+) -> Tables:
     order = _order(network)
     blocks = EncodedBlocks(network, order, against, folder)
     masks = EncodedMasks(network, against, folder)
@@ -67,8 +73,9 @@ def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, ag
     of_layers = masks.of_layers(progress)
     saved = blocks.saved + masks.saved
     # A delta names its base, and no other file does: the network may come from a delta.
-    metadata = {key: value for key, value in network.metadata.items() if key != BASE_KEY}
+    metadata = {key: value for key, value in network.metadata.items() if key not in (BASE_KEY, BOOL_KEY)}
     metadata |= {BASE_KEY: against.digest} if saved else {}
+    metadata |= {} if bools is None else {BOOL_KEY: str(order[bools])}
     manifest = Manifest(
         metadata=dict(sorted(metadata.items(), key=lambda pair: pair[0].encode())),
         tasks=tuple(network.tasks),

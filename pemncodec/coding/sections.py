@@ -17,7 +17,7 @@ from ..common.words import Words
 from ..container.cursor import Payload
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
 from ..container.reader import Container
-from ..errors import LimitError
+from ..errors import LimitError, PayloadError
 from ..network import fill
 from ..network.tile import ScaledTile, Tile, extremes
 from .blocks.coders import decode_block
@@ -238,6 +238,8 @@ class SectionDecoder:
         if not isinstance(row, ValuesRow):
             return generate(row, index)
         values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
+        if index == self.manifest.bools and values[0] > 1:
+            raise PayloadError(f"prototype {index} fills bool tensors with {values[0]}, which is neither 0 nor 1")
         if row.presence is None:
             return values
         whole = np.empty(row.length, dtype=values.dtype)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import zstandard
 
 from ..errors import FormatError
@@ -42,8 +44,30 @@ def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     return min((_compress(data, level) for level in levels), key=len)
 
 
+class _Compressors(threading.local):
+    """The compressors of a thread, by level: making one takes longer than compressing a few hundred bytes."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, zstandard.ZstdCompressor] = {}
+
+    def of(self, level: int) -> zstandard.ZstdCompressor:
+        found = self._made.get(level)
+        if found is None:
+            found = self._made[level] = _compressor(level)
+        return found
+
+
+# For data of at most this size: a compressor keeps the memory that the largest data took.
+_SMALL = 1 << 15
+_compressors = _Compressors()
+
+
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True)
+
+
 def _compress(data: Payload, level: int) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
+    return (_compressors.of(level) if len(data) <= _SMALL else _compressor(level)).compress(data)
 
 
 # Bytes of the shortest frame: magic number, descriptor, size of the content, header of a block, one byte.

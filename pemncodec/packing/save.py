@@ -48,6 +48,7 @@ def pack_file(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -86,6 +87,7 @@ def pack_file(
         inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
         strip_prefix: remove the prefixes `module.` and `_orig_mod.`, which every name must have.
         mixed_prefixes: whether only some names may have these prefixes.
+        uint8_masks: whether uint8 tensors of 0 and 1, in a state_dict as it is, are stored as masks. Bool tensors are.
         key: the key of the state_dict in a checkpoint, if not `state_dict`, `model_state_dict` or `model`; `"."`:
             the checkpoint itself, with all that is nested in it.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
@@ -135,6 +137,7 @@ def pack(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -175,6 +178,7 @@ def save(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -206,6 +210,7 @@ def save_file(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -247,6 +252,7 @@ def save_tasks(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     base: BaseFiles = None,

@@ -43,9 +43,9 @@ def from_positions(positions: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.diff(positions, prepend=np.int64(-1)) - 1
 
 
-def encode_positions(positions: NDArray[np.int64]) -> bytes:
-    """zstd of the gap bytes of ascending positions."""
-    return frames.compress(to_bytes(from_positions(positions)).tobytes())
+def encode_positions(positions: NDArray[np.int64], limit: int) -> bytes:
+    """zstd of the gap bytes of ascending positions, less thoroughly where it is far above `limit` bytes."""
+    return frames.compress_below(to_bytes(from_positions(positions)).tobytes(), limit)
 
 
 def decode_stream(payload: Payload, length: int, count: int) -> NDArray[np.uint8]:

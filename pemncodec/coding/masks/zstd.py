@@ -25,7 +25,7 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
         sample = b"".join(packed[start : start + _PIECE].tobytes() for start in starts)
         if len(frames.compress(sample, 0)) * len(packed) > 0.999 * limit * len(sample):
             return None
-    return frames.compress(packed.tobytes())
+    return frames.compress_below(packed.tobytes(), limit)
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 
-from ...common.dtypes import FLOAT32, DType
+from ...common.dtypes import BOOL, FLOAT32, UINT8, DType
 from .coder_table import BLOCK_CODERS, BLOCK_XOR, MASK_CODERS, MASK_FLIPS
 from .generated import GeneratedRow
 from .generator_table import GENERATORS
@@ -16,6 +16,8 @@ from .zero_table import ZERO_RULES
 
 # The metadata key under which a delta names its base (section 6.2).
 BASE_KEY = "pemn.base"
+# The key that names the prototype whose layers are bool tensors (section 10).
+BOOL_KEY = "pemn.bool"
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
@@ -127,6 +129,7 @@ class Manifest:
     prototypes: tuple[PrototypeRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     _of_tasks: tuple[tuple[EntryRow, ...], dict[int, list[int]]] | None = field(default=None, repr=False, compare=False)
+    _bools: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def minor(self) -> int:
@@ -157,9 +160,42 @@ class Manifest:
         return row
 
     def entry_dtype(self, index: int) -> DType:
-        """Element type of an entry."""
+        """Element type of an entry, as it is stored."""
         row = self.resolve(index)
         return self.prototype_dtype(row.prototype) if isinstance(row, TiledRow) else self.blocks[row.block].dtype
+
+    @property
+    def bools(self) -> int | None:
+        """The prototype whose layers are bool tensors, stored as masks of uint8 (spec section 10); None: there is none.
+
+        A key that does not fit the tables says nothing.
+        """
+        if BOOL_KEY not in self.metadata:
+            return None
+        if self._bools is None:  # a file may have 2^18 entries, and each may be asked for
+            self._bools = self._bool_prototype()
+        return None if self._bools < 0 else self._bools
+
+    def _bool_prototype(self) -> int:
+        for index, row in enumerate(self.prototypes):
+            if self.metadata[BOOL_KEY] != str(index) or not isinstance(row, ValuesRow):
+                continue
+            if self.blocks[row.block].dtype != UINT8 or row.length != 1 or row.presence is not None:
+                continue
+            tiled = [other for other in self.entries if isinstance(other, TiledRow)]
+            users = [other for other in tiled if index in (other.prototype, other.second)]
+            return index if all(ZERO_RULES[user.zero].name == "zero" for user in users) else -1
+        return -1
+
+    def is_masked(self, index: int) -> bool:
+        """Return whether an entry is a masked layer. A bool tensor is none, however it is stored."""
+        row = self.resolve(index)
+        return not isinstance(row, TensorRow) and not (isinstance(row, TiledRow) and row.prototype == self.bools)
+
+    def tensor_dtype(self, index: int) -> DType:
+        """Element type of the tensor that an entry becomes: bool for those of `bools`, else `entry_dtype`."""
+        row = self.resolve(index)
+        return BOOL if isinstance(row, TiledRow) and row.prototype == self.bools else self.entry_dtype(index)
 
     def entries_of(self, task: int | None) -> Iterator[int]:
         """Indices of the entries that make up one task (0 where the file has no tasks; None: all of them)."""
