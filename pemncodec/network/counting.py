@@ -10,7 +10,7 @@ from ..common.bits import Packed
 
 
 class BitCounter:
-    """How often each bit was one in the masks so far.
+    """Counts of ones at each bit, over the masks so far.
 
     Plane k holds bit k of all counters, so that adding a mask is a few operations on bytes, two of them on average.
 

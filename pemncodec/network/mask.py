@@ -57,7 +57,7 @@ class Mask:
 
     @staticmethod
     def counts(masks: Iterable[Mask]) -> NDArray[np.int64]:
-        """How many of some masks are one at each position: what a server sums over its clients.
+        """Number of masks that are one at each position: the sum over clients that a server takes.
 
         The masks are counted in bits, one after the other: an iterator of a thousand clients needs the memory of one
         mask and ten planes of counters, until the result is made.
