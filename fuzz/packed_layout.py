@@ -49,9 +49,11 @@ def _dense(data: bytes, most: int) -> State | str:
 
 
 def _packed(source: bytes | str, most: int) -> State | str:
-    load = pemncodec.load_file if isinstance(source, str) else pemncodec.load
     try:
-        found = load(source, max_bytes=most, layout="packed", threads=1)  # type: ignore[operator]
+        if isinstance(source, str):
+            found = pemncodec.load_file(source, max_bytes=most, layout="packed", threads=1)
+        else:
+            found = pemncodec.load(source, max_bytes=most, layout="packed", threads=1)
         dense = {}
         for name, tensor in found.items():
             if isinstance(tensor, PackedTensor):

@@ -19,6 +19,8 @@ __version__ = "0.6.0"
 if TYPE_CHECKING:
     from .checkpoints.reading.load import load_checkpoint
     from .generators.philox.generator import Generator
+    from .loading.diff import diff
+    from .loading.differences import Difference, Pair, PrototypeDifference, TensorDifference
     from .loading.file import PemnFile
     from .loading.file import PemnFile as open  # noqa: N813
     from .loading.load import load, load_file, load_model, load_network
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         TileFill,
     )
     from .packed.tensor import PackedTensor
+    from .packing.merging.merge import merge_files
     from .packing.report import PackReport
     from .packing.save import pack, pack_file, save, save_file, save_tasks
 
@@ -69,10 +72,17 @@ _HOMES = {
     "unpack_file": "loading.unpack",
     "switch_task": "loading.switching",
     "PackedTensor": "packed.tensor",
+    "diff": "loading.diff",
+    "Difference": "loading.differences",
+    "Pair": "loading.differences",
+    "PrototypeDifference": "loading.differences",
+    "TensorDifference": "loading.differences",
+    "merge_files": "packing.merging.merge",
 }
 
 __all__ = [
     "Alias",
+    "Difference",
     "GeneratedPrototype",
     "Generator",
     "KeptFill",
@@ -81,16 +91,21 @@ __all__ = [
     "MaskedNetwork",
     "PackReport",
     "PackedTensor",
+    "Pair",
     "PemnFile",
+    "PrototypeDifference",
     "StoredPrototype",
     "Tensor",
+    "TensorDifference",
     "TileFill",
+    "diff",
     "load",
     "load_checkpoint",
     "load_file",
     "load_model",
     "load_network",
     "load_original",
+    "merge_files",
     "open",
     "pack",
     "pack_file",

@@ -132,6 +132,8 @@ class Draft:
         eps: what the modules with running statistics add to a variance, by the prefix of their tensors (`""` or with
             a dot at the end); empty where there is no module but its tensors only.
         conversions: the lossy conversions that were done.
+        safetensors: the `__metadata__` of a safetensors file.
+        files: small files of the folder, by name.
         tasks: names of tasks; an entry's `task` is 0 (all of them) or 1 + an index into these.
     """
 
@@ -148,4 +150,6 @@ class Draft:
     negative_zeros: int = 0
     eps: dict[str, float] = field(default_factory=dict)
     conversions: list[Conversion] = field(default_factory=list)
+    safetensors: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)

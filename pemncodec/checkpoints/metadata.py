@@ -1,4 +1,4 @@
-"""The `pemn.` keys of a file (spec section 10): the one place that writes them, and the one that reads them.
+"""The `pemn.` keys of a file (spec section 10): the one place that writes them, and, with `kept`, that reads them.
 
 What a file says there is a stranger's: `read` checks every value before anything is done with it. A new detail of a
 layout is a line in `DETAILS`.
@@ -19,6 +19,7 @@ from ..common.plain_names import is_plain_path
 from ..container.manifest.rows import BASE_KEY, BOOL_KEY, MAX_DIMS, MAX_NAME
 from ..errors import MaskRuleError, MetadataError, UnknownLayoutError
 from ..errors.quoting import quoted
+from . import kept
 from .options import RULES, TENSOR_DTYPES, Keep, is_eps
 
 if TYPE_CHECKING:
@@ -238,6 +239,7 @@ def write(draft: Draft) -> dict[str, str]:
         own[ORIGINAL] = strict_json.write(_sorted(draft.original))
     if draft.dropped:
         own[DROPPED] = strict_json.write(draft.dropped)
+    own |= kept.write(draft.safetensors, draft.files)
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
 
 

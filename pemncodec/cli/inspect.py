@@ -28,7 +28,7 @@ from ..container.manifest.zero_table import ZERO_RULES
 from ..container.opening import open_container
 from ..container.reader import Container
 from ..errors.quoting import NAME, shortened
-from . import show
+from . import endpoints, show
 
 T = TypeVar("T")
 # Characters of a line of metadata or tasks, which may be JSON; and of a column.
@@ -36,11 +36,11 @@ _LONGEST, _WIDEST = 2_000, 100
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=endpoints.FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def inspect(file: Path, as_json: bool) -> None:
+def inspect(file: Path | str, as_json: bool) -> None:
     """Show what is in FILE, from its manifest alone: nothing is decoded."""
-    container = open_container(file)
+    container = open_container(endpoints.opened(file))
     try:
         sizes = accounting.sizes(container.manifest, container.header.file_size)
         described = describe(container, sizes)
@@ -51,7 +51,7 @@ def inspect(file: Path, as_json: bool) -> None:
         with show.standard_output():
             _print_json(described, container.manifest)
         return
-    show.lines(_lines(file, described, sizes))
+    show.lines(_lines(endpoints.called(file), described, sizes))
     for lines in _in_parts(_rows(container.manifest)):
         show.lines(lines)
 
@@ -143,7 +143,7 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     return out
 
 
-def _lines(file: Path, described: dict[str, Any], sizes: accounting.Sizes) -> list[str]:
+def _lines(file: str, described: dict[str, Any], sizes: accounting.Sizes) -> list[str]:
     lines = [f"{file}: .pemn {described['version']}, {show.size(sizes.total)}, decodes to {show.size(sizes.decoded)}"]
     lines += show.parts(sizes.parts())
     if sizes.masked_weights:

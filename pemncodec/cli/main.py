@@ -19,7 +19,7 @@ from ..errors import PemnError
 from ..errors.quoting import LINE, one_line
 from . import show
 
-COMMANDS = ("pack", "unpack", "inspect", "verify")
+COMMANDS = ("pack", "unpack", "inspect", "view", "verify", "diff", "merge")
 # Objects between collections of garbage: of 100,000 tensors nothing is garbage, and by default they are searched again
 # and again (a fifth of the time).
 _GC = 200_000, 20, 100
@@ -57,9 +57,10 @@ def main() -> None:
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _stop)  # so that temporary files are removed
     try:
-        cli.main(prog_name="pemn", standalone_mode=False)
+        status = cli.main(prog_name="pemn", standalone_mode=False)  # not 0 only for `diff`
         with show.standard_output():
             sys.stdout.flush()
+        sys.exit(status)
     except click.exceptions.Exit as reason:
         sys.exit(reason.exit_code)
     except click.ClickException as reason:
@@ -70,15 +71,20 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", 130)
     except PemnError as reason:
-        _fail(str(reason))
+        _fail(str(reason), _failed())
     except MemoryError:
-        _fail("this machine has not enough memory")
+        _fail("this machine has not enough memory", _failed())
     except show.StandardOutputError as wrapped:
         _give_up_output(wrapped.reason)
     except OSError as reason:
         if reason.filename is None:  # of click itself, which prints the help
             _give_up_output(reason)
-        _fail(f"{os.fsdecode(reason.filename)}: {reason.strerror}")
+        _fail(f"{os.fsdecode(reason.filename)}: {reason.strerror}", _failed())
+
+
+def _failed() -> int:
+    """The exit status of an error: of `diff` 1 says that the files differ, as in POSIX."""
+    return 2 if sys.argv[1:2] == ["diff"] else 1
 
 
 def _open_closed_streams() -> None:

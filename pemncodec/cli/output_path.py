@@ -14,21 +14,22 @@ from ..coding.delta.base_files import refuse_base
 from ..common.files import refuse_existing
 from ..container.header import MAGIC
 from ..errors import CheckpointError, FileAccessError, OutputExistsError
+from . import endpoints
 
 SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".safetensors", ".pemn")
 _SHARD = re.compile(r"-(\d{3,})-of-(\d{3,})(?:\.\w+)?$")
 
 
 def target(
-    argument: Path | None,
-    option: Path | None,
-    source: Path,
+    argument: Path | str | None,
+    option: Path | str | None,
+    source: Path | str,
     suffix: str,
     force: bool,
     *,
     inputs: Iterable[Path] = (),
     base: Sequence[Path] = (),
-) -> Path:
+) -> Path | str:
     """The output that was named, as an argument or by `--output`, or `source` with another suffix.
 
     `pemn pack *.safetensors --force` names a second checkpoint as the output by accident: a file that is
@@ -37,27 +38,32 @@ def target(
     Args:
         argument: the output as second argument.
         option: the output as `--output`.
-        source: the input.
+        source: the input: a path, a URL, or `-`.
         suffix: of what the command writes: `.pemn`, or that of a checkpoint.
         force: whether an existing file may be replaced.
         inputs: other files that the command reads.
         base: of a delta.
 
+    Returns:
+        A path, a URL, or `-` for standard output; of these two nothing is checked here.
+
     Raises:
-        click.UsageError: it was named twice.
+        click.UsageError: it was named twice, or must be named.
         OutputExistsError: it exists, and `force` is False, or it was named as an argument and is of another kind; or it
             is `source`, or one of `inputs` or `base`.
     """
     if argument is not None and option is not None:
         raise click.UsageError("name the output once: as the second argument, or with --output")
-    chosen = option or argument or source.parent / (_stem(source) + suffix)
-    if same_file(chosen, source):
+    chosen = option or argument or _beside(endpoints.near(source), suffix)
+    if isinstance(chosen, str) or chosen == endpoints.STANDARD:
+        return chosen
+    if isinstance(source, Path) and same_file(chosen, source):
         raise OutputExistsError(f"{chosen} is the input itself: name another output")
     for other in inputs:
         if same_file(chosen, other):
             raise OutputExistsError(f"{chosen} is also an input ({other}): name another output")
     refuse_base(chosen, base)
-    if argument is not None and option is None and os.path.lexists(argument) and not _is_output(argument, suffix):
+    if isinstance(argument, Path) and option is None and os.path.lexists(argument) and not _is_output(argument, suffix):
         what = "is not a .pemn file" if suffix == ".pemn" else "is not a file that unpack writes"
         raise OutputExistsError(f"{argument} already exists and {what}: use -o to replace it")
     if not force:
@@ -96,8 +102,10 @@ def refuse_shard(path: Path, family: str | None) -> None:
     """Raise CheckpointError if a checkpoint is one shard of several, and no family says that it is enough."""
     found = shard(path)
     if found is not None and family is None:
+        others = [str(number) for number in range(1, found[1] + 1) if number != found[0]]
+        lacks = f"shard {' and '.join(others)}" if len(others) < 4 else f"the {len(others)} others"
         raise CheckpointError(
-            f"{path} is shard {found[0]} of {found[1]}, a part of a network: pack the folder with its index, or this "
+            f"{path} is shard {found[0]} of {found[1]}, a part of a network without {lacks}: pack its folder, or this "
             "part alone with --family dense"
         )
 
@@ -124,6 +132,10 @@ def _is_output(path: Path, suffix: str) -> bool:
             return file.read(len(MAGIC)) != MAGIC
     except OSError:
         return True
+
+
+def _beside(source: Path, suffix: str) -> Path:
+    return source.parent / (_stem(source) + suffix)
 
 
 def _stem(source: Path) -> str:

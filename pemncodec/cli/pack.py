@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..checkpoints.options import PackOptions
 from ..errors.quoting import quoted
 from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
 from ..packing.report import PackReport
-from . import checkpoint_options, file_options, show
+from . import checkpoint_options, endpoints, file_options, show
 from .derived import options_of
 from .output_path import refuse_pipe, refuse_shard, same_file, shard, size_of, target
 
@@ -33,13 +34,13 @@ class _Pack(click.Command):
 
 @click.command(cls=_Pack)
 @click.argument("checkpoint", type=click.Path(path_type=Path), required=False)
-@click.argument("output", type=click.Path(path_type=Path), required=False)
+@click.argument("output", type=endpoints.FILE, required=False)
 @click.option(
     "-o",
     "--output",
     "output_option",
-    type=click.Path(path_type=Path),
-    help="Output file (default: CHECKPOINT with the suffix .pemn).",
+    type=endpoints.FILE,
+    help="Output file, URL, or - for standard output (default: CHECKPOINT with the suffix .pemn).",
 )
 @click.option(
     "--task",
@@ -56,6 +57,12 @@ class _Pack(click.Command):
 @click.option(
     "--metadata", "pairs", multiple=True, metavar="KEY=VALUE", help="Metadata to store in the file; may be repeated."
 )
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Keep the files of the folder CHECKPOINT that match, such as 'config.json', as they are; may be repeated.",
+)
 @options_of(InferenceOptions)
 @file_options.max_bytes
 @file_options.force
@@ -63,14 +70,15 @@ class _Pack(click.Command):
 @click.option("-v", "--verbose", is_flag=True, help="Print why this family was chosen, and everything that was found.")
 def pack(
     checkpoint: Path | None,
-    output: Path | None,
-    output_option: Path | None,
+    output: Path | str | None,
+    output_option: Path | str | None,
     tasks: tuple[str, ...],
     add_to: Path | None,
     torch_seed: int | None,
     find_seed: int | None,
     base: tuple[Path, ...],
     pairs: tuple[str, ...],
+    include: tuple[str, ...],
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
@@ -86,9 +94,13 @@ def pack(
     seeding = Seeding(torch_seed, find_seed or 0)
     if batchnorm_eps is not None and not fold_batchnorm:
         raise click.UsageError("--batchnorm-eps requires --fold-batchnorm")
+    if include and tasks:
+        raise click.UsageError("--include requires one CHECKPOINT, a folder, not tasks")
     conversions = InferenceOptions(fold_batchnorm, batchnorm_eps, tensor_dtype)
     inputs = [one for one in (how.masks, how.backbone, arguments["keep_from"]) if one is not None]
     sources, path = _sources(checkpoint, output, output_option, tasks, add_to, force, inputs)
+    quiet = quiet or path == endpoints.STANDARD
+    sources = {name: endpoints.on_disk(source) for name, source in sources.items()}
     for source in [*sources.values(), how.masks, how.backbone]:
         if source is not None:
             refuse_pipe(source)
@@ -96,6 +108,7 @@ def pack(
         refuse_shard(source, how.options.family)
     metadata = dict(_pair(pair, "--metadata") for pair in pairs)
 
+    from ..packing.output import Output
     from ..packing.pack import Job, named, pack_to_file
 
     before = size_of(add_to) if add_to is not None and add_to.exists() else 0  # it may be replaced
@@ -110,8 +123,10 @@ def pack(
         base=base,
         add_to=add_to,
         max_bytes=max_bytes,
+        include=include,
     )
-    report = pack_to_file(job, path, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))
+    into: Output = sys.stdout.buffer if path == endpoints.STANDARD else path
+    report = pack_to_file(job, into, overwrite=force, stages=lambda stage: show.progress_bar(stage, quiet))
     before += sum(map(size_of, sources.values()))
     report.notes.extend(_shards(sources))
     if not quiet:
@@ -121,13 +136,13 @@ def pack(
 
 def _sources(
     checkpoint: Path | None,
-    output: Path | None,
-    output_option: Path | None,
+    output: Path | str | None,
+    output_option: Path | str | None,
     tasks: tuple[str, ...],
     add_to: Path | None,
     force: bool,
     inputs: list[Path],
-) -> tuple[dict[str, Path], Path]:
+) -> tuple[dict[str, Path], Path | str]:
     """Checkpoints by the name of their task (`""` for a single network), and where to write."""
     if not tasks:
         if checkpoint is None:
@@ -147,7 +162,7 @@ def _sources(
         if name in sources:
             raise click.BadParameter(f"{quoted(name)} is named twice", param_hint="--task")
         sources[name] = Path(file)
-    if add_to is not None and same_file(output_option, add_to) and not force:
+    if add_to is not None and isinstance(output_option, Path) and same_file(output_option, add_to) and not force:
         raise click.UsageError(f"{add_to} would be replaced: use --force, or name another output")
     for source in sources.values():
         target(None, output_option, source, ".pemn", force, inputs=inputs)  # which is none of them
@@ -194,7 +209,7 @@ def _lines(
     called: str,
     what: str,
     before: int,
-    packed: Path,
+    packed: Path | str,
     report: PackReport,
     verbose: bool,
 ) -> list[str]:

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from ..container.opening import PathOrBytes
 from ..errors import CheckpointError, MaskRuleError, MismatchError
-from . import checkpoint_options, file_options, show
+from . import checkpoint_options, endpoints, file_options, show
 from .output_path import refuse_pipe
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=endpoints.FILE)
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -26,7 +27,7 @@ from .output_path import refuse_pipe
 @file_options.quiet
 @checkpoint_options.options
 def verify(
-    file: Path,
+    file: Path | str,
     against: Path | None,
     task: str | None,
     base: tuple[Path, ...],
@@ -36,25 +37,26 @@ def verify(
 ) -> None:
     """Check FILE: all checksums, every mask, prototype and tensor."""
     how = checkpoint_options.read(**arguments)
-    for source in (against, how.masks, how.backbone):
-        if source is not None:
-            refuse_pipe(source)
+    for other in (against, how.masks, how.backbone):
+        if other is not None:
+            refuse_pipe(other)
     if against is None and (how.given or task is not None):
         raise click.UsageError("--task and the options that read a checkpoint (--keep, --key, …) require --against")
 
     from ..loading.verify import verify_file
 
+    source = endpoints.opened(file)
     with show.progress_bar("verifying", quiet) as progress:
-        number = verify_file(file, max_bytes=max_bytes, base=base, progress=progress)
-    lines = [f"{file}: every checksum matches, and every tensor ({number}) decodes"]
+        number = verify_file(source, max_bytes=max_bytes, base=base, progress=progress)
+    lines = [f"{endpoints.called(file)}: every checksum matches, and every tensor ({number}) decodes"]
     if against is not None:
-        lines += _compare(file, against, how, task, base, max_bytes, quiet)
+        lines += _compare(source, against, how, task, base, max_bytes, quiet)
     if not quiet:
         show.lines(lines)
 
 
 def _compare(
-    file: Path,
+    file: PathOrBytes,
     against: Path,
     how: checkpoint_options.Reading,
     task: str | None,
@@ -64,7 +66,7 @@ def _compare(
 ) -> list[str]:
     from ..checkpoints.metadata import read
     from ..checkpoints.recognise import draft_of
-    from ..container.opening import naming
+    from ..container.opening import naming, path_of
     from ..loading.compare import compare
     from ..loading.file import metadata_of
     from ..loading.recheck.compare import recheck
@@ -100,7 +102,7 @@ def _compare(
     except CheckpointError as reason:
         raise type(reason)(f"{against}: {reason}") from None
     except MismatchError as reason:
-        raise MismatchError(f"{file} and {against}: {reason}") from None
+        raise MismatchError(f"{path_of(file) or 'the file'} and {against}: {reason}") from None
     if not draft.conversions:
         return [f"{against}: every tensor ({found.tensors}) is the same, {found}", *again]
     done = ", and ".join(conversion.done for conversion in draft.conversions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,24 @@ from .sections import SectionDecoder
 
 class Decoder(SectionDecoder):
     """Decodes the entries of a container, each when it is asked for, by any number of threads."""
+
+    def expect(self, indices: Iterable[int]) -> None:
+        """Announce entries that will be decoded, so that a file far away is read in few requests."""
+        masks: set[int] = set()
+        blocks: set[int] = set()
+        for index in indices:
+            row = self.manifest.resolve(index)
+            if isinstance(row, TiledRow):
+                for prototype in (row.prototype, row.second):
+                    found = None if prototype is None else self.manifest.prototypes[prototype]
+                    if isinstance(found, ValuesRow):
+                        blocks.add(found.block)
+                        masks.update(() if found.presence is None else (found.presence,))
+            else:
+                blocks.add(row.block)
+            if not isinstance(row, TensorRow):
+                masks.add(row.mask)
+        self.container.expect(masks, blocks)
 
     def dtype(self, index: int) -> DType:
         """Element type of an entry; a bool tensor may be stored as a mask (spec section 10)."""

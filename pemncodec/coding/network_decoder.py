@@ -30,6 +30,7 @@ def decode_network(decoder: Decoder, progress: Progress = silent) -> MaskedNetwo
         LimitError, ChecksumError, PayloadError: as spec section 9 says.
     """
     manifest = decoder.manifest
+    decoder.expect(range(len(manifest.entries)))
     network = MaskedNetwork(metadata=dict(manifest.metadata), tasks=list(manifest.tasks))
     for index, prototype in enumerate(manifest.prototypes):
         made = _prototype(decoder, index, prototype)

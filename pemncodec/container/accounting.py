@@ -59,7 +59,7 @@ class Sizes:
 def sizes(manifest: Manifest, file_size: int) -> Sizes:
     """The sizes of the parts of a file. A block counts for the use with most of its elements."""
     by_use = {"prototypes": 0, "kept": 0, "tensors": 0}
-    for row, use in zip(manifest.blocks, _uses(manifest), strict=True):
+    for row, use in zip(manifest.blocks, uses(manifest), strict=True):
         by_use[use] += row.size
     masks = sum(row.size for row in manifest.masks)
     layers = [row for row in manifest.entries if not isinstance(row, AliasRow | TensorRow)]
@@ -77,7 +77,8 @@ def sizes(manifest: Manifest, file_size: int) -> Sizes:
     )
 
 
-def _uses(manifest: Manifest) -> list[str]:
+def uses(manifest: Manifest) -> list[str]:
+    """The use of each block: `"prototypes"`, `"kept"` or `"tensors"`, whichever has most of its elements."""
     elements = [{"prototypes": 0, "kept": 0, "tensors": 0} for _ in manifest.blocks]
     for prototype in manifest.prototypes:
         if isinstance(prototype, ValuesRow):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from threading import local
 
 import zstandard
 
@@ -44,7 +44,7 @@ def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     return min((_compress(data, level) for level in levels), key=len)
 
 
-class _Compressors(threading.local):
+class _Compressors(local):
     """The compressors of a thread, by level: making one takes longer than compressing a few hundred bytes."""
 
     def __init__(self) -> None:
@@ -92,6 +92,17 @@ def content_size(frame: Payload, what: str, error: type[FormatError]) -> int:
     return int(size)
 
 
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """Return the decompressor of this thread: small frames take less time than making one."""
+    found: zstandard.ZstdDecompressor | None = getattr(_OF_THREAD, "decompressor", None)
+    if found is None:
+        found = _OF_THREAD.decompressor = zstandard.ZstdDecompressor()
+    return found
+
+
+_OF_THREAD = local()
+
+
 def decompress(frame: Payload, size: int, what: str, error: type[FormatError]) -> bytes:
     """The content of `frame`, which must be exactly `size` bytes.
 
@@ -103,7 +114,7 @@ def decompress(frame: Payload, size: int, what: str, error: type[FormatError]) -
         raise error(f"{what}: the zstd frame declares {declared} bytes, expected {size}")
     try:
         if size:
-            data = zstandard.ZstdDecompressor().decompress(frame, max_output_size=size, allow_extra_data=False)
+            data = _decompressor().decompress(frame, max_output_size=size, allow_extra_data=False)
         else:  # the one-shot call returns early on an empty frame, and would not see what follows it
             stream = zstandard.ZstdDecompressor().decompressobj()
             data = stream.decompress(frame)

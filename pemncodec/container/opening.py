@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from ..errors import BaseFileError, FileAccessError, FormatError, LimitError, NotFoundError
 from .header import Header
+from .ranges import is_stream, is_url, open_stream, open_url
 from .reader import Container
 from .source import FileSource, MemorySource, Source
 
-PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview
+# A path, a URL, the bytes of a file, or a binary file object.
+PathOrBytes = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 class _File(Protocol):
@@ -25,14 +27,19 @@ Opened = TypeVar("Opened", bound=_File)
 
 
 def open_source(source: PathOrBytes) -> Source:
-    """The bytes of a path, or bytes themselves; nothing is read.
+    """The bytes of a path, a URL or a file object, or bytes themselves; nothing is read.
 
     Raises:
-        FileAccessError: the path cannot be opened.
+        FileAccessError: the path, URL or object cannot be opened, or read at positions.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return MemorySource(source)
-    path = os.fspath(source)
+    if is_stream(source):
+        return open_stream(source)
+    path = os.fspath(source)  # type: ignore[arg-type]
+    if is_url(source):
+        with naming(source):
+            return open_url(path)
     try:
         return FileSource(path)
     except (OSError, ValueError) as reason:  # ValueError: a path with a NUL
@@ -59,14 +66,24 @@ def open_container(source: PathOrBytes) -> Container:
 
 
 def path_of(source: PathOrBytes) -> str | None:
-    """The path, or None for bytes."""
-    return None if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
+    """The path or URL, or None for bytes and file objects."""
+    if isinstance(source, bytes | bytearray | memoryview) or is_stream(source):
+        return None
+    return os.fspath(source)  # type: ignore[arg-type]
 
 
 def pickled(source: PathOrBytes) -> str | bytes:
-    """The source as another process, with another current folder, opens it: an absolute path, or bytes."""
+    """The source as another process, with another current folder, opens it: an absolute path, a URL, or bytes.
+
+    Raises:
+        FileAccessError: it is a file object, which another process does not have.
+    """
+    if is_stream(source):
+        raise FileAccessError("a file object cannot be pickled: open the file by its path, or from its bytes")
     path = path_of(source)
-    return bytes(source) if path is None else os.path.abspath(path)  # type: ignore[arg-type]  # noqa: PTH100
+    if path is None:
+        return bytes(source)  # type: ignore[arg-type]
+    return path if is_url(path) else os.path.abspath(path)  # noqa: PTH100
 
 
 def open_again(kind: Callable[..., Opened], source: str | bytes, options: dict[str, Any], header: Header) -> Opened:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import accumulate
 
 from ..common.allowance import Allowance
@@ -80,6 +80,14 @@ class Container:
         """Return the bytes of the file between which a mask is stored: the first, and the one after the last."""
         start, stop = self._offsets[index], self._offsets[index + 1]
         return self.header.payload_offset + start, self.header.payload_offset + stop
+
+    def expect(self, masks: Iterable[int], blocks: Iterable[int]) -> None:
+        """Announce masks and blocks that will be read, so that a source far away is asked few times."""
+        sections = {*masks, *(len(self.manifest.masks) + index for index in blocks)}
+        ranges = [(self._offsets[index], self._offsets[index + 1]) for index in sections]
+        offset, size = self.header.payload_offset, self.header.payload_size
+        pages = ((start // PAGE * PAGE, min(-(-stop // PAGE) * PAGE, size)) for start, stop in ranges if start < stop)
+        self._source.expect((offset + start, offset + stop) for start, stop in pages)
 
     def mapped(self) -> memoryview:
         """The whole file as memory. Nothing in it is checked."""

@@ -6,7 +6,7 @@ import errno
 import mmap
 import os
 import stat
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from io import BytesIO
 from typing import Protocol
 
@@ -29,6 +29,9 @@ class Source(Protocol):
             TruncatedError: they are not there.
             FileAccessError: they cannot be read, or the source was closed.
         """
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Take notice of ranges (first byte, and the one after the last) that will be read: each may be a request."""
 
     def state(self) -> Hashable:
         """A value that differs once bytes that were read may have changed, or the process is another one."""
@@ -53,6 +56,9 @@ class MemorySource:
             return bytes(self._data[start : start + count])
         except ValueError:
             raise FileAccessError("the file was closed: open it again") from None
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        pass
 
     def state(self) -> Hashable:
         return generation()
@@ -86,6 +92,9 @@ class FileSource:
         if len(data) < count:
             raise TruncatedError(f"the file became shorter while it was read: {count} bytes at {start} are gone")
         return data
+
+    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
+        pass
 
     def state(self) -> Hashable:
         status = self._opened().status()

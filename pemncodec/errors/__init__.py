@@ -22,6 +22,7 @@ __all__ = [
     "MaskRuleError",
     "MetadataError",
     "MismatchError",
+    "MissingPackageError",
     "NetworkError",
     "NotFoundError",
     "OutputError",
@@ -196,6 +197,10 @@ class OutputError(PemnError):
 
 class MismatchError(PemnError):
     """A file was compared with a checkpoint and does not hold the same network."""
+
+
+class MissingPackageError(PemnError, ImportError):
+    """A package that only this part of pemncodec needs is not installed; the message names the extra that brings it."""
 
 
 # --- what is right, and slower than it could be ---------------------------------------------------------------

@@ -65,7 +65,7 @@ class PemnFile:
         self._decoder: Decoder | None = None
         self._max_bytes = max_bytes
         self._source = source
-        self._pickled = source if path_of(source) is None else pickled(source)
+        self._pickled: PathOrBytes = source if path_of(source) is None else pickled(source)
         self._closed = False
         self._task_name = task
         if task is not None or not self.tasks:
@@ -217,6 +217,13 @@ class PemnFile:
         what = "bytes" if path is None else repr(path)
         many = f"{len(self)} tensors" if self._task_name is not None or not self.tasks else f"{len(self.tasks)} tasks"
         return f"<PemnFile {what}: {many}, {self.file_size} bytes>"
+
+    def _repr_html_(self) -> str:
+        """The short form that notebooks show; nothing is decoded."""
+        from .viewing.short import short_html
+
+        name = path_of(self._source) or "a .pemn file in memory"
+        return short_html(self._container, name, None if self._task_name is None else self._task)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._closed:

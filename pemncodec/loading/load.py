@@ -12,9 +12,9 @@ import torch
 from ..checkpoints.names import PREFIXES, scores_name, stripped
 from ..coding.delta.base_files import BaseFiles
 from ..coding.network_decoder import decode_network
-from ..common.progress import Progress, silent
+from ..common.progress import Progress, Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow
-from ..container.opening import PathOrBytes, memory_errors, naming
+from ..container.opening import PathOrBytes, memory_errors, naming, path_of
 from ..errors import MismatchError, NetworkError
 from ..errors.quoting import listed, quoted
 from ..network.model import MaskedNetwork
@@ -43,7 +43,7 @@ def load(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> dict[str, torch.Tensor]:
     """Return the state_dict in the bytes of a `.pemn` file.
 
@@ -66,7 +66,7 @@ def load(
             files need none.
         threads: how many threads decode on the CPU; by default one for each core of this process. The result does not
             depend on it.
-        progress: called with (bytes done, bytes in total, name), by the calling thread.
+        progress: called with (bytes done, bytes in total, name), by the calling thread; or `tqdm`, or one of its bars.
 
     Returns:
         Tensors by name, in the order of the original state_dict. Tied tensors are one tensor under two names.
@@ -78,11 +78,11 @@ def load(
         OutputError: the device cannot be used, or the layout cannot express a layer.
         UnsupportedTensorError: the installed torch, or the device, lacks a dtype.
     """
-    return _load(data, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
+    return _load(data, device, layout, task, strip_prefix, verify, max_bytes, base, threads, callback(progress))
 
 
 def load_file(
-    path: PathLike,
+    path: PathOrBytes,
     *,
     device: str | torch.device = "cpu",
     layout: Layout = "dense",
@@ -92,14 +92,18 @@ def load_file(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> dict[str, torch.Tensor]:
     """Return the state_dict in a `.pemn` file; arguments, result and errors as `load`.
+
+    Args:
+        path: a path, a URL that fsspec knows (`https://…`, `s3://…`; only what is needed is read), a binary file object
+            that can seek, or bytes.
 
     Raises:
         FileAccessError: `path` cannot be read.
     """
-    return _load(path, device, layout, task, strip_prefix, verify, max_bytes, base, threads, progress)
+    return _load(path, device, layout, task, strip_prefix, verify, max_bytes, base, threads, callback(progress))
 
 
 def _load(
@@ -156,7 +160,7 @@ def _loaded(
 
 def load_model(
     model: torch.nn.Module,
-    path: PathLike,
+    path: PathOrBytes,
     strict: bool = True,
     *,
     assign: bool = False,
@@ -166,7 +170,7 @@ def load_model(
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
     threads: int | None = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> _IncompatibleKeys:
     """Load a `.pemn` file into a model, as `model.load_state_dict(load_file(path), strict, assign)`.
 
@@ -175,7 +179,7 @@ def load_model(
 
     Args:
         model: whose parameters and buffers are set.
-        path: a `.pemn` file.
+        path: a `.pemn` file: a path, a URL, a binary file object, or bytes.
         strict: whether the names must be the same.
         assign: put the tensors of the file into the model, with their dtype, rather than copy their values into those
             that it has. A model on the meta device needs it. What the model ties stays tied, and nothing else shares
@@ -206,7 +210,7 @@ def load_model(
         )
     file = PemnFile(path, task=task, max_bytes=max_bytes, base=base)
     with nullcontext() if packed else file:
-        tensors = _loaded(file, path, "cpu", layout, False, verify, threads, progress)
+        tensors = _loaded(file, path, "cpu", layout, False, verify, threads, callback(progress))
     renamed = _renamed(own, tensors)
     tensors = {new: tensors[name] for name, new in renamed.items()}
     _check_ties(own, tensors, path)
@@ -217,7 +221,7 @@ def load_model(
     except RuntimeError as reason:
         why = _differing_names(own, tensors) if strict else ""
         why = why or " ".join(str(reason).split("\n")[1:2]) or str(reason)  # below torch's headline
-        raise MismatchError(f"{os.fspath(path)} does not fit the model: {why}") from None
+        raise MismatchError(f"{_called(path)} does not fit the model: {why}") from None
     if packed:
         _make_constant(model)
         remember(model, file, renamed)
@@ -271,16 +275,20 @@ def _tied_as(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor]) -> 
     return out
 
 
-def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathLike) -> None:
+def _check_ties(own: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], path: PathOrBytes) -> None:
     """Check that tied names of the model get equal values: the last one loaded would silently win."""
     first: dict[int, str] = {}
     for name, tensor in own.items():
         other = first.setdefault(id(tensor), name)
         if other in tensors and name in tensors and not _same_bits(tensors[other], tensors[name]):
             raise MismatchError(
-                f"{os.fspath(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
+                f"{_called(path)} holds different values for {quoted(other)} and {quoted(name)}, which are one "
                 "tensor in the model: load into a model that does not tie them"
             )
+
+
+def _called(path: PathOrBytes) -> str:
+    return path_of(path) or "the file"
 
 
 def _same_bits(one: torch.Tensor, two: torch.Tensor) -> bool:
@@ -294,7 +302,7 @@ def load_network(
     *,
     max_bytes: int = DEFAULT_MAX_BYTES,
     base: BaseFiles = None,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> MaskedNetwork:
     """The network of a file as prototypes, masks, layers and tensors; all tasks, nothing filled.
 
@@ -309,4 +317,4 @@ def load_network(
         decoder.check_limit(decoder.manifest.decoded_bytes(None), "the file")
         own = [index for index, row in enumerate(decoder.manifest.entries) if not isinstance(row, AliasRow)]
         check_result(decoder, own, "dense")
-        return decode_network(decoder, progress)
+        return decode_network(decoder, callback(progress))

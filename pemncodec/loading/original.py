@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from operator import mul
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints import metadata
+from ..checkpoints import kept, metadata
 from ..checkpoints.containers import grouped
 from ..checkpoints.families import lottery_ticket, open_lth
 from ..checkpoints.family import Beside, Family, put
@@ -18,7 +17,8 @@ from ..checkpoints.recognise import family_named
 from ..checkpoints.writing.saving import save_original
 from ..coding.delta.base_files import BaseFiles, refuse_base
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
-from ..container.opening import PathOrBytes, memory_errors, naming
+from ..container.opening import PathOrBytes, memory_errors, naming, path_of
+from ..container.ranges import is_url
 from ..errors import OutputError, OutputExistsError, PemnError, UnknownLayoutError
 from ..errors.quoting import quoted, shortened
 from .contents import Budget, FileContents, OpenFile
@@ -117,7 +117,7 @@ def _cannot_hold(family: Family, reason: Exception) -> OutputError:
 
 
 def unpack_original(
-    source: PathLike,
+    source: PathOrBytes,
     output: PathLike,
     *,
     task: str | None = None,
@@ -143,10 +143,12 @@ def unpack_original(
     """
     path = Path(output)
     refuse_base(path, base)
-    if path.exists() and path.samefile(os.fspath(source)):
+    given = path_of(source)
+    if given and not is_url(given) and path.exists() and path.samefile(given):
         raise OutputExistsError(f"{path} is the input itself: name another output")
     made = load_original(source, task=task, base=base, max_bytes=max_bytes)
-    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes)
+    header = kept.read_safetensors(metadata_of(source)) if path.suffix == ".safetensors" else {}
+    return save_original(made, path, overwrite=overwrite, max_bytes=max_bytes, metadata=header)
 
 
 def is_folder(source: PathOrBytes) -> bool:

@@ -54,6 +54,7 @@ def load_entries(
     target = on_device.usable(device)
     if layout == "dense" and on_device.expands(target):
         return on_device.load_entries_on_device(decoder, entries, target, progress)
+    decoder.expect(entries.values())
     loading = _Loading(decoder, layout, target, sum(map(decoder.size, entries.values())), progress)
     work = sum(decoded_bytes(decoder, index, layout) for index in entries.values())
     kernels.say_if_missing(work)

@@ -60,6 +60,11 @@ def _in_scratch(weight: Any) -> torch.Tensor:
     return expand(found, scratch(found.meaning.numel, found.stored.dtype).view(found.meaning.shape))
 
 
+def _detached(func: Callable[..., Any], tensor: Any) -> Any:  # noqa: ARG001
+    """Return the same constant. Below autograd torch would import its distributed tensors first, for half a second."""
+    return tensor.replaced(tensor.meaning)
+
+
 def _of_dense(func: Callable[..., Any], tensor: Any, *args: Any, **kwargs: Any) -> Any:
     """Call what looks at memory with the dense weight."""
     return func(unpacked(tensor), *args, **kwargs)
@@ -68,5 +73,6 @@ def _of_dense(func: Callable[..., Any], tensor: Any, *args: Any, **kwargs: Any) 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.nn.functional.linear: _linear,
     **{getattr(torch.nn.functional, name): _convolution for name in _CONVOLUTIONS},
+    torch.Tensor.detach: _detached,
     **dict.fromkeys((torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__), _of_dense),
 }

@@ -18,12 +18,12 @@ import torch
 from ..checkpoints.draft import Draft
 from ..checkpoints.metadata import FAMILY, MASK_RULE
 from ..checkpoints.options import PackOptions
+from ..checkpoints.reading import beside
 from ..checkpoints.reading.load import CheckpointFile
 from ..checkpoints.reading.mapped import Watch
 from ..checkpoints.recognise import draft_of
-from ..coding.delta.base_files import BaseFiles, Bases, refuse_base
+from ..coding.delta.base_files import BaseFiles, Bases
 from ..coding.encoder import encode_file
-from ..common.files import whole_file
 from ..common.progress import Progress, silent
 from ..container.accounting import sizes
 from ..container.manifest.generated import GeneratedRow
@@ -39,6 +39,7 @@ from ..network.model import MaskedNetwork
 from .assemble import UNKNOWN, assemble
 from .lossy.convert import convert
 from .options import InferenceOptions, Seeding
+from .output import Output, whole_output
 from .packed import network_of, state_of
 from .report import PackReport, base_notes
 from .tasks import draft_of_tasks
@@ -63,6 +64,7 @@ class Job:
         add_to: a file with tasks, to which these are added.
         max_bytes: of `add_to`, how much it may decode to.
         verify: whether the file is compared with the sources before it is in its place.
+        include: patterns of the files beside a network in a folder that are kept as they are.
     """
 
     sources: Mapping[str, Source]
@@ -76,6 +78,7 @@ class Job:
     add_to: PathOrBytes | None = None
     max_bytes: int = DEFAULT_MAX_BYTES
     verify: bool = True
+    include: Sequence[str] = ()
 
     @property
     def files(self) -> list[CheckpointFile]:
@@ -89,7 +92,7 @@ def quiet(_: str) -> AbstractContextManager[Progress]:
     return nullcontext(silent)
 
 
-def pack_to_file(job: Job, path: Path, *, overwrite: bool = True, stages: Stages = quiet) -> PackReport:
+def pack_to_file(job: Job, path: Output, *, overwrite: bool = True, stages: Stages = quiet) -> PackReport:
     """Write a `.pemn` file, whole or not at all.
 
     Raises:
@@ -98,8 +101,7 @@ def pack_to_file(job: Job, path: Path, *, overwrite: bool = True, stages: Stages
         OutputExistsError, OutputError: of `path`.
         FormatError, BaseFileError, FileAccessError: a base, or the file that tasks are added to, cannot be read.
     """
-    refuse_base(path, job.base)
-    with _Packing(job) as packing, whole_file(path, overwrite=overwrite) as temporary:
+    with _Packing(job) as packing, whole_output(path, job.base, overwrite=overwrite) as temporary:
         with stages("packing") as progress:
             encoded = packing.encode(progress, temporary.parent)
         encoded.write(temporary)
@@ -124,7 +126,7 @@ class _Packing:
         compared = job.verify and not job.lossy.lossy
         paths = [one.path for one in job.sources.values() if isinstance(one, CheckpointFile) and not one.unsafe]
         self._second = Aside(paths if compared else [])
-        self._watch = Watch(*(one.path for one in job.files))
+        self._watch = Watch(*(path for one in job.files for path in _watched(one.path)))
 
     def __enter__(self) -> _Packing:
         self._second.__enter__()
@@ -141,8 +143,8 @@ class _Packing:
     def _read(self) -> None:
         """Read and recognise the sources, and convert what they hold."""
         job = self._job
-        beside = {"masks": job.masks, "backbone": job.backbone}
-        self._reading = replace(job.reading, **{name: file.load() for name, file in beside.items() if file is not None})
+        files = {"masks": job.masks, "backbone": job.backbone}
+        self._reading = replace(job.reading, **{name: file.load() for name, file in files.items() if file is not None})
         loaded = {name: _loaded(source) for name, source in job.sources.items()}
         self._network: MaskedNetwork | None = None
         with self._naming():
@@ -151,12 +153,20 @@ class _Packing:
                 self._network = _as_it_is(single, job)
             elif job.add_to is None and list(loaded) == [""]:
                 self._drafts = {"": draft_of(single, self._reading)}
+                self._keep_beside(job.sources[""])
                 self._draft, self._metadata = convert(self._drafts[""], job.lossy), dict(job.metadata)
             else:
                 if job.lossy.lossy:
                     raise CheckpointError("tasks cannot be converted: convert each network by itself")
                 draft, inherited, self._drafts = draft_of_tasks(loaded, self._reading, job.add_to, job.max_bytes)
                 self._draft, self._metadata = draft, inherited | dict(job.metadata)
+
+    def _keep_beside(self, source: Source) -> None:
+        draft = self._drafts[""]
+        if isinstance(source, CheckpointFile):
+            draft.safetensors, notes = beside.safetensors_metadata(source.path)
+            draft.files = beside.included(source.path, self._job.include)
+            draft.notes.extend(notes)
 
     def encode(self, progress: Progress, folder: Path | None) -> EncodedFile:
         """Return the file, ready to be written, and keep its report."""
@@ -227,6 +237,14 @@ class _Packing:
             if not paths:
                 raise
             raise type(reason)(f"{named(paths)}: {reason}") from None
+
+
+def _watched(path: Path) -> list[Path]:
+    """Return the path, and the files of a folder."""
+    try:
+        return [path, *path.iterdir()] if path.is_dir() else [path]
+    except OSError:  # its reader reports it
+        return [path]
 
 
 def named(paths: Sequence[Path]) -> str:

@@ -16,11 +16,12 @@ import torch
 from ..checkpoints.options import Fractions, PackOptions
 from ..checkpoints.reading.load import CheckpointFile
 from ..coding.delta.base_files import BaseFiles
-from ..common.progress import Progress, silent
+from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..network.model import MaskedNetwork
 from .options import InferenceOptions, Seeding
+from .output import Output
 from .pack import Job, Source, Stages, pack_to_bytes, pack_to_file
 from .report import PackReport
 
@@ -30,7 +31,7 @@ Network = torch.nn.Module | Mapping[str, Any] | MaskedNetwork
 
 def pack_file(
     source: PathLike | Network,
-    path: PathLike,
+    path: Output,
     *,
     unsafe: bool = False,
     checksums: bool = True,
@@ -57,7 +58,8 @@ def pack_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    include: Sequence[str] = (),
+    progress: Reporting = silent,
 ) -> PackReport:
     """Pack a checkpoint file, or a network, into a `.pemn` file, as `pemn pack` does.
 
@@ -68,7 +70,7 @@ def pack_file(
     Args:
         source: a path (as for `load_checkpoint`), a module, its state_dict, a whole checkpoint dictionary, or a
             `MaskedNetwork`.
-        path: where to write.
+        path: where to write: a path, a URL that fsspec knows (`s3://…`), or a binary file object.
         unsafe, checksums, max_bytes: how a file is read, as for `load_checkpoint`.
         overwrite: whether an existing file may be replaced.
         verify: whether the file is compared with its source.
@@ -100,7 +102,8 @@ def pack_file(
         torch_seed: the argument of `torch.manual_seed` before the network was made. Weights that PyTorch's CPU
             generator drew are stored as the seed.
         find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
-        progress: called with (done, total, name).
+        include: patterns of files beside the network in a folder (`"config.json"`) that are kept as they are.
+        progress: called with (done, total, name); or `tqdm`, or one of its bars.
 
     Returns:
         A report of what was recognised and found, the bytes of each part, and what was compared.
@@ -119,7 +122,7 @@ def pack_file(
         sources: Mapping[str, Source] = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
     else:
         sources = {"": source}
-    return pack_to_file(_job(sources, given), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job(sources, given), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def pack(
@@ -146,7 +149,7 @@ def pack(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> tuple[bytes, PackReport]:
     """Return the bytes of a `.pemn` file, and a report.
 
@@ -187,7 +190,7 @@ def save(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> bytes:
     """Return the bytes of a `.pemn` file; arguments and errors as `pack`."""
     return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))[0]
@@ -195,7 +198,7 @@ def save(
 
 def save_file(
     source: Network,
-    path: PathLike,
+    path: Output,
     *,
     overwrite: bool = True,
     verify: bool = True,
@@ -219,7 +222,7 @@ def save_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> PackReport:
     """Write a `.pemn` file, whole or not at all; the source as for `pack`, other arguments as for `pack_file`.
 
@@ -230,12 +233,12 @@ def save_file(
         OutputExistsError, OutputError: `path` exists or cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_file(_job({"": source}, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job({"": source}, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def save_tasks(
     tasks: Mapping[str, Network],
-    path: PathLike,
+    path: Output,
     *,
     add_to: PathOrBytes | None = None,
     max_bytes: int = DEFAULT_MAX_BYTES,
@@ -258,7 +261,7 @@ def save_tasks(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
-    progress: Progress = silent,
+    progress: Reporting = silent,
 ) -> PackReport:
     """Write one `.pemn` file for several networks over one backbone, whole or not at all.
 
@@ -279,7 +282,7 @@ def save_tasks(
         MismatchError, OutputExistsError, OutputError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base, or `add_to`, cannot be read.
     """
-    return pack_to_file(_job(tasks, locals()), Path(path), overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(_job(tasks, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 _READING = tuple(PackOptions.__dataclass_fields__)
@@ -297,9 +300,11 @@ def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
         base=given["base"],
         add_to=given.get("add_to"),
         max_bytes=given.get("max_bytes", DEFAULT_MAX_BYTES),
+        include=given.get("include", ()),
         verify=given["verify"],
     )
 
 
-def _stages(progress: Progress) -> Stages:
-    return lambda _: nullcontext(progress)
+def _stages(progress: Reporting) -> Stages:
+    report = callback(progress)
+    return lambda _: nullcontext(report)

@@ -120,7 +120,7 @@ def _original(drafts: Mapping[str, Draft]) -> dict[str, Any]:
 def _entries(drafts: Mapping[str, Draft]) -> Iterator[DraftEntry]:
     by_task = [{entry.name: entry for entry in draft.entries} for draft in drafts.values()]
     common: set[str] = set()
-    for name in _order([list(entries) for entries in by_task]):
+    for name in order_of([list(entries) for entries in by_task]):
         of_task = [(number, entries[name]) for number, entries in enumerate(by_task, 1) if name in entries]
         entry = _common([entry for _, entry in of_task]) if len(of_task) == len(by_task) else None
         if isinstance(entry, TiedTensor) and entry.target not in common:
@@ -132,8 +132,8 @@ def _entries(drafts: Mapping[str, Draft]) -> Iterator[DraftEntry]:
             yield from (replace(entry, task=number) for number, entry in of_task)
 
 
-def _order(orders: list[list[str]]) -> list[str]:
-    """All names; each after the one that it follows where it first appears."""
+def order_of(orders: list[list[str]]) -> list[str]:
+    """All names of several lists; each after the one that it follows where it first appears."""
     merged = list(orders[0])
     seen = set(merged)
     for names in orders[1:]:

@@ -195,3 +195,34 @@ def test_outputs_that_are_no_files(folder: Path, command: str) -> None:
     assert shell(folder, command.format("dangling") + " --force").returncode == 0
     assert (folder / "new").is_file()
     assert (folder / "dangling").is_symlink()
+
+
+def test_standard_input_and_output(folder: Path) -> None:
+    """`-` in each command; the bytes are those of the file, and what is said goes nowhere near them."""
+    assert shell(folder, "pack m.pt - > a.pemn").returncode == 0
+    assert (folder / "a.pemn").read_bytes() == (folder / "m.pemn").read_bytes()
+    assert shell(folder, "pack - b.pemn < m.pt").returncode == 0
+    assert (folder / "b.pemn").read_bytes() == (folder / "m.pemn").read_bytes()
+    assert shell(folder, "inspect - < m.pemn").stdout.startswith("standard input: .pemn 1.")
+    assert "standard input: every checksum matches" in shell(folder, "verify - < m.pemn").stdout
+    assert shell(folder, "unpack - - < m.pemn > o.pt").stderr == ""
+    assert torch.equal(torch.load(folder / "o.pt")["w"], torch.load(folder / "m.pt")["w"])
+    assert shell(folder, "unpack - --layout original - < m.pemn > p.pt").returncode == 0
+    assert torch.load(folder / "p.pt").keys() == {"w"}
+    for command in ("unpack - < m.pemn", "pack - < m.pt"):
+        assert "name the output, or - for standard output" in shell(folder, command).stderr
+    cut = shell(folder, "inspect - < m.pt")
+    assert (cut.returncode, cut.stdout) == (1, "")
+    assert "Traceback" not in cut.stderr
+
+
+def test_urls(folder: Path) -> None:
+    url = f"file://{folder}/m.pemn"
+    assert shell(folder, f"inspect {url}").stdout.startswith(f"{url}: .pemn 1.")
+    assert shell(folder, f"verify {url}").returncode == 0
+    assert shell(folder, f"pack m.pt file://{folder}/u.pemn").returncode == 0
+    assert (folder / "u.pemn").read_bytes() == (folder / "m.pemn").read_bytes()
+    again = shell(folder, f"pack m.pt file://{folder}/u.pemn")
+    assert "already exists" in again.stderr
+    assert shell(folder, f"unpack file://{folder}/u.pemn").returncode == 0
+    assert torch.load(folder / "u.pt").keys() == {"w"}

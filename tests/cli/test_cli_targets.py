@@ -120,7 +120,7 @@ def test_a_shard_alone_is_called_one(tmp_path: Path, name: str) -> None:
     state = {"w": torch.rand(20, 30)}
     save_file(state, tmp_path / name) if name.endswith("s") else torch.save(state, tmp_path / name)
     number, count = (int(part) for part in name.rpartition(".")[0].split("-")[1::2])
-    part = f"{name} is shard {number} of {count}, a part of a network: pack the folder with its index"
+    part = f"{name} is shard {number} of {count}, a part of a network without "
     refused(tmp_path, part, "pack", name)
     refused(tmp_path, part, "pack", "--task", f"a={name}", "-o", "x.pemn")
     result = pemn(tmp_path, "pack", name, "--family", "dense")

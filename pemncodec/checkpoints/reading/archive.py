@@ -26,13 +26,16 @@ class Archive:
         size: its bytes.
         checksums: whether the CRC-32 of each record is checked when it is read.
         max_bytes: how many bytes compressed records may inflate to, all together.
+        data: the bytes of the file, uint8 of shape (size,), where they are mapped already.
 
     Raises:
         UnreadableCheckpointError: it is damaged, or two records have one name.
         CheckpointSizeError: it inflates to more.
     """
 
-    def __init__(self, file: BinaryIO, size: int, *, checksums: bool, max_bytes: int) -> None:
+    def __init__(
+        self, file: BinaryIO, size: int, *, checksums: bool, max_bytes: int, data: torch.Tensor | None = None
+    ) -> None:
         self._checksums = checksums
         try:
             self._zip = zipfile.ZipFile(file)
@@ -49,7 +52,7 @@ class Archive:
             )
         if any(r.flag_bits & _ENCRYPTED for r in self._records.values()):
             raise UnreadableCheckpointError("is an encrypted archive: decrypt it first")
-        self._content = content(file, size)
+        self._content = content(file, size) if data is None else data
         self._bytes: memoryview = self._content.numpy().data
         self._read: dict[str, torch.Tensor] = {}
 

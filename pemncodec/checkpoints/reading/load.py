@@ -21,7 +21,7 @@ from ...container.header import MAGIC
 from ...container.manifest.rows import DEFAULT_MAX_BYTES
 from ...errors import CheckpointError, CheckpointSizeError, UnreadableCheckpointError, UnsafeCheckpointError
 from ..folders import check_regular, open_folder
-from . import mapped, shards, torch_file
+from . import distributed, mapped, shards, torch_file
 from .archive import Archive
 from .torch_version import require_safe_torch
 from .unpickling import UnknownGlobalError
@@ -70,7 +70,7 @@ def load_checkpoint(
     Args:
         path: a file of torch.save (of any pickle protocol, an archive that was packed again, the older format), a
             pickle of tensors or arrays, `.safetensors`, `.npz`, or a folder: of one such file, of shards with an
-            index, or of `.npy` files.
+            index, of `torch.distributed.checkpoint`, or of `.npy` files.
         unsafe: unpickle arbitrary objects where there are any. This runs whatever code the file carries.
         checksums: check the CRC-32 of the records of an archive.
         max_bytes: how many bytes tensors may take beyond what the file holds of them: records that are compressed,
@@ -85,7 +85,8 @@ def load_checkpoint(
     path = Path(path)
     try:
         if path.is_dir():
-            return _load_folder(path, partial(load_checkpoint, unsafe=unsafe, checksums=checksums, max_bytes=max_bytes))
+            how = partial(load_checkpoint, unsafe=unsafe, checksums=checksums, max_bytes=max_bytes)
+            return _load_folder(path, how, partial(distributed.read, checksums=checksums, max_bytes=max_bytes))
         size = check_regular(path)
         with path.open("rb") as file:
             return _load(path, file, size, unsafe, checksums, max_bytes)
@@ -95,10 +96,12 @@ def load_checkpoint(
         raise UnreadableCheckpointError(f"{path} cannot be read: {reason.strerror or reason}") from None
 
 
-def _load_folder(path: Path, load: Callable[[Path], Any]) -> Any:
-    """The state_dict of a folder of shards, or the folder itself."""
+def _load_folder(path: Path, load: Callable[[Path], Any], load_distributed: Callable[[Path], Any]) -> Any:
+    """The state_dict of a folder of shards, a distributed checkpoint, or the folder itself."""
     folder = open_folder(path, lambda file: file.read_bytes() if file.suffix == ".json" else load(file))
     with _saying(path):
+        if distributed.is_distributed(name for name in folder.files if "/" not in name):
+            return load_distributed(path)
         network = shards.network_in(folder.files, folder.load, folder.load)
     return folder if network is None else network
 
@@ -194,7 +197,7 @@ def _refuse_other_files(path: Path, head: bytes) -> None:
     if what is not None:
         raise UnreadableCheckpointError(f"{path} {what}")
     if head.startswith(MAGIC):
-        raise UnreadableCheckpointError(f"{path} is already a .pemn file: use 'pemn unpack' or 'pemn inspect'")
+        raise UnreadableCheckpointError(f"{path} is already a .pemn file: use 'pemn unpack', 'pemn diff', 'pemn merge'")
 
 
 def _is_safetensors(head: bytes, size: int) -> bool:

@@ -23,13 +23,18 @@ from .streamed import StreamedTensor
 __all__ = ["StreamedTensor", "check_size", "save_original", "save_state_dict", "save_streamed"]
 
 
-def check_size(tensors: Sequence[StreamedTensor], path: Path, max_bytes: int) -> None:
+def check_size(
+    tensors: Sequence[StreamedTensor], path: Path, max_bytes: int, *, safetensors: bool | None = None
+) -> None:
     """Refuse to write more than `max_bytes` of elements. Safetensors has a tied tensor under each of its names.
+
+    Args:
+        safetensors: whether these are written; by default `path` says it.
 
     Raises:
         LimitError: they are more.
     """
-    every = path.suffix == ".safetensors"
+    every = path.suffix == ".safetensors" if safetensors is None else safetensors
     size = sum(tensor.size for tensor in tensors if every or tensor.same_as is None)
     if size > max_bytes:
         ties = ": name the output .pt, where tied tensors are stored once" if every else ""
@@ -37,7 +42,12 @@ def check_size(tensors: Sequence[StreamedTensor], path: Path, max_bytes: int) ->
 
 
 def save_streamed(
-    tensors: Sequence[StreamedTensor], path: Path, *, overwrite: bool, progress: Progress = silent
+    tensors: Sequence[StreamedTensor],
+    path: Path,
+    *,
+    overwrite: bool,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write `tensors` to `path`, whole or not at all; no more than one piece of a tensor is held at a time.
 
@@ -45,6 +55,7 @@ def save_streamed(
         tensors: in the order of the state_dict.
         path: where to write: safetensors if it ends in `.safetensors`, else a file as torch.save writes it.
         overwrite: whether an existing file may be replaced.
+        metadata: the `__metadata__` of a safetensors file.
         progress: called with (bytes done, bytes in total, name).
 
     Raises:
@@ -58,7 +69,7 @@ def save_streamed(
         if path.suffix == ".safetensors":
             from . import streamed_safetensors
 
-            streamed_safetensors.write(tensors, temporary, progress)
+            streamed_safetensors.write(tensors, temporary, progress, metadata)
         else:
             from . import streamed_torch
 
@@ -66,12 +77,18 @@ def save_streamed(
 
 
 def save_state_dict(
-    tensors: dict[str, torch.Tensor], path: Path, *, overwrite: bool, max_bytes: int | None = None
+    tensors: dict[str, torch.Tensor],
+    path: Path,
+    *,
+    overwrite: bool,
+    max_bytes: int | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Write `tensors` to `path`, whole or not at all.
 
     Args:
         max_bytes: as of `check_size`, for safetensors.
+        metadata: the `__metadata__` of a safetensors file.
 
     Raises:
         LimitError: as `check_size`.
@@ -87,7 +104,7 @@ def save_state_dict(
         streamed = _streamed(tensors)
         if max_bytes is not None:
             check_size(streamed, path, max_bytes)
-        save_streamed(streamed, path, overwrite=overwrite)
+        save_streamed(streamed, path, overwrite=overwrite, metadata=metadata)
         return
     with whole_file(path, overwrite=overwrite) as temporary:
         _save_torch(tensors, temporary, path)
@@ -120,14 +137,21 @@ def _pieces(tensor: torch.Tensor, name: str) -> Iterator[NDArray[np.generic]]:
     yield words.astype(words.dtype.newbyteorder("<"), copy=False)
 
 
-def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | None = None) -> int:
+def save_original(
+    made: Any,
+    path: Path,
+    *,
+    overwrite: bool,
+    max_bytes: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> int:
     """Write what a family restored (`Family.restore`), whole or not at all.
 
     Args:
         made: a state_dict, an `OutputFolder`, or what else was saved.
         path: where to write.
         overwrite: whether an existing file may be replaced.
-        max_bytes: as of `save_state_dict`.
+        max_bytes, metadata: as of `save_state_dict`.
 
     Returns:
         The number of tensors.
@@ -144,7 +168,7 @@ def save_original(made: Any, path: Path, *, overwrite: bool, max_bytes: int | No
     if all(isinstance(value, torch.Tensor) for value in made.values()):
         if path.suffix == ".safetensors":
             _check_keys(made)
-        save_state_dict(made, path, overwrite=overwrite, max_bytes=max_bytes)
+        save_state_dict(made, path, overwrite=overwrite, max_bytes=max_bytes, metadata=metadata)
         return len(made)
     if path.suffix == ".safetensors":
         raise OutputError("safetensors holds tensors only, and this layout nests them: name the output .pt")

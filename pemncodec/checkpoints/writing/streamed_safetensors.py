@@ -8,7 +8,7 @@ installed safetensors library, which is asked for the header of the same tensors
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from .streamed import StreamedTensor, owners, pour
 _PREFIX = 8
 
 
-def write(tensors: Sequence[StreamedTensor], path: Path, progress: Progress) -> None:
-    """Write the file that `safetensors.torch.save_file` would write, byte for byte.
+def write(
+    tensors: Sequence[StreamedTensor], path: Path, progress: Progress, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write the file that `safetensors.torch.save_file` would write, byte for byte but for the order of metadata.
 
     A tied tensor is written under each of its names, and its pieces are asked for each time.
 
@@ -33,6 +35,7 @@ def write(tensors: Sequence[StreamedTensor], path: Path, progress: Progress) -> 
         tensors: in any order.
         path: a file that may be overwritten.
         progress: called with (bytes done, bytes in total, name).
+        metadata: the `__metadata__` of the file, sorted by its keys; none if it is empty.
 
     Raises:
         OutputError: the installed safetensors library cannot hold a dtype or a name.
@@ -49,6 +52,8 @@ def write(tensors: Sequence[StreamedTensor], path: Path, progress: Progress) -> 
         end = position + tensor.size
         header[tensor.name].update(shape=_shape(tensor), data_offsets=[position, end])
         position = end
+    if metadata:
+        header = {"__metadata__": dict(sorted(metadata.items())), **header}
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _PREFIX)
     with path.open("wb") as file:

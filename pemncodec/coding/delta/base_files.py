@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from ...common.allowance import Allowance
 from ...common.forks import ProcessLock, cached_property
 from ...container.opening import PathOrBytes, naming, open_source, path_of, pickled
+from ...container.ranges import is_stream
 from ...container.reader import TABLES_PER_BYTE, Container, tables_allowance
 from ...container.source import Source
 from ...errors import BaseFileError, LimitError, OutputExistsError
@@ -160,9 +162,9 @@ def listed(given: BaseFiles) -> list[PathOrBytes]:
     """The files, whether one or several were given."""
     if given is None:
         return []
-    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview):
-        return [given]
-    return list(given)
+    if isinstance(given, str | os.PathLike | bytes | bytearray | memoryview) or is_stream(given):
+        return [cast("PathOrBytes", given)]
+    return list(cast("Sequence[PathOrBytes]", given))
 
 
 def refuse_base(output: Path, base: BaseFiles) -> None:

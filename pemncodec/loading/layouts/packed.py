@@ -139,4 +139,5 @@ _SOURCES: WeakKeyDictionary[Decoder, _Source] = WeakKeyDictionary()
 
 def source_of(decoder: Decoder) -> _Source:
     """Return the source of a decoder: one, so that its prototypes are there once."""
-    return _SOURCES.setdefault(decoder, _Source())
+    found = _SOURCES.get(decoder)
+    return found if found is not None else _SOURCES.setdefault(decoder, _Source())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pickle
 import warnings
@@ -15,7 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from ...checkpoints.containers import Holding
-from ...checkpoints.reading.mapped import protect
+from ...checkpoints.reading import distributed
+from ...checkpoints.reading.distributed_metadata import Place
+from ...checkpoints.reading.mapped import mapping_is_guarded, protect
+from ...checkpoints.reading.shards import SINGLE
 from ...errors import UnreadableCheckpointError
 
 # A checkpoint that takes more of the memory that is left is mapped.
@@ -39,14 +44,58 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
         CannotReadError: as it says.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
-        return {file.relative_to(path).as_posix(): read(file, unsafe=unsafe) for file in files}
+        return _folder(path, unsafe)
+    return _file(path, unsafe, several=False)
+
+
+def _folder(path: Path, unsafe: bool) -> Any:
+    """The files of a folder by their paths: those of its index if there is one; a distributed one as it was saved."""
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix != ".json")
+    if distributed.is_distributed(file.name for file in files if file.parent == path):
+        return _distributed(path)
+    indices = sorted(path.glob("*.index.json"))
+    named = {path / name for name in SINGLE}
+    if len(indices) == 1:
+        named = {path / name for name in json.loads(indices[0].read_bytes())["weight_map"].values()}
+    files = [file for file in files if file in named] or files
+    return {file.relative_to(path).as_posix(): _file(file, unsafe, several=len(files) > 1) for file in files}
+
+
+def _distributed(path: Path) -> Any:
+    """A folder of torch.distributed.checkpoint. Its metadata are read by this package: torch would run code in them."""
+    entries, files = distributed.opened(path)
+
+    def part(place: Place) -> Any:
+        with files[place.file].open("rb") as file:
+            file.seek(place.offset)
+            data = io.BytesIO(file.read(place.length))
+        try:
+            return torch.load(data, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, TypeError, EOFError):
+            raise CannotReadError("torch.load cannot read it without running code") from None
+
+    found = {}
+    for stored in entries:
+        if stored.dtype is None:
+            found[stored.path] = part(stored.parts[0].place)
+            continue
+        whole = torch.empty(stored.shape, dtype=stored.dtype)
+        for one in stored.parts:
+            block = whole
+            for axis, (start, count) in enumerate(zip(one.offsets, one.sizes, strict=True)):
+                block = block.narrow(axis, start, count)
+            block.copy_(part(one.place))
+        found[stored.path] = whole
+    return distributed.nested(found.items())
+
+
+def _file(path: Path, unsafe: bool, several: bool) -> Any:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _read(path, head, unsafe)
+            return _read(path, head, unsafe, several)
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -65,9 +114,11 @@ def read(path: Path, *, unsafe: bool = False) -> Any:
         raise UnreadableCheckpointError(f"{path} cannot be read again: {reason}") from None
 
 
-def _read(path: Path, head: bytes, unsafe: bool) -> Any:
+def _read(path: Path, head: bytes, unsafe: bool, several: bool) -> Any:
     size = path.stat().st_size
     large = size > _SHARE * available_memory()
+    if several and mapping_is_guarded():  # shards are mapped, so that a folder takes no more memory than a file
+        large = large or head[8:9] == b"{" or (head.startswith(b"PK") and not unsafe and not _is_compressed(path))
     if head[8:9] == b"{":
         from safetensors.torch import load, load_file
 

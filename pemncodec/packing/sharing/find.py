@@ -50,7 +50,7 @@ def find_vectors(weights: Sequence[Weight]) -> list[Vector]:
             match[0].scales.append(match[1])
     vectors = found + index.vectors
     for vector in vectors:
-        _decide(vector, weights)
+        decide(vector, weights)
     return vectors
 
 
@@ -122,7 +122,7 @@ def _signs(head: Words) -> bytes:
     return np.packbits(head.view(np.int32) < 0).tobytes()
 
 
-def _decide(vector: Vector, weights: Sequence[Weight]) -> None:
+def decide(vector: Vector, weights: Sequence[Weight]) -> None:
     """Shared prototype or kept values, whichever is smaller by estimate; and which elements to store."""
     length = len(vector.values)
     members = [weights[number] for number in vector.members]
