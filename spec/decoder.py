@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.5.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.6.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -196,7 +196,7 @@ def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False
 # 2. The file, 3. Header -------------------------------------------------------------------------------------
 
 MAGIC = b"\x89PEMN\r\n\x1a"
-MINOR = 5  # the greatest minor version that is known
+MINOR = 6  # the greatest minor version that is known
 PAGE = 65536
 
 
@@ -244,11 +244,12 @@ DTYPES = {
     20: ("float8_e5m2fnuz", 1), 21: ("float8_e8m0fnu", 1), 22: ("float4_e2m1fn_x2", 1),
 }  # fmt: skip
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
-TENSOR, KEPT, TILED, ALIAS = range(4)
+TENSOR, KEPT, TILED, ALIAS, BOOLS = range(5)
+KINDS = (range(4), range(4), range(4), range(4), range(4), range(4), range(5))  # of entries, of minor 0, 1, and so on
 MOST_ROWS, MOST_ELEMENTS, MOST_DRAWS = 1 << 18, 1 << 48, 1 << 40
-GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), (1, 2, 3, 4))  # of minor 0, of minor 1, and so on
-MASK_CODERS = (range(5), range(8), range(8), range(9), range(9), range(9))  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7), range(7))
+GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), *((1, 2, 3, 4),) * 2)  # of minor 0, of minor 1, and so on
+MASK_CODERS = (range(5), range(8), range(8), *(range(9),) * 4)  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), *(range(7),) * 4)
 DRAWN = {  # the distributions of each generator that draws, from 1 on
     3: ("uniform", "normal", "signs of uniform", "signs of normal"),
     4: ("uniform", "uniform rounded twice", "normal", "normal of the C library", "normal with nothing fused"),
@@ -366,7 +367,6 @@ class Manifest:
     entries: list[Entry] = field(default_factory=list)
     referred: int = 0
     base: str | None = None
-    bools: int | None = None
 
     def mask_reference(self, r: Reader) -> int:
         """Section 4.5: the mask that the next reference means."""
@@ -407,20 +407,7 @@ def read_manifest(r: Reader, minor: int, payload_size: int) -> Manifest:
     r.check(end == payload_size, f"masks and blocks have {end} bytes, the payload {payload_size}")
     if any(mask.coder == FLIPS for mask in manifest.masks) or any(block.coder == XOR for block in manifest.blocks):
         manifest.base = read_digest(r, manifest)
-    manifest.bools = bool_prototype(manifest)
     return manifest
-
-
-def bool_prototype(manifest: Manifest) -> int | None:
-    """Section 10: the prototype that `pemn.bool` names, if it and its layers are as they must be."""
-    for index, row in enumerate(manifest.prototypes):
-        if manifest.metadata.get("pemn.bool") != str(index):
-            continue
-        one = row.block is not None and row.mask is None and (row.length, DTYPES[row.dtype][0]) == (1, "uint8")
-        tiled = [entry for entry in manifest.entries if entry.kind == TILED]
-        over = [e for e in tiled if e.prototype == index or (e.zero == 2 and e.second == index)]
-        return index if one and all(entry.zero == 0 for entry in over) else None
-    return None
 
 
 def read_digest(r: Reader, manifest: Manifest) -> str:
@@ -554,7 +541,7 @@ def read_entries(r: Reader, manifest: Manifest) -> None:
     read_column(entries, "kind", r.u8)
     if manifest.tasks:
         read_column(entries, "task", r.u)
-    tensors, kept, tiled, aliases = ([entry for entry in entries if entry.kind == k] for k in range(4))
+    tensors, kept, tiled, aliases, bools = ([entry for entry in entries if entry.kind == k] for k in range(5))
     own = [entry for entry in entries if entry.kind != ALIAS]
     read_column(own, "ndim", r.u8)
     for entry in own:
@@ -571,6 +558,7 @@ def read_entries(r: Reader, manifest: Manifest) -> None:
     read_column([entry for entry in tiled if entry.scaled], "scale", lambda: read_scale(r))
     for column in ("second", "second_phase"):
         read_column([entry for entry in tiled if entry.zero == 2], column, r.u)
+    read_column(bools, "mask", lambda: manifest.mask_reference(r))
     read_column(aliases, "target", r.u)
     taken: set[tuple[str, int]] = set()
     for entry in entries:
@@ -585,7 +573,7 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
     """Section 4.6: the rules. Gives the entry its dtype and its part of a block (4.4)."""
     entry = manifest.entries[index]
     r.where = f"manifest, entry {index} ({entry.name!a})"
-    r.check(entry.kind <= ALIAS, f"unknown kind {entry.kind}")
+    r.check(entry.kind in KINDS[manifest.minor], f"unknown kind {entry.kind} in version 1.{manifest.minor}")
     r.check(entry.task <= len(manifest.tasks), f"no task {entry.task}")
     if entry.kind == ALIAS:
         r.check(entry.target < index, f"alias of entry {entry.target}, which is not an earlier one")
@@ -596,6 +584,10 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
     entry.count = prod(entry.shape)
     r.check(prod(dim for dim in entry.shape if dim) <= MOST_ELEMENTS, f"shape {entry.shape}")
     mask = None if entry.mask is None else manifest.masks[entry.mask]
+    if entry.kind == BOOLS:
+        entry.dtype = BOOL
+        r.check(mask is not None and mask.length == entry.count, f"{mask} for {entry.count} elements")
+        return
     if entry.kind != TILED:
         r.check(entry.block < len(manifest.blocks), f"no block {entry.block}")
         entry.dtype = manifest.blocks[entry.block].dtype
@@ -1319,8 +1311,6 @@ class Content:
         row, where = self.manifest.prototypes[index], f"prototype {index}"
         self._check_limit(row, where)
         made = generate(row, self.draws, where) if row.block is None else self._stored(row, row.block)
-        if index == self.manifest.bools:
-            check_bools(BOOL, made.view(np.uint8), where)
         return made.view(f"<u{DTYPES[row.dtype][1]}")
 
     def _entry(self, index: int) -> Tensor:
@@ -1333,10 +1323,11 @@ class Content:
             first = self.prototype(entry.prototype)
             second = self.prototype(entry.second) if entry.zero == 2 else first
             content = tiled_layer(entry, self.mask(entry.mask), first, second, where)
+        elif entry.kind == BOOLS and entry.mask is not None:
+            content = self.mask(entry.mask).view(np.uint8)
         else:
             content = self._stored(entry, entry.block)
-        is_bool = entry.kind == TILED and entry.prototype == self.manifest.bools
-        return Tensor(DTYPES[BOOL if is_bool else entry.dtype][0], entry.shape, content.tobytes())
+        return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())
 
     def refer(self, r: Reader, user: Prototype | Entry, index: int) -> int:
         """Section 6.2, in a base: the prototype or entry that a user of a block refers to, which must suit it."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..common import strict_json
 from ..common.dtypes import BY_NAME
 from ..common.plain_names import is_plain_path
-from ..container.manifest.rows import BASE_KEY, BOOL_KEY, MAX_DIMS, MAX_NAME
+from ..container.manifest.rows import BASE_KEY, MAX_DIMS, MAX_NAME
 from ..errors import MaskRuleError, MetadataError, UnknownLayoutError
 from ..errors.quoting import quoted
 from . import kept
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 RESERVED = "pemn."
 FAMILY, MASK_RULE, KEEP, THRESHOLD = "pemn.layout", "pemn.mask_rule", "pemn.keep", "pemn.threshold"
+# What a file means that has neither key, and no masks but bool tensors: a state_dict as it is.
+_BOOLS = {FAMILY: "dense", MASK_RULE: "none"}
 ORIGINAL, DROPPED, BASE = "pemn.original", "pemn.dropped", BASE_KEY
-# The family of a state_dict as it is. A file with `BOOL_KEY` is of this one if it says nothing.
-_PLAIN = "dense"
 FOLD_BATCHNORM, TENSOR_DTYPE = "pemn.fold_batchnorm", "pemn.tensor_dtype"
 
 # Keys of `Draft.original`: each task was a checkpoint of its own; what differs between them; their fractions.
@@ -175,8 +175,11 @@ class Metadata:
         return replace(self, details=details, keep=self.keep_of_task.get(task, self.keep))
 
 
-def read(metadata: Mapping[str, str]) -> Metadata:
+def read(metadata: Mapping[str, str], only_bools: bool = False) -> Metadata:
     """Read the `pemn.` keys; other keys are the user's, and unknown ones are left to newer versions.
+
+    Args:
+        only_bools: whether bool tensors are the only masks of the file: it is `dense` then unless it says more.
 
     Raises:
         MetadataError: a value is none of those that `Metadata` and `DETAILS` name.
@@ -192,12 +195,11 @@ def read(metadata: Mapping[str, str]) -> Metadata:
     )
     for found in (details, *of_task.values()):
         _check_details(found)
-    bools = BOOL_KEY in metadata and FAMILY not in metadata
+    if only_bools and FAMILY not in metadata and MASK_RULE not in metadata:
+        metadata = {**_BOOLS, **metadata}
     return Metadata(
-        family=metadata.get(FAMILY, _PLAIN if bools else ""),
-        mask_rule=_checked(
-            MASK_RULE, metadata.get(MASK_RULE, "none" if bools else ""), Rule("a known rule", MASK_RULES.__contains__)
-        ),
+        family=metadata.get(FAMILY, ""),
+        mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a known rule", MASK_RULES.__contains__)),
         keep=_json(metadata, KEEP, _FRACTIONS, None),
         threshold=_threshold(metadata),
         details=details,
@@ -230,7 +232,9 @@ def write(draft: Draft) -> dict[str, str]:
     for keep in (draft.keep, *draft.original.get(KEEP_OF_TASK, {}).values()):
         if keep is not None and not _is_fractions(keep):
             raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters in all: use fewer")
-    own = {} if _is_bools(draft) else {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
+    own = {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
+    if own == _BOOLS and draft.only_bools:
+        own = {}  # as `read` says: a message of masks has no byte to spare
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
     if draft.threshold is not None:
@@ -241,16 +245,6 @@ def write(draft: Draft) -> dict[str, str]:
         own[DROPPED] = strict_json.write(draft.dropped)
     own |= kept.write(draft.safetensors, draft.files)
     return own | {conversion.key: conversion.value for conversion in draft.conversions}
-
-
-def _is_bools(draft: Draft) -> bool:
-    """Return whether `read` knows the family by `BOOL_KEY`: a message of masks has no byte to spare."""
-    from ..coding.bools import is_stored_as_mask  # numpy, which readers of these keys do without
-    from .draft import SeededWeight, TiedTensor
-
-    own = [entry for entry in draft.entries if not isinstance(entry, TiedTensor | SeededWeight)]
-    bools = any(is_stored_as_mask(entry.dtype, math.prod(entry.shape)) for entry in own)
-    return bools and (draft.family, draft.mask_rule) == (_PLAIN, "none")
 
 
 # --- one value ------------------------------------------------------------------------------------------------

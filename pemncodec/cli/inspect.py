@@ -18,6 +18,7 @@ from ..container.manifest.generated import GeneratedRow
 from ..container.manifest.rows import (
     BASE_KEY,
     AliasRow,
+    BoolRow,
     KeptRow,
     Manifest,
     TensorRow,
@@ -116,7 +117,7 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     row = manifest.entries[index]
     out: dict[str, Any] = {
         "name": row.name,
-        "dtype": manifest.tensor_dtype(index).name,
+        "dtype": manifest.entry_dtype(index).name,
         "shape": list(manifest.resolve(index).shape),
     }
     if row.task:
@@ -130,11 +131,11 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     mask = manifest.masks[row.mask]
     out |= {"kept": mask.ones, "mask_bits": mask.length, "mask_bytes": mask.size}
     out["mask_coder"] = MASK_CODERS[mask.coder].name
+    if isinstance(row, BoolRow):
+        return out | {"kind": "bool"}
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)
-    if not manifest.is_masked(index):
-        return out | {"kind": "bool"}
     out |= {"kind": "tiled", "prototype": row.prototype, "phase": row.phase, "zero": ZERO_RULES[row.zero].name}
     if row.scale_bits is not None:
         out["scale"] = float32_of(row.scale_bits)

@@ -11,7 +11,7 @@ from ..common import bits
 from ..common.bits import Packed
 from ..common.dtypes import DType
 from ..common.words import Words, word_type
-from ..container.manifest.rows import AliasRow, KeptRow, TensorRow, TiledRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, BoolRow, KeptRow, PlainRow, TensorRow, TiledRow, ValuesRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import PayloadError
 from ..errors.quoting import quoted
@@ -37,15 +37,15 @@ class Decoder(SectionDecoder):
                     if isinstance(found, ValuesRow):
                         blocks.add(found.block)
                         masks.update(() if found.presence is None else (found.presence,))
-            else:
+            elif not isinstance(row, BoolRow):
                 blocks.add(row.block)
             if not isinstance(row, TensorRow):
                 masks.add(row.mask)
         self.container.expect(masks, blocks)
 
     def dtype(self, index: int) -> DType:
-        """Element type of an entry; a bool tensor may be stored as a mask (spec section 10)."""
-        return self.manifest.tensor_dtype(index)
+        """Element type of an entry."""
+        return self.manifest.entry_dtype(index)
 
     def shape(self, index: int) -> tuple[int, ...]:
         """Shape of an entry."""
@@ -74,6 +74,8 @@ class Decoder(SectionDecoder):
         row = self.manifest.resolve(index)
         if isinstance(row, TensorRow):
             return self._values(row.block, self._start(index), numel(row.shape))
+        if isinstance(row, BoolRow):
+            return bits.unpack(self.mask(row.mask), numel(row.shape)).view(np.uint8)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
         self._filler(index, row)(out, 0)
         return out
@@ -91,6 +93,11 @@ class Decoder(SectionDecoder):
                 yield words[start : start + fill.PIECE]
             return
         self.check_entry(index)
+        if isinstance(row, BoolRow):
+            packed = self.mask(row.mask)
+            for start in range(0, count, fill.PIECE):
+                yield bits.unpack(packed[start // 8 :], min(fill.PIECE, count - start)).view(np.uint8)
+            return
         filler = self._filler(index, row)
         buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
         for start in range(0, count, fill.PIECE):
@@ -102,7 +109,7 @@ class Decoder(SectionDecoder):
         """Decodes what a layer needs, and returns what fills any part of it; errors as `words`."""
         self.check_entry(index)
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
+        assert not isinstance(row, PlainRow)
         return self._filler(index, row)
 
     def _filler(self, index: int, row: KeptRow | TiledRow) -> Filler:
@@ -189,11 +196,11 @@ class Decoder(SectionDecoder):
         """The second prototype and its phase, where a zero bit stands for it."""
         return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
-    def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
+    def _layer_mask(self, row: KeptRow | TiledRow | BoolRow) -> Packed:
         stored = self.manifest.masks[row.mask]
         packed = self.mask(row.mask)
         count = numel(row.shape)
-        if isinstance(row, KeptRow):
+        if not isinstance(row, TiledRow):
             return packed
         tile, second = self.tile(row.prototype, row.scale_bits), self._second(row)
         if second is None and stored.length == count and not tile.has_zero:

@@ -12,7 +12,6 @@ from ..common.progress import Progress, silent
 from ..container.writer import EncodedFile, write_container
 from ..network.model import MaskedNetwork
 from ..network.validation import check_network
-from .bools import with_masks
 from .delta.base_files import BaseFiles
 from .rows import encode_tables
 
@@ -40,8 +39,7 @@ def encode_file(
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     check_network(network)
-    stored, bools = with_masks(network)
-    tables = encode_tables(stored, bools, progress, folder, base)
+    tables = encode_tables(network, progress, folder, base)
     if 0 < tables.saved <= _BASE_BYTES:
-        tables = encode_tables(stored, bools, progress, folder, None)
+        tables = encode_tables(network, progress, folder, None)
     return write_container(tables.manifest, tables.sections)

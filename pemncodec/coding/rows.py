@@ -9,8 +9,8 @@ from pathlib import Path
 from ..common.progress import Progress
 from ..container.manifest.rows import (
     BASE_KEY,
-    BOOL_KEY,
     AliasRow,
+    BoolRow,
     EntryRow,
     KeptRow,
     Manifest,
@@ -44,14 +44,11 @@ class Tables:
     saved: int
 
 
-def encode_tables(
-    network: MaskedNetwork, bools: int | None, progress: Progress, folder: Path | None, base: BaseFiles
-) -> Tables:
+def encode_tables(network: MaskedNetwork, progress: Progress, folder: Path | None, base: BaseFiles) -> Tables:
     """Encode all masks and blocks, and return them with the rows that refer to them.
 
     Args:
         network: consistent, as `check_network` says.
-        bools: the prototype whose layers are bool tensors; None: there is none.
         folder: where a temporary file may be.
         base: the file that masks and blocks may be differences from, and those that it needs; None: no file.
 
@@ -59,30 +56,27 @@ def encode_tables(
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     with open_base(base) as opened:
-        return _encoded(network, bools, progress, folder, Against(network, opened))
+        return _encoded(network, progress, folder, Against(network, opened))
 
 
-def _encoded(
-    network: MaskedNetwork, bools: int | None, progress: Progress, folder: Path | None, against: Against
-) -> Tables:
+def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, against: Against) -> Tables:
     order = _order(network)
     blocks = EncodedBlocks(network, order, against, folder)
     masks = EncodedMasks(network, against, folder)
-    # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled.
+    # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled, bool.
     prototypes = [_prototype_row(network, index, blocks, masks) for index in order]
-    of_layers = masks.of_layers(progress)
+    of_entries = masks.of_entries(progress)
     saved = blocks.saved + masks.saved
     # A delta names its base, and no other file does: the network may come from a delta.
-    metadata = {key: value for key, value in network.metadata.items() if key not in (BASE_KEY, BOOL_KEY)}
+    metadata = {key: value for key, value in network.metadata.items() if key != BASE_KEY}
     metadata |= {BASE_KEY: against.digest} if saved else {}
-    metadata |= {} if bools is None else {BOOL_KEY: str(order[bools])}
     manifest = Manifest(
         metadata=dict(sorted(metadata.items(), key=lambda pair: pair[0].encode())),
         tasks=tuple(network.tasks),
         masks=tuple(masks.rows),
         blocks=tuple(blocks.rows),
         prototypes=tuple(prototypes),
-        entries=tuple(_entry_rows(network, order, blocks, of_layers)),
+        entries=tuple(_entry_rows(network, order, blocks, of_entries)),
     )
     return Tables(manifest, (masks.payloads, blocks.payloads), saved)
 
@@ -113,13 +107,15 @@ def _entry_rows(
 
     Args:
         order: from `_order`.
-        masks: the number of the mask of each layer, by the index of its entry.
+        masks: the number of the mask of each layer, and of each bool tensor that is one, by the index of its entry.
     """
     entries = enumerate(network.entries)
     positions = {(one.name, one.task): number for number, one in entries if not isinstance(one, Alias)}
     rows: list[EntryRow] = []
     for index, entry in enumerate(network.entries):
-        if isinstance(entry, Tensor):
+        if isinstance(entry, Tensor) and index in masks:
+            rows.append(BoolRow(entry.name, entry.task, entry.shape, masks[index]))
+        elif isinstance(entry, Tensor):
             rows.append(TensorRow(entry.name, entry.task, entry.shape, blocks.of("tensor", index)))
         elif isinstance(entry, Alias):
             rows.append(AliasRow(entry.name, entry.task, _target(entry, positions)))

@@ -15,9 +15,9 @@ from ..common.allowance import Allowance
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.cursor import Payload
-from ..container.manifest.rows import DEFAULT_MAX_BYTES, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
+from ..container.manifest.rows import DEFAULT_MAX_BYTES, BoolRow, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
 from ..container.reader import Container
-from ..errors import LimitError, PayloadError
+from ..errors import LimitError
 from ..network import fill
 from ..network.tile import ScaledTile, Tile, extremes
 from .blocks.coders import decode_block
@@ -61,7 +61,8 @@ class SectionDecoder:
         self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
         # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
         self._first_users, self._users = self.manifest.users_of_blocks()
-        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
+        with_mask = KeptRow | TiledRow | BoolRow
+        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, with_mask))
         tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
         self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
         self._of_chain = chain
@@ -238,8 +239,6 @@ class SectionDecoder:
         if not isinstance(row, ValuesRow):
             return generate(row, index)
         values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
-        if index == self.manifest.bools and values[0] > 1:
-            raise PayloadError(f"prototype {index} fills bool tensors with {values[0]}, which is neither 0 nor 1")
         if row.presence is None:
             return values
         whole = np.empty(row.length, dtype=values.dtype)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..coding.delta.base_files import BaseFiles, Bases
 from ..common.forks import cached_property
 from ..container.header import Header
-from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow, numel
+from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow, PlainRow, numel
 from ..container.opening import PathOrBytes, memory_errors, naming, open_again, open_container, path_of, pickled
 from ..container.reader import Container
 from ..errors import FileAccessError, NotFoundError, PemnError
@@ -120,7 +120,7 @@ class PemnFile:
 
     def dtype(self, name: str) -> str:
         """Element type of a tensor, by PyTorch's name without `torch.`: `"float32"`."""
-        return self._container.manifest.tensor_dtype(self._index(name)).name
+        return self._container.manifest.entry_dtype(self._index(name)).name
 
     def alias_of(self, name: str) -> str | None:
         """The tensor that a tied tensor shares its memory with, or None."""
@@ -129,7 +129,7 @@ class PemnFile:
 
     def is_masked(self, name: str) -> bool:
         """Return whether a tensor is a masked layer."""
-        return self._container.manifest.is_masked(self._index(name))
+        return not isinstance(self._container.manifest.resolve(self._index(name)), PlainRow)
 
     def get_tensor(self, name: str, *, device: str | torch.device = "cpu", threads: int | None = None) -> torch.Tensor:
         """One tensor, dense; `device` and `threads` as for `load_file`.

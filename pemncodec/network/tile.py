@@ -33,7 +33,7 @@ class Tile:
         """
         length = len(self.values)
         if length < BLOCK:
-            return 0, np.tile(self.values, 2 + (BLOCK - 1) // length)[: length + BLOCK]
+            return 0, np.concatenate([self.values, np.resize(self.values, BLOCK)])
         return length - BLOCK, np.concatenate([self.values[-BLOCK:], self.values[:BLOCK]])
 
     def slice(self, start: int, count: int) -> Words:

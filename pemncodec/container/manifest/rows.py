@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 
-from ...common.dtypes import BOOL, FLOAT32, UINT8, DType
+from ...common.dtypes import BOOL, FLOAT32, DType
 from .coder_table import BLOCK_CODERS, BLOCK_XOR, MASK_CODERS, MASK_FLIPS
 from .generated import GeneratedRow
 from .generator_table import GENERATORS
@@ -16,14 +16,14 @@ from .zero_table import ZERO_RULES
 
 # The metadata key under which a delta names its base (section 6.2).
 BASE_KEY = "pemn.base"
-# The key that names the prototype whose layers are bool tensors (section 10).
-BOOL_KEY = "pemn.bool"
 
 # Ids of spec section 4.5.
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
 
 # Ids of spec section 4.6.
-ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
+ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS, ENTRY_BOOL = range(5)
+# The minor version that added `ENTRY_BOOL`; the other kinds were always there.
+BOOL_SINCE = 6
 
 # Limits of spec section 4.
 MAX_ELEMENTS = 1 << 48
@@ -105,6 +105,16 @@ class TiledRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BoolRow:
+    """A bool tensor that is stored as a mask: true at its one bits."""
+
+    name: str
+    task: int
+    shape: tuple[int, ...]
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
 class AliasRow:
     """A tied tensor: another name for entry number `target`."""
 
@@ -113,7 +123,10 @@ class AliasRow:
     target: int
 
 
-EntryRow = TensorRow | KeptRow | TiledRow | AliasRow
+# Tensors as they are, and layers of which a mask says what is zero.
+PlainRow = TensorRow | BoolRow
+MaskedRow = KeptRow | TiledRow
+EntryRow = PlainRow | MaskedRow | AliasRow
 # What takes elements of a block (section 4.4).
 UserRow = ValuesRow | TensorRow | KeptRow
 
@@ -129,7 +142,6 @@ class Manifest:
     prototypes: tuple[PrototypeRow, ...] = ()
     entries: tuple[EntryRow, ...] = ()
     _of_tasks: tuple[tuple[EntryRow, ...], dict[int, list[int]]] | None = field(default=None, repr=False, compare=False)
-    _bools: int | None = field(default=None, repr=False, compare=False)
 
     @property
     def minor(self) -> int:
@@ -138,6 +150,7 @@ class Manifest:
         minors += [ZERO_RULES[row.zero].since for row in self.entries if isinstance(row, TiledRow)]
         minors += [MASK_CODERS[row.coder].since for row in self.masks]
         minors += [BLOCK_CODERS[row.coder].since for row in self.blocks]
+        minors += [BOOL_SINCE for row in self.entries if isinstance(row, BoolRow)]
         return max(minors, default=0)
 
     @property
@@ -151,7 +164,13 @@ class Manifest:
         row = self.prototypes[index]
         return self.blocks[row.block].dtype if isinstance(row, ValuesRow) else FLOAT32
 
-    def resolve(self, index: int) -> TensorRow | KeptRow | TiledRow:
+    @property
+    def only_bools(self) -> bool:
+        """Return whether all masks are bool tensors: then the file is `dense` unless it says more (section 10)."""
+        masked = any(isinstance(row, MaskedRow) for row in self.entries)
+        return not masked and any(isinstance(row, BoolRow) for row in self.entries)
+
+    def resolve(self, index: int) -> PlainRow | MaskedRow:
         """The entry itself, or what it is an alias of."""
         row = self.entries[index]
         if isinstance(row, AliasRow):
@@ -160,42 +179,11 @@ class Manifest:
         return row
 
     def entry_dtype(self, index: int) -> DType:
-        """Element type of an entry, as it is stored."""
+        """Element type of an entry."""
         row = self.resolve(index)
+        if isinstance(row, BoolRow):
+            return BOOL
         return self.prototype_dtype(row.prototype) if isinstance(row, TiledRow) else self.blocks[row.block].dtype
-
-    @property
-    def bools(self) -> int | None:
-        """The prototype whose layers are bool tensors, stored as masks of uint8 (spec section 10); None: there is none.
-
-        A key that does not fit the tables says nothing.
-        """
-        if BOOL_KEY not in self.metadata:
-            return None
-        if self._bools is None:  # a file may have 2^18 entries, and each may be asked for
-            self._bools = self._bool_prototype()
-        return None if self._bools < 0 else self._bools
-
-    def _bool_prototype(self) -> int:
-        for index, row in enumerate(self.prototypes):
-            if self.metadata[BOOL_KEY] != str(index) or not isinstance(row, ValuesRow):
-                continue
-            if self.blocks[row.block].dtype != UINT8 or row.length != 1 or row.presence is not None:
-                continue
-            tiled = [other for other in self.entries if isinstance(other, TiledRow)]
-            users = [other for other in tiled if index in (other.prototype, other.second)]
-            return index if all(ZERO_RULES[user.zero].name == "zero" for user in users) else -1
-        return -1
-
-    def is_masked(self, index: int) -> bool:
-        """Return whether an entry is a masked layer. A bool tensor is none, however it is stored."""
-        row = self.resolve(index)
-        return not isinstance(row, TensorRow) and not (isinstance(row, TiledRow) and row.prototype == self.bools)
-
-    def tensor_dtype(self, index: int) -> DType:
-        """Element type of the tensor that an entry becomes: bool for those of `bools`, else `entry_dtype`."""
-        row = self.resolve(index)
-        return BOOL if isinstance(row, TiledRow) and row.prototype == self.bools else self.entry_dtype(index)
 
     def entries_of(self, task: int | None) -> Iterator[int]:
         """Indices of the entries that make up one task (0 where the file has no tasks; None: all of them)."""
@@ -285,7 +273,7 @@ class Manifest:
         return row.presence if isinstance(row, ValuesRow) else row.mask
 
 
-def numel_of(row: ValuesRow | TensorRow | KeptRow | TiledRow) -> int:
+def numel_of(row: ValuesRow | PlainRow | MaskedRow) -> int:
     """Number of elements of a prototype, tensor or layer, masked ones included."""
     return row.length if isinstance(row, ValuesRow) else numel(row.shape)
 
