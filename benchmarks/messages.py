@@ -3,6 +3,7 @@
     python benchmarks/messages.py
 
 The masks are those of a network 64 × 256 × 256 × 10: 84,480 bits in three bool tensors.
+Beside them stands one tensor of 100,000 bits.
 Times are medians of warm calls.
 """
 
@@ -52,6 +53,8 @@ def main() -> None:
         data, base = pemncodec.save(state), pemncodec.save(last)
         near = {name: last[name] ^ (torch.rand(shape, generator=generator) < 0.01) for name, shape in SHAPES.items()}
         floor = entropy(state)
+        one = {"mask": torch.rand(100_000, generator=generator) < density}
+        file = pemncodec.save(one)
         row = {
             "density": density,
             "bits": sum(tensor.numel() for tensor in state.values()),
@@ -62,6 +65,8 @@ def main() -> None:
             "save_ms": median_ms(lambda state=state: pemncodec.save(state)),  # type: ignore[misc]
             "save_unverified_ms": median_ms(lambda state=state: pemncodec.save(state, verify=False)),  # type: ignore[misc]
             "load_ms": median_ms(lambda data=data: pemncodec.load(data)),  # type: ignore[misc]
+            "save_one_ms": median_ms(lambda one=one: pemncodec.save(one)),  # type: ignore[misc]
+            "load_one_ms": median_ms(lambda file=file: pemncodec.load(file)),  # type: ignore[misc]
         }
         print(json.dumps(row))
 

@@ -20,6 +20,7 @@ from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..network.model import MaskedNetwork
+from .messages import message_of
 from .options import InferenceOptions, Seeding
 from .output import Output
 from .pack import Job, Source, Stages, pack_to_bytes, pack_to_file
@@ -192,8 +193,13 @@ def save(
     find_seed: int = 0,
     progress: Reporting = silent,
 ) -> bytes:
-    """Return the bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))[0]
+    """Return the bytes of a `.pemn` file; arguments and errors as `pack`.
+
+    A state_dict of bool tensors alone takes a shorter way to the same bytes.
+    """
+    job = _job({"": source}, locals())
+    message = message_of(job) if progress is silent else None
+    return pack_to_bytes(job, stages=_stages(progress))[0] if message is None else message
 
 
 def save_file(
