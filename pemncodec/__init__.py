@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .loading.differences import Difference, Pair, PrototypeDifference, TensorDifference
     from .loading.file import PemnFile
     from .loading.file import PemnFile as open  # noqa: N813
-    from .loading.load import load, load_file, load_model, load_network
+    from .loading.load import load, load_file, load_network
+    from .loading.load_model import load_model
     from .loading.original import load_original, unpack_original
     from .loading.switching import switch_task
     from .loading.unpack import unpack_file
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "load": "loading.load",
     "load_file": "loading.load",
-    "load_model": "loading.load",
+    "load_model": "loading.load_model",
     "load_network": "loading.load",
     "pack": "packing.save",
     "pack_file": "packing.save",

@@ -511,6 +511,89 @@ done:
     return result;
 }
 
+/* --- byte planes (spec section 6) and columns of integers (spec section 1) ----------------------------------------- */
+
+#define DEFINE_JOIN(type, width)                                                                                       \
+    WIDE static void join_##width(Byte *restrict out, const Byte *restrict planes, size_t count, int rotated) {        \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            type value = 0;                                                                                            \
+            for (size_t j = 0; j < sizeof value; j++) value |= (type)((type)planes[j * count + i] << 8 * j);           \
+            store_##width(out + i * sizeof value,                                                                      \
+                          rotated ? (type)(value >> 1 | (type)(value << (width - 1))) : value);                        \
+        }                                                                                                              \
+    }
+
+DEFINE_JOIN(uint16_t, 16)
+DEFINE_JOIN(uint32_t, 32)
+DEFINE_JOIN(uint64_t, 64)
+
+/* join_planes(out, planes, width, rotated) */
+static PyObject *join_planes(PyObject *self, PyObject *args) {
+    int width, rotated;
+    PyObject *objects[2], *result = NULL;
+    Py_buffer views[2];
+    if (!PyArg_ParseTuple(args, "OOip", &objects[0], &objects[1], &width, &rotated)) return NULL;
+    if (width != 2 && width != 4 && width != 8) return refuse("the width", "is unknown");
+    const Wanted wanted[2] = {{"out", UNSIGNED, (size_t)width, WRITE}, {"planes", UNSIGNED, 1, READ}};
+    if (take(objects, wanted, views, 2) < 0) return NULL;
+    if (views[1].len != views[0].len) {
+        refuse("planes", "have another length");
+        goto done;
+    }
+    const size_t count = (size_t)views[0].len / (size_t)width;
+    Py_BEGIN_ALLOW_THREADS
+    switch (width) {
+        case 2: join_16(views[0].buf, views[1].buf, count, rotated); break;
+        case 4: join_32(views[0].buf, views[1].buf, count, rotated); break;
+        default: join_64(views[0].buf, views[1].buf, count, rotated);
+    }
+    Py_END_ALLOW_THREADS
+    result = Py_NewRef(Py_None);
+done:
+    release(views, 2);
+    return result;
+}
+
+/* varints(data, start, count, most) -> (integers, position after them), or None where an integer is not in order */
+static PyObject *varints(PyObject *self, PyObject *args) {
+    PyObject *objects[1], *column = NULL, *result = NULL;
+    Py_buffer views[1];
+    Py_ssize_t start, count;
+    long long most;
+    if (!PyArg_ParseTuple(args, "OnnL", &objects[0], &start, &count, &most)) return NULL;
+    static const Wanted wanted[1] = {{"data", UNSIGNED, 1, READ}};
+    if (take(objects, wanted, views, 1) < 0) return NULL;
+    const Byte *data = views[0].buf;
+    if (start < 0 || start > views[0].len || count < 0 || count > views[0].len - start || most < 0) {
+        refuse("a number", "is out of range");
+        goto done;
+    }
+    if ((column = PyList_New(count)) == NULL) goto done;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        uint64_t value = 0;
+        Byte byte;
+        int shift = 0;
+        do { /* nine bytes at most, so that the value fits */
+            if (start == views[0].len || shift == 63) goto broken;
+            byte = data[start++];
+            value |= (uint64_t)(byte & 0x7F) << shift;
+            shift += 7;
+        } while (byte >= 0x80);
+        if ((byte == 0 && shift > 7) || value > (uint64_t)most) goto broken;
+        PyObject *number = PyLong_FromUnsignedLongLong(value);
+        if (number == NULL) goto done;
+        PyList_SET_ITEM(column, i, number);
+    }
+    result = Py_BuildValue("On", column, start);
+    goto done;
+broken:
+    result = Py_NewRef(Py_None);
+done:
+    Py_XDECREF(column);
+    release(views, 1);
+    return result;
+}
+
 /* --- PyTorch's CPU generator (spec sections 8.8 and 8.9) ------------------------------------------------------------ */
 
 /* Every operation is one of binary32, rounded by itself; what is fused says so. The build turns contraction off, and
@@ -767,6 +850,8 @@ static PyMethodDef methods[] = {
     {"encode_rans", encode_rans, METH_VARARGS, NULL},
     {"fill", fill, METH_VARARGS, NULL},
     {"scatter", scatter, METH_VARARGS, NULL},
+    {"join_planes", join_planes, METH_VARARGS, NULL},
+    {"varints", varints, METH_VARARGS, NULL},
 #if FLT_EVAL_METHOD == 0
     {"mt19937", mt19937, METH_VARARGS, NULL},
     {"pytorch_normal", pytorch_normal, METH_VARARGS, NULL},

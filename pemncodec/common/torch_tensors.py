@@ -88,7 +88,12 @@ def integers(words: Words) -> torch.Tensor:
 def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tensor:
     """A tensor of these elements; the memory is that of `integers`."""
     target = torch_dtype(dtype)
-    return integers(words).view(target).reshape(shape) if len(words) else torch.empty(shape, dtype=target)
+    if not len(words):
+        return torch.empty(shape, dtype=target)
+    if dtype.numpy_name is None:
+        return integers(words).view(target).reshape(shape)
+    own = words if words.flags.writeable else words.copy()
+    return torch.from_numpy(own.view(dtype.numpy_name).reshape(shape))  # views of numpy cost less than those of torch
 
 
 def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import ManifestError
 from ...errors.quoting import quoted
-from ..cursor import POINTER, Cursor, varint, varints
+from ..cursor import POINTER, STRING, Cursor, decode_utf8, varint, varints
 from .fields import MaskReferences, read_scale
 from .rows import (
     BOOL_SINCE,
@@ -33,6 +33,7 @@ from .zero_table import ZERO_RULES
 # Bytes that a row and a shape take in memory, about, with what is made of them later: places in lists, and the name in
 # two tables.
 _ROW, _SHAPE = 200, 170
+_SPENT_AT_A_TIME = 1 << 16
 _KINDS: dict[type[EntryRow], int] = {
     TensorRow: ENTRY_TENSOR,
     KeptRow: ENTRY_KEPT,
@@ -50,6 +51,7 @@ def _read_names(cursor: Cursor, count: int) -> list[str]:
         raise ManifestError(f"all names together are longer than {MAX_ALL_NAMES} bytes")
     names: list[str] = []
     last = b""
+    spent = 0
     for index in range(count):
         if shared[index] > len(last):
             raise ManifestError(f"name {index} shares {shared[index]} bytes with a name of {len(last)}")
@@ -57,7 +59,15 @@ def _read_names(cursor: Cursor, count: int) -> list[str]:
         if not 1 <= len(last) <= MAX_NAME or b"\0" in last:
             raise ManifestError(f"name {index} is empty, longer than {MAX_NAME} bytes or contains byte 0")
         # The tasks of a file name the same tensor one after the other.
-        names.append(names[-1] if last == before else cursor.decoded(last, f"name {index}"))
+        if last == before:
+            names.append(names[-1])
+            continue
+        names.append(decode_utf8(last, f"name {index}", ManifestError))
+        spent += STRING + len(last) * (1 if last.isascii() else 4)
+        if spent > _SPENT_AT_A_TIME:
+            cursor.spend(spent)
+            spent = 0
+    cursor.spend(spent)
     return names
 
 
