@@ -11,7 +11,7 @@ from ..common import bits
 from ..common.bits import Packed
 from ..common.dtypes import DType
 from ..common.words import Words, word_type
-from ..container.manifest.rows import AliasRow, KeptRow, TensorRow, TiledRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, BoolRow, KeptRow, PlainRow, TensorRow, TiledRow, ValuesRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import PayloadError
 from ..errors.quoting import quoted
@@ -35,7 +35,7 @@ class Decoder(SectionDecoder):
                 of_prototypes = self.prototype_sections(row)
                 masks |= of_prototypes[0]
                 blocks |= of_prototypes[1]
-            else:
+            elif not isinstance(row, BoolRow):
                 blocks.add(row.block)
             if not isinstance(row, TensorRow):
                 masks.add(row.mask)
@@ -79,6 +79,8 @@ class Decoder(SectionDecoder):
         row = self.manifest.resolve(index)
         if isinstance(row, TensorRow):
             return self.values(row.block, self.start(index), numel(row.shape))
+        if isinstance(row, BoolRow):
+            return bits.unpack(self.mask(row.mask), numel(row.shape)).view(np.uint8)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
         self._filler(index, row)(out, 0)
         return out
@@ -96,6 +98,11 @@ class Decoder(SectionDecoder):
                 yield words[start : start + fill.PIECE]
             return
         self.check_entry(index)
+        if isinstance(row, BoolRow):
+            packed = self.mask(row.mask)
+            for start in range(0, count, fill.PIECE):
+                yield bits.unpack(packed[start // 8 :], min(fill.PIECE, count - start)).view(np.uint8)
+            return
         filler = self._filler(index, row)
         buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
         for start in range(0, count, fill.PIECE):
@@ -107,7 +114,7 @@ class Decoder(SectionDecoder):
         """Decodes what a layer needs, and returns what fills any part of it; errors as `words`."""
         self.check_entry(index)
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
+        assert not isinstance(row, PlainRow)
         return self._filler(index, row)
 
     def _filler(self, index: int, row: KeptRow | TiledRow) -> Filler:
@@ -124,7 +131,7 @@ class Decoder(SectionDecoder):
         return fill_part
 
     def layer_mask(self, index: int) -> Packed:
-        """The mask of a layer: one bit for every element, zero where the file has none.
+        """The mask of a layer, or a bool tensor: one bit for every element, zero where the file has none.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
@@ -135,8 +142,9 @@ class Decoder(SectionDecoder):
     def bits(self, index: int) -> Packed:
         """The mask of a layer, however large the layer would be; errors as `layer_mask`."""
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
         self.check_limit(bits.byte_length(numel(row.shape)), f"the mask of {quoted(row.name)}")
+        if isinstance(row, TensorRow):
+            return bits.pack(self.words(index).view(np.bool_))
         return self._layer_mask(row)
 
     def kept(self, index: int) -> Words:
@@ -194,11 +202,11 @@ class Decoder(SectionDecoder):
         """The second prototype and its phase, where a zero bit stands for it."""
         return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
-    def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
+    def _layer_mask(self, row: KeptRow | TiledRow | BoolRow) -> Packed:
         stored = self.manifest.masks[row.mask]
         packed = self.mask(row.mask)
         count = numel(row.shape)
-        if isinstance(row, KeptRow):
+        if not isinstance(row, TiledRow):
             return packed
         tile, second = self.tile(row.prototype, row.scale_bits), self.second(row)
         if second is None and stored.length == count and not tile.has_zero:

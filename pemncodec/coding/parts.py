@@ -8,7 +8,7 @@ from ..common import bits
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.manifest.coder_table import BLOCK_RAW, MASK_RANS_BYTES, MASK_RAW
-from ..container.manifest.rows import KeptRow, TensorRow, TiledRow, numel
+from ..container.manifest.rows import BoolRow, KeptRow, TensorRow, TiledRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..network import fill
 from ..network.tile import Tile
@@ -47,8 +47,8 @@ class PartDecoder:
         """
         row, decoder = self._row, self._decoder
         expect = decoder.container.expect
-        if isinstance(row, TiledRow):
-            masks, blocks = decoder.prototype_sections(row)
+        if isinstance(row, TiledRow | BoolRow):
+            masks, blocks = decoder.prototype_sections(row) if isinstance(row, TiledRow) else (set(), set())
             if decoder.manifest.masks[row.mask].coder == MASK_RAW and self._bit_each(row):
                 spans = [(row.mask, slice(start // 8, bits.byte_length(stop))) for start, stop in parts]
                 expect(masks, blocks, mask_parts=spans)
@@ -81,24 +81,32 @@ class PartDecoder:
         elif isinstance(row, KeptRow):
             piece, first, last = self._kept(start, stop)
             fill.scatter(out, piece, self._stored(row.block, self._decoder.manifest.masks[row.mask].ones, first, last))
+        elif isinstance(row, BoolRow):
+            out[:] = bits.unpack(self._bits(row, start, stop), stop - start)
         else:
             self._fill_tiled(row, out, start, stop)
 
-    def _bit_each(self, row: TiledRow) -> bool:
+    def _bit_each(self, row: TiledRow | BoolRow) -> bool:
         """Return whether every element has a bit of its own, unless the prototype has zeros."""
+        if isinstance(row, BoolRow):
+            return True
         return self._decoder.manifest.masks[row.mask].length == self._count and row.second is None
 
     def _fill_tiled(self, row: TiledRow, out: Words, start: int, stop: int) -> None:
-        stored, first, second = self._decoder.manifest.masks[row.mask], self._tile(row), self._decoder.second(row)
+        first, second = self._tile(row), self._decoder.second(row)
         # Idle positions have no bit: the place of a later one follows from all before.
         if not self._bit_each(row) or first.has_zero:
             piece = bits.part(self._whole_mask(), start, stop)
-        elif stored.coder == MASK_RAW:
-            piece = self._decoder.raw_mask_part(row.mask, start, stop)
         else:
-            piece = bits.part(self._mask_until(stop), start, stop)
+            piece = self._bits(row, start, stop)
         other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
         fill.fill_masked(out, piece, ZERO_RULES[row.zero].name, (first, (row.phase + start) % len(first)), other)
+
+    def _bits(self, row: TiledRow | BoolRow, start: int, stop: int) -> Packed:
+        """Bits start … stop − 1 of a mask that has a bit for every element."""
+        if self._decoder.manifest.masks[row.mask].coder == MASK_RAW:
+            return self._decoder.raw_mask_part(row.mask, start, stop)
+        return bits.part(self._mask_until(stop), start, stop)
 
     def _tile(self, row: TiledRow) -> Tile:
         return self._decoder.tile(row.prototype, row.scale_bits)

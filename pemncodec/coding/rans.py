@@ -49,8 +49,8 @@ class Model:
         return np.array([4097 - (frequency**256).bit_length() for frequency in self.frequencies.tolist()])
 
     def cost(self, histogram: NDArray[np.int64]) -> int:
-        """Bits that bytes of this histogram take, about."""
-        return int(histogram @ self.costs) >> 8
+        """Bits that bytes of this histogram take, about; it may leave out the last values."""
+        return int(histogram @ self.costs[: len(histogram)]) >> 8
 
 
 @dataclass(frozen=True)

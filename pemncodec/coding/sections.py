@@ -15,7 +15,16 @@ from ..common.allowance import Allowance
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.cursor import Payload
-from ..container.manifest.rows import DEFAULT_MAX_BYTES, BlockRow, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
+from ..container.manifest.rows import (
+    DEFAULT_MAX_BYTES,
+    BlockRow,
+    BoolRow,
+    KeptRow,
+    PrototypeRow,
+    TiledRow,
+    ValuesRow,
+    numel_of,
+)
 from ..container.reader import Container
 from ..errors import LimitError, PayloadError
 from ..network import fill
@@ -62,7 +71,8 @@ class SectionDecoder:
         self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
         # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
         self._first_users, self._users = self.manifest.users_of_blocks()
-        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
+        with_mask = KeptRow | TiledRow | BoolRow
+        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, with_mask))
         tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
         self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
         self._of_chain = chain

@@ -57,7 +57,7 @@ def load_original(
     """
     with naming(source), memory_errors(), open_decoder(source, max_bytes=max_bytes, base=base) as decoder:
         manifest = decoder.manifest
-        said = metadata.read(manifest.metadata)
+        said = metadata.read(manifest.metadata, manifest.only_bools)
         family = _family(said)
         budget = Budget(max_bytes, len(manifest.entries))
         lengths = [row.length for row in manifest.prototypes]

@@ -12,7 +12,7 @@ from ..coding.decoder import Decoder
 from ..common import kernels, torch_tensors
 from ..common.progress import Progress, silent
 from ..common.words import Words
-from ..container.manifest.rows import TensorRow
+from ..container.manifest.rows import PlainRow
 from ..network import fill
 from ..network.fill import Filler
 from . import device as on_device
@@ -89,7 +89,7 @@ class _Loading:
 
     def job(self, name: str, index: int) -> Job:
         row = self.decoder.manifest.resolve(index)
-        if self.layout != "dense" or isinstance(row, TensorRow) or self.device.type != "cpu":
+        if self.layout != "dense" or isinstance(row, PlainRow) or self.device.type != "cpu":
             return lambda: self.whole(name, index)
         # Allocated here, by one thread: each thread has a heap of its own, and fresh memory is slow.
         self.decoder.check_entry(index)
