@@ -37,6 +37,7 @@
 #endif
 
 #define TOTAL 65536u
+#define FEW 4096 /* bytes, up to which rANS is decoded without a table */
 #define STREAMED (1u << 18) /* elements, from which a tensor is written past the cache */
 
 typedef unsigned char Byte;
@@ -186,6 +187,31 @@ WIDE static Py_ssize_t decode_rans_loop(Byte *restrict states, size_t lanes, con
     return (Py_ssize_t)used;
 }
 
+/* The same for few bytes, without a table of all slots, which takes as long as 10,000 of them. */
+static Py_ssize_t decode_few(Byte *states, size_t lanes, const Byte *words, size_t available, const Slice *slices,
+                             Byte *out, size_t count) {
+    uint8_t first[256]; /* the symbol of the first slot of each 256 */
+    size_t used = 0;
+    for (unsigned high = 0, symbol = 0; high < 256; high++) {
+        while (symbol < 255 && slices[symbol + 1].start <= high << 8) symbol++;
+        first[high] = (uint8_t)symbol;
+    }
+    for (size_t i = 0, lane = 0; i < count; i++, lane = lane + 1 == lanes ? 0 : lane + 1) {
+        uint32_t x = load_32(states + 4 * lane);
+        const uint32_t slot = x & 0xFFFF;
+        unsigned symbol = first[slot >> 8];
+        while (symbol < 255 && slices[symbol + 1].start <= slot) symbol++;
+        out[i] = (Byte)symbol;
+        x = (slices[symbol].last + 1u) * (x >> 16) + slot - slices[symbol].start;
+        if (x < TOTAL) {
+            if (used == available) return -1;
+            x = x << 16 | load_16(words + 2 * used++);
+        }
+        store_32(states + 4 * lane, x);
+    }
+    return (Py_ssize_t)used;
+}
+
 /* decode_rans(states, words, frequencies, out) -> words used, or -1 if there were too few */
 static PyObject *decode_rans(PyObject *self, PyObject *args) {
     static const Wanted wanted[4] = {{"states", UNSIGNED, 4, WRITE},
@@ -204,6 +230,11 @@ static PyObject *decode_rans(PyObject *self, PyObject *args) {
         goto done;
     }
     if (make_slices(frequencies, slices) < 0) goto done;
+    if (out->len < FEW) {
+        result = PyLong_FromSsize_t(decode_few(states->buf, (size_t)states->len / 4, words->buf,
+                                               (size_t)words->len / 2, slices, out->buf, (size_t)out->len));
+        goto done;
+    }
     symbols = PyMem_Malloc(TOTAL);
     if (symbols == NULL) {
         PyErr_NoMemory();
