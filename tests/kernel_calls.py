@@ -257,6 +257,20 @@ def join_planes(rng: np.random.Generator) -> Call:
     return Call("join_planes", [out, Buffer(planes), width, rotated], check, wrong)
 
 
+def positions(rng: np.random.Generator) -> Call:
+    packed = numbers(rng, "u1", int(pick(rng, [0, 1, 7, 8, 9, rng.integers(200)])))
+    packed = packed & np.uint8(rng.integers(256)) if rng.random() < 0.5 else packed
+    expected = np.flatnonzero(np.unpackbits(packed, bitorder="little")).astype(np.int64)
+    room = max(0, len(expected) + int(pick(rng, [0, 0, 0, 1, -1, 20])))
+
+    def check(result: Any, after: list[Array]) -> None:
+        assert result is (room == len(expected))
+        if result:
+            same(after[0], expected)
+
+    return Call("positions", [Buffer(numbers(rng, "i8", room), written=True, types="ui"), Buffer(packed)], check)
+
+
 def varints(rng: np.random.Generator) -> Call:
     values = [int(rng.integers(2 ** int(rng.integers(1, 64)))) for _ in range(int(rng.integers(40)))]
     start, most = int(rng.integers(9)), int(pick(rng, [2**63 - 1, 2**63 - 1, 1000]))
@@ -351,4 +365,15 @@ def pytorch_uniform(rng: np.random.Generator) -> Call:
     return Call("pytorch_uniform", [out, Buffer(draws), scale, low, fused], check, wrong)
 
 
-CALLS = [decode_rans, encode_rans, fill, scatter, join_planes, varints, mt19937, pytorch_normal, pytorch_uniform]
+CALLS = [
+    decode_rans,
+    encode_rans,
+    fill,
+    scatter,
+    join_planes,
+    positions,
+    varints,
+    mt19937,
+    pytorch_normal,
+    pytorch_uniform,
+]

@@ -124,6 +124,7 @@ def flatten(source: Mapping[Any, object]) -> Flat:
             flat.arrays.append(name)
         if isinstance(path[-1], int):
             flat.integers.append(name)
+    _refuse_shards(flat.tensors)
     if flat.groups:
         places = _Places(flat.groups)
         for name, path in paths.items():
@@ -132,6 +133,16 @@ def flatten(source: Mapping[Any, object]) -> Flat:
                     f"{quoted(name)} is ambiguous, because several dictionaries could hold it: rename the nested ones"
                 )
     return flat
+
+
+def _refuse_shards(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse what one rank of FSDP holds, which is always flat; a network of whole tensors never is."""
+    wrapped = [name for name in tensors if "_fsdp_wrapped_module" in name or name.endswith("_flat_param")]
+    if wrapped and all(tensors[name].dim() == 1 for name in wrapped):
+        raise UnsupportedTensorError(
+            f"tensor {quoted(wrapped[0])} is a local shard of FSDP, as are all of its name: save the model, or its "
+            "state_dict()"
+        )
 
 
 def _leaves(source: Mapping[Any, object], path: Path, flat: Flat, holding: Holding) -> Iterator[tuple[Path, object]]:
@@ -186,9 +197,7 @@ def check_plain(tensor: torch.Tensor, name: str) -> None:
             elements lie elsewhere.
     """
     what = None
-    if "_fsdp_wrapped_module" in name.split("."):
-        what = "has a name that FSDP gives to local shards: save the model, or its state_dict()"
-    elif type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
+    if type(tensor) not in (torch.Tensor, torch.nn.Parameter, torch.nn.Buffer):
         what = _of_a_class(tensor)
     if what is None and tensor.is_nested:
         what = "is a nested tensor: save its parts as tensors"

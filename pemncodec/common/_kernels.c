@@ -558,6 +558,16 @@ DEFINE_JOIN(uint16_t, 16)
 DEFINE_JOIN(uint32_t, 32)
 DEFINE_JOIN(uint64_t, 64)
 
+INLINE unsigned lowest(uint64_t word) {
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(word);
+#else
+    unsigned place = 0;
+    while ((word >> place & 1) == 0) place++;
+    return place;
+#endif
+}
+
 /* join_planes(out, planes, width, rotated) */
 static PyObject *join_planes(PyObject *self, PyObject *args) {
     int width, rotated;
@@ -583,6 +593,36 @@ static PyObject *join_planes(PyObject *self, PyObject *args) {
 done:
     release(views, 2);
     return result;
+}
+
+/* positions(out, packed) -> whether `packed` has as many ones as `out` has places, which are filled then */
+static PyObject *positions(PyObject *self, PyObject *args) {
+    static const Wanted wanted[2] = {{"out", "lqLQnN", 8, WRITE}, {"packed", UNSIGNED, 1, READ}};
+    PyObject *objects[2];
+    Py_buffer views[2];
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1])) return NULL;
+    if (take(objects, wanted, views, 2) < 0) return NULL;
+    Byte *out = views[0].buf;
+    const Byte *packed = views[1].buf;
+    const size_t room = (size_t)views[0].len / 8, bytes = (size_t)views[1].len;
+    size_t found = 0;
+    int fits = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t at = 0; at < bytes && fits; at += 8) {
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8 && at + j < bytes; j++) word |= (uint64_t)packed[at + j] << 8 * j;
+        while (word != 0) {
+            if (found == room) {
+                fits = 0;
+                break;
+            }
+            store_64(out + 8 * found++, 8 * (uint64_t)at + lowest(word));
+            word &= word - 1;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(views, 2);
+    return PyBool_FromLong(fits && found == room);
 }
 
 /* varints(data, start, count, most) -> (integers, position after them), or None where an integer is not in order */
@@ -882,6 +922,7 @@ static PyMethodDef methods[] = {
     {"fill", fill, METH_VARARGS, NULL},
     {"scatter", scatter, METH_VARARGS, NULL},
     {"join_planes", join_planes, METH_VARARGS, NULL},
+    {"positions", positions, METH_VARARGS, NULL},
     {"varints", varints, METH_VARARGS, NULL},
 #if FLT_EVAL_METHOD == 0
     {"mt19937", mt19937, METH_VARARGS, NULL},

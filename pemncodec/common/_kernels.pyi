@@ -52,6 +52,12 @@ def join_planes(out: Buffer, planes: Buffer, width: int, rotated: bool, /) -> No
     `rotated`: each element is then rotated right by one bit.
     """
 
+def positions(out: Buffer, packed: Buffer, /) -> bool:
+    """Return whether bits in bytes have as many ones as `out` (integers of eight bytes) has room for.
+
+    Their places are in `out` then, in ascending order.
+    """
+
 def varints(data: Buffer, start: int, count: int, most: int, /) -> tuple[list[int], int] | None:
     """A column of LEB128 integers from byte `start` on, and where it ends.
 

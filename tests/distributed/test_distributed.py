@@ -140,9 +140,13 @@ def test_sharded_weights_are_refused_in_one_sentence(tmp_path: Path) -> None:
             pemncodec.load_model(model, tmp_path / "whole.pemn")
     finally:
         torch.distributed.destroy_process_group()
-    with pytest.raises(pemncodec.UnsupportedTensorError, match="FSDP gives to local shards"):
-        pemncodec.save_file({"a._fsdp_wrapped_module.weight": torch.zeros(4)}, tmp_path / "a.pemn")
+    shards = {"a._fsdp_wrapped_module.weight": torch.zeros(4), "a._fsdp_wrapped_module.bias": torch.zeros(0)}
+    for local in (shards, {"_fsdp_wrapped_module._flat_param": torch.zeros(4)}, {"_flat_param": torch.zeros(4)}):
+        with pytest.raises(pemncodec.UnsupportedTensorError, match="is a local shard of FSDP"):
+            pemncodec.save_file(local, tmp_path / "a.pemn")
     assert not (tmp_path / "a.pemn").exists()
+    gathered = {"a._fsdp_wrapped_module.weight": torch.zeros(4, 4), "a._fsdp_wrapped_module.bias": torch.zeros(4)}
+    pemncodec.save_file(gathered, tmp_path / "a.pemn")  # as `summon_full_params` gives them
 
 
 def test_options_of_the_writer(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common import bits
+from ...common import bits, kernels
 from ...common.bits import Packed
 from ...container import frames
 from ...container.cursor import Payload
@@ -70,12 +70,20 @@ def encode(
     """The `count` positions of one or of zero bits, by either coding; None where they are too dense."""
     if count > MAX_DENSITY * length:
         return None
-    ones = packed if bit else inverted(packed.copy(), length)
-    return encode_one(_sparse(ones) if count < _SPARSE * length else np.flatnonzero(bits.unpack(ones, length)))
+    return encode_one(_positions(packed if bit else inverted(packed.copy(), length), length, count))
+
+
+def _positions(packed: Packed, length: int, count: int) -> Positions:
+    """The places of the one bits, of which there are `count`, ascending."""
+    if kernels.compiled is not None:
+        found = np.empty(count, dtype=np.int64)
+        if kernels.compiled.positions(found, np.ascontiguousarray(packed)):
+            return found
+    return _sparse(packed) if count < _SPARSE * length else np.flatnonzero(bits.unpack(packed, length))
 
 
 def _sparse(packed: Packed) -> Positions:
-    """The places of the one bits, ascending, by way of the few bytes that have some."""
+    """The same by way of the few bytes that have some."""
     places = np.flatnonzero(packed)
     found = np.flatnonzero(np.unpackbits(packed[places], bitorder="little").view(np.bool_))
     positions: Positions = (places[found >> 3] << 3) + (found & 7)
