@@ -30,18 +30,23 @@ class Prototype(nn.Module):
 
     Args:
         generator: makes them.
+        trained: whether they are a parameter, and in the state_dict.
     """
 
     values: torch.Tensor
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, trained: bool = False) -> None:
         super().__init__()
-        self.register_buffer("values", torch.from_numpy(generator.values()), persistent=False)
+        values = torch.from_numpy(generator.values())
+        if trained:
+            self.values = nn.Parameter(values)
+        else:
+            self.register_buffer("values", values, persistent=False)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Prototype:
         values = self.values
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self.values.dtype != values.dtype:
+        if self.values.dtype != values.dtype and not isinstance(values, nn.Parameter):
             self.values = values.to(self.values.device)
         return self
 
@@ -91,6 +96,10 @@ class MaskedFill(nn.Module):
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """The weight, in the shape of `scores`."""
         one = self.filled(scores)
+        if self.sampler == "ternary":
+            _, mask = samplers.edge_popup(scores, self.drop)
+            ternary: torch.Tensor = samplers.Ternary.apply(scores, mask, one)  # type: ignore[no-untyped-call]
+            return ternary
         idle = one == 0 if self.has_zeros else None
         zero = -one if self.zero == "negated" else torch.zeros_like(one)
         if idle is not None:
@@ -116,6 +125,7 @@ def mask_network(
     sampler: str = "edge-popup",
     zero: str = "zero",
     rescale: bool = False,
+    trained: bool = False,
     scope: Scope = None,
 ) -> M:
     """Turn weights of `model` into masked random weights, in place.
@@ -141,10 +151,14 @@ def mask_network(
             less than one bit a weight; which weights these are is decided before training (compare Otsuka et al.,
             "Partially frozen random networks contain compact strong lottery tickets", 2024).
         sampler: `"edge-popup"` (the top `keep` of |score| in every layer) or `"bernoulli"` (drawn with probability
-            sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2).
+            sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2) or `"ternary"` (as
+            edge-popup, but a kept weight has the sign of its score, and one magnitude in every layer, that of Kaiming's
+            rule: nothing is random but the first scores, and `strategy`, `init` and `ratio` have no meaning).
         zero: the value of a weight that is not kept: `"zero"`, or `"negated"` (a mask of signs).
         rescale: for `max-layer` and `random-vector`: multiply each layer so that its variance is that of its own
             fan-in. The published code gives every layer the variance of the largest.
+        trained: whether the random values are trained, too, together with the masks; with `"ternary"` the magnitude of
+            every layer. They are then in the file, 4 bytes a distinct value, instead of their seed.
         scope: which modules: a glob pattern of names (`"layer?.*"`), several, a function of name and module, or all.
 
     Returns:
@@ -161,21 +175,28 @@ def mask_network(
         raise NetworkError(f"sampler {sampler!r} is unknown: choose {' or '.join(SAMPLERS)}")
     if zero not in ("zero", "negated"):
         raise NetworkError(f"zero {zero!r} is unknown: choose zero or negated")
+    if sampler == "ternary" and (permute or zeros or rescale or zero != "zero"):
+        raise NetworkError("ternary weights have no random values: omit permute, zeros, rescale and zero")
+    if trained and (zeros or permute):
+        raise NetworkError("trained values stay neither zero nor repeated: omit trained, or zeros and permute")
     weights = list(weights_in_scope(model, scope))
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
     shapes = [tuple(getattr(module, name).shape) for module, name in weights]
-    fillings = strategies.plan(
-        strategy, shapes, init=init, seed=seed, ratio=ratio, permute=permute, zeros=zeros, rescale=rescale
-    )
+    if sampler == "ternary":
+        fillings = strategies.constants(shapes)
+    else:
+        fillings = strategies.plan(
+            strategy, shapes, init=init, seed=seed, ratio=ratio, permute=permute, zeros=zeros, rescale=rescale
+        )
     prototypes: dict[Generator, Prototype] = {}
     for (module, name), filling in zip(weights, fillings, strict=True):
         scores = getattr(module, name)
-        if filling.generator not in prototypes:
-            prototypes[filling.generator] = Prototype(filling.generator).to(scores.device)
+        if filling.generator not in prototypes or (sampler == "ternary" and trained):  # each layer its own magnitude
+            prototypes[filling.generator] = Prototype(filling.generator, trained).to(scores.device)
         samplers.start(scores, sampler, keep)
         scores.requires_grad_(True)  # frozen weights are what one masks, and scores are what is trained
-        recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor)
+        recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor, trained)
         parametrize.register_parametrization(
             module, name, MaskedFill(recipe, prototypes[filling.generator], scores.numel())
         )

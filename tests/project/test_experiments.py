@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from experiments import counting, data, tables, training
+from experiments import augmenting, counting, data, tables, training
 from experiments.rows import frontier
 from experiments.settings import Architecture, Recipe, Setting
 from torch import nn
@@ -185,7 +185,7 @@ def window(image: torch.Tensor, top: int, left: int, flipped: bool) -> torch.Ten
 def test_augmented_images_are_shifted_and_flipped() -> None:
     images = torch.arange(1, 2 * 3 * 6 * 6 + 1, dtype=torch.int32).reshape(2, 3, 6, 6)
     batch = images.repeat(20, 1, 1, 1)
-    moved = training._augmented(batch, torch.Generator().manual_seed(0))
+    moved = augmenting.augmented(batch, torch.Generator().manual_seed(0))
     padded = nn.functional.pad(batch, (4, 4, 4, 4))
     kinds = set()
     for before, after in zip(padded, moved, strict=True):
