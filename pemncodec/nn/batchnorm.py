@@ -31,7 +31,7 @@ def recalibrate_batchnorm(model: nn.Module, batches: Iterable[torch.Tensor]) -> 
         raise NetworkError("there is no BatchNorm with running statistics to recalibrate")
     modes = {part: part.training for part in model.modules()}
     momenta = {norm: norm.momentum for norm in norms}
-    counts = {norm: norm.num_batches_tracked for norm in norms}
+    counts = {norm: norm.num_batches_tracked.clone() for norm in norms if norm.num_batches_tracked is not None}
     several = iter(batches)
     first = next(several, None)
     if first is None:
@@ -48,8 +48,7 @@ def recalibrate_batchnorm(model: nn.Module, batches: Iterable[torch.Tensor]) -> 
     finally:
         for norm in norms:
             norm.momentum = momenta[norm]
-            tracked = counts[norm]
-            if tracked is not None:
-                norm.num_batches_tracked = tracked
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked.copy_(counts[norm])
         for part, training in modes.items():
             part.training = training

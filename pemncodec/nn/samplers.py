@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from ..errors import MaskRuleError
-
 
 class Select(torch.autograd.Function):
     """`one` where the mask is set and `zero` elsewhere; the gradient passes as if the mask were the surrogate.
@@ -94,14 +92,8 @@ def bernoulli(scores: torch.Tensor, training: bool) -> tuple[torch.Tensor, torch
 
 
 def start(scores: torch.Tensor, sampler: str, keep: float) -> None:
-    """Scores to begin with, in place: Kaiming uniform; for Bernoulli around the logit of `keep`.
-
-    Raises:
-        MaskRuleError: Bernoulli masks that keep everything have no logit.
-    """
+    """Scores to begin with, in place: Kaiming uniform; for Bernoulli around the logit of `keep`, which is below 1."""
     torch.nn.init.kaiming_uniform_(scores, a=5**0.5)
     if sampler == "bernoulli":
-        if keep == 1.0:
-            raise MaskRuleError("keep is 1, but a Bernoulli mask starts with a probability below 1")
         with torch.no_grad():
             scores += torch.logit(torch.tensor(keep, dtype=torch.float32)).to(scores.device)
