@@ -44,14 +44,12 @@ def run_all(runs: list[Run], command: Command) -> list[Row]:
     rows.parent.mkdir(parents=True, exist_ok=True)
     folder = command.state or rows.with_suffix("")
     if left:
-        start, commit = time.perf_counter(), _commit()
+        start, head = time.perf_counter(), commit()
         share = max(1, (os.cpu_count() or 1) // jobs)
         # Spawned, not forked: threads of torch do not survive a fork.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, context, _start, (data, share)) as pool:
-            futures = [
-                pool.submit(_one, run, number, folder, commit, command.text) for number, run in enumerate(left, 1)
-            ]
+            futures = [pool.submit(_one, run, number, folder, head, command.text) for number, run in enumerate(left, 1)]
             for count, future in enumerate(as_completed(futures), 1):
                 row = future.result()
                 with rows.open("a", encoding="utf-8") as file:
@@ -91,7 +89,7 @@ _DEFAULTS = {
 }
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit that computes, with `+` if files differ from it."""
     here = Path(__file__).parent
     try:
@@ -113,7 +111,7 @@ def _start(data: Path | None, threads: int) -> None:
     _images = load(data)
 
 
-def _one(run: Run, number: int, folder: Path, commit: str, command: str) -> Row:
+def _one(run: Run, number: int, folder: Path, head: str, command: str) -> Row:
     images = _images
     assert images is not None
     name = f"{run.setting.architecture.name}, {run.setting.name}, seed {run.seed}"
@@ -143,7 +141,7 @@ def _one(run: Run, number: int, folder: Path, commit: str, command: str) -> Row:
         "seconds": round(time.perf_counter() - start),
         "device": training.device().type,
         "torch": torch.__version__,
-        "commit": commit,
+        "commit": head,
         "command": command,
     }
     checkpoint.unlink(missing_ok=True)

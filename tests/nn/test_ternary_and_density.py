@@ -107,7 +107,7 @@ def test_a_trained_vector_gets_the_gradient_of_what_was_kept() -> None:
 def test_an_older_reader_refuses_what_it_does_not_know() -> None:
     """It knew the samplers 0 and 1, and 0 and 1 for whether values are distinct."""
     for options, place in (({"sampler": "ternary"}, 7), ({"trained": True}, 10)):
-        model = mask_network(network(), **options)  # type: ignore[arg-type]
+        model = mask_network(network(), **options)
         recipe = next(part for part in model.modules() if isinstance(part, MaskedFill)).recipe.tolist()
         assert recipe[place] > 1
         assert Recipe.from_integers(recipe, "it").to_integers() == recipe
