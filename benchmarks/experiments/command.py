@@ -46,21 +46,25 @@ class Preset:
     Attributes:
         points: its settings, in the order of the runs, and how each is trained.
         seeds: how often.
-        first: settings that have all their seeds before any other point has one.
+        first: seeds and points that come before all others, in this order; points without seeds come with all.
     """
 
     points: list[tuple[Setting, Recipe]]
     seeds: int = 2
-    first: list[tuple[Setting, Recipe]] = field(default_factory=list)
+    first: list[tuple[tuple[int, ...], list[tuple[Setting, Recipe]]]] = field(default_factory=list)
 
     def runs(self, experiment: str, name: str, seeds: int | None) -> list[Run]:
-        """Every point with every seed, all points of one seed first."""
-        return [
+        """Every point with every seed, all points of one seed first, behind those of `first`."""
+        every = tuple(range(seeds or self.seeds))
+        blocks = [*self.first, *(((seed,), self.points) for seed in every)]
+        runs = [
             Run(experiment, name, setting, seed, recipe)
-            for points in (self.first, self.points)
-            for seed in range(seeds or self.seeds)
+            for chosen, points in blocks
+            for seed in (chosen or every)
             for setting, recipe in points
+            if seed in every
         ]
+        return list(dict.fromkeys(runs))
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Command:
     plot: Path
     limit: int | None
     state: Path | None
+    check: bool
 
     @property
     def text(self) -> str:
@@ -98,7 +103,10 @@ def parse(experiment: str, description: str | None, presets: tuple[str, ...] = P
     parser.add_argument("--plot", type=Path, help="default: beside the rows, .png")
     parser.add_argument("--limit", type=int, help="stop after so many runs; 0 only draws")
     parser.add_argument("--state", type=Path, help="folder of unfinished runs (default: beside the rows)")
+    parser.add_argument("--check", action="store_true", help="only one step of every setting, and its file")
     given = parser.parse_args()
     rows = given.rows or RESULTS / f"{experiment}-{given.preset}.jsonl"
     plot = given.plot or rows.with_suffix(".png")
-    return Command(experiment, given.preset, given.data, given.seeds, given.jobs, rows, plot, given.limit, given.state)
+    return Command(
+        experiment, given.preset, given.data, given.seeds, given.jobs, rows, plot, given.limit, given.state, given.check
+    )

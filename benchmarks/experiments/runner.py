@@ -67,6 +67,26 @@ def run_all(runs: list[Run], command: Command) -> list[Row]:
     return [row for row in found if row is not None]
 
 
+def check(runs: list[Run], data: Path | None) -> None:
+    """Let every setting of `runs` make one step, and decode its file.
+
+    Raises:
+        AssertionError: a gradient or a loss is not finite, or the file is not the network.
+    """
+    images = load(data)
+    for setting, recipe in dict.fromkeys((run.setting, run.recipe) for run in runs):
+        start = time.perf_counter()
+        model, loss = training.step(setting, images, recipe)
+        packed = pemncodec.save({name: tensor.cpu() for name, tensor in model.state_dict().items()})
+        plain = setting.architecture.build(images)
+        plain.load_state_dict(pemncodec.load(packed), strict=True)
+        batch = next(training.batches(images, 1, 4)).cpu()
+        with torch.no_grad():
+            assert torch.allclose(plain.eval()(batch), model.cpu()(batch), rtol=1e-3, atol=1e-3)
+        name = f"{setting.architecture.name}, {setting.name}"
+        print(f"{name}: loss {loss:.3f}, {len(packed):,} B, {time.perf_counter() - start:.1f} s", flush=True)
+
+
 def read(path: Path) -> list[Row]:
     """The rows of a file; none if there is no file."""
     if not path.exists():

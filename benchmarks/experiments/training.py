@@ -64,6 +64,7 @@ def train(
     plan = pruning.plan(setting, recipe.epochs)
     optimizer, schedule = _optimizer(model, recipe, plan.rewind or recipe.epochs, batches)
     order = torch.Generator().manual_seed(seed)
+    pictures, labels = images.train.to(place), images.train_labels.to(place)
     mean, std = (values.to(place) for values in images.statistics())
     first = 0
     early: dict[str, torch.Tensor] | None = None
@@ -85,22 +86,22 @@ def train(
             pruning.rewind(model, early)
             optimizer, schedule = _optimizer(model, recipe, recipe.epochs - plan.rewind, batches)
         model.train()
-        total = 0.0
-        for picked in torch.randperm(len(images.train), generator=order).split(recipe.batch):
-            batch = images.train[picked]
+        total = torch.zeros((), device=place)
+        for picked in torch.randperm(len(pictures), generator=order).to(place).split(recipe.batch):
+            batch = pictures[picked]
             if images.augment:
                 batch = augmented(batch, order, strong=recipe.augment == "strong")
             optimizer.zero_grad()
             with torch.autocast(place.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
                 logits = model(_normalised(batch, mean, std))
-            loss = nn.functional.cross_entropy(logits.float(), images.train_labels[picked].to(place))
+            loss = nn.functional.cross_entropy(logits.float(), labels[picked])
             loss.backward()
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(picked)
+            total += loss.detach() * len(picked)
         if plan.rewind and epoch == 0:
             early = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        say(f"epoch {epoch + 1}/{recipe.epochs}, loss {total / len(images.train):.3f}")
+        say(f"epoch {epoch + 1}/{recipe.epochs}, loss {total.item() / len(pictures):.3f}")
         _save(
             checkpoint,
             {
@@ -114,6 +115,28 @@ def train(
             },
         )
     return model.eval()
+
+
+def step(setting: Setting, images: Images, recipe: Recipe, count: int = 4) -> tuple[nn.Module, float]:
+    """Return a network after one step on `count` images, in evaluation mode, and the loss of that step."""
+    place = device()
+    model = prepare(setting, images, 0).to(place).train()
+    optimizer, _ = _optimizer(model, recipe, recipe.epochs, 1)
+    order = torch.Generator().manual_seed(0)
+    mean, std = (values.to(place) for values in images.statistics())
+    batch = images.train[:count].to(place)
+    if images.augment:
+        batch = augmented(batch, order, strong=recipe.augment == "strong")
+    with torch.autocast(place.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        logits = model(_normalised(batch, mean, std))
+    loss = nn.functional.cross_entropy(logits.float(), images.train_labels[:count].to(place))
+    loss.backward()
+    assert all(each.grad is None or bool(each.grad.isfinite().all()) for each in model.parameters())
+    assert bool(loss.isfinite())
+    if setting.method in pruning.MAGNITUDE:
+        pruning.by_magnitude(model, setting.pruned)
+    optimizer.step()
+    return model.eval(), loss.item()
 
 
 def _optimizer(
