@@ -92,12 +92,17 @@ def choose(epochs: int) -> Preset:
         *trained(16, "magnitude", 0.9),
         *all_of(*(masked[16][name] for name in ("ternary 20 %", "signs", "trained vector"))),
     ]
+    # On the CPU bfloat16 makes these slower.
+    others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
+    elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
     leading = [
-        *all_of(masked[12]["constants"], masked[12]["paper"], masked[24]["paper"], masked[24]["constants"]),
+        *all_of(masked[24]["paper"], masked[24]["constants"]),
         *trained(24, "magnitude", 0.95),
-        *all_of(masked[24]["ternary 10 %"], masked[24]["ternary 20 %"]),
+        *all_of(masked[24]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"]),
+        *elsewhere,
+        *all_of(masked[32]["paper"], masked[24]["ternary 20 %"]),
         *trained(24, "magnitude", 0.9),
-        *all_of(masked[32]["paper"], masked[32]["constants"], masked[32]["ternary 10 %"]),
+        *all_of(masked[32]["ternary 10 %"], masked[32]["constants"]),
         *trained(32, "magnitude", 0.95),
     ]
     rest = [
@@ -110,6 +115,7 @@ def choose(epochs: int) -> Preset:
         *trained(32, "magnitude", 0.98, 0.9),
         *trained(24, "gradual", 0.95, 0.9),
         *trained(12, "magnitude", 0.9),
+        *((other[name], Recipe(epochs)) for other in others for name in ("signs", "ternary 20 %", "trained vector")),
         *all_of(*(ways(replace(widths[16], affine=False))[name] for name in ("paper", "constants"))),
     ]
     points = list(dict.fromkeys([*default, *narrow, *leading, *rest]))
