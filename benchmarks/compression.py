@@ -96,11 +96,12 @@ def choose(epochs: int) -> Preset:
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
     leading = [
-        *all_of(masked[24]["paper"], masked[24]["constants"]),
+        *all_of(masked[24]["paper"]),
         *trained(24, "magnitude", 0.95),
-        *all_of(masked[24]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"]),
-        *elsewhere,
-        *all_of(masked[32]["paper"], masked[24]["ternary 20 %"]),
+        *elsewhere[:2],
+        *all_of(masked[24]["constants"], masked[24]["ternary 10 %"]),
+        *elsewhere[2:],
+        *all_of(masked[12]["constants"], masked[12]["paper"], masked[32]["paper"], masked[24]["ternary 20 %"]),
         *trained(24, "magnitude", 0.9),
         *all_of(masked[32]["ternary 10 %"], masked[32]["constants"]),
         *trained(32, "magnitude", 0.95),
@@ -119,7 +120,7 @@ def choose(epochs: int) -> Preset:
         *all_of(*(ways(replace(widths[16], affine=False))[name] for name in ("paper", "constants"))),
     ]
     points = list(dict.fromkeys([*default, *narrow, *leading, *rest]))
-    return Preset(points, seeds=3, first=[((0,), [*default, *narrow]), ((), default), ((0,), leading)])
+    return Preset(points, seeds=3, first=[((0,), [*default, *narrow]), ((1,), default), ((0,), leading), ((), default)])
 
 
 def paper() -> Preset:
