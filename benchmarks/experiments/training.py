@@ -168,11 +168,13 @@ def accuracy(model: nn.Module, images: Images) -> float:
 
 
 def batches(images: Images, count: int, size: int) -> Iterator[torch.Tensor]:
-    """Training images as a network takes them, the same ones every time."""
+    """Training images as a network takes them in training, shifted and flipped, the same ones every time."""
     mean, std = (values.to(device()) for values in images.statistics())
-    picked = torch.randperm(len(images.train), generator=torch.Generator().manual_seed(0))
+    order = torch.Generator().manual_seed(0)
+    picked = torch.randperm(len(images.train), generator=order)
     for part in picked[: count * size].split(size):
-        yield _normalised(images.train[part], mean, std)
+        batch = augmented(images.train[part], order) if images.augment else images.train[part]
+        yield _normalised(batch, mean, std)
 
 
 def _normalised(batch: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:

@@ -21,7 +21,7 @@ def recalibrate_batchnorm(model: nn.Module, batches: Iterable[torch.Tensor]) -> 
 
     Args:
         model: any module. Its modes of training and evaluation are afterwards what they were.
-        batches: what the model takes, as in training, on its device; a few thousand examples.
+        batches: what the model takes, on its device: a few thousand examples, augmented as in training.
 
     Raises:
         NetworkError: the model has no BatchNorm with running statistics, or there is no batch; it is then unchanged.
