@@ -45,6 +45,8 @@ class Question:
 
     def __init__(self, images: Images, recipe: Recipe, width: int, seed: int) -> None:
         self.images, self.recipe, self.seed = images, recipe, seed
+        cifar = " --data CIFAR" if images.augment else ""
+        self.command = f"python benchmarks/after_training.py{cifar} --epochs {recipe.epochs} --width {width}"
         self.architecture = Architecture("resnet", width, 8, patch=2 if images.augment else 1)
 
     def trained(self, sampler: str = "edge-popup", keep: float = KEPT) -> nn.Module:
@@ -58,7 +60,7 @@ class Question:
     def say(self, question: str, **found: object) -> None:
         """Print a row."""
         start = {"question": question, "data": self.images.name, "network": self.architecture.name}
-        end = {"commit": commit(), "command": "python benchmarks/after_training.py"}
+        end = {"commit": commit(), "command": self.command}
         print(json.dumps({**start, "seed": self.seed, "epochs": self.recipe.epochs, **found, **end}), flush=True)
 
     def accuracy(self, state: dict[str, torch.Tensor]) -> float:
