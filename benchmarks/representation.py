@@ -67,7 +67,7 @@ def main() -> None:
     """Run what is left, draw, and print the table."""
     command = parse("representation", __doc__)
     runs = preset(command.preset).runs("representation", command.preset, command.seeds)
-    rows = runner.run_all(runs, command.data, command.rows, command.jobs, command.limit)
+    rows = runner.run_all(runs, command)
     pictures.representation(rows, command.plot)
     print("\n".join(tables.representation(rows)))
 

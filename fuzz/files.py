@@ -19,6 +19,7 @@ from writer.writer import (
     Mask,
     Values,
     alias,
+    bools,
     kept,
     mask,
     tensor,
@@ -169,6 +170,12 @@ class Builder:
         self.of_entries.append((kind, elements(self.rng, kind, int(flags.sum()))))
         self.file.entries.append(kept(name, dims, self.add_mask(flags), len(self.of_entries) - 1, task))
 
+    def add_bools(self, name: str, task: int = 0) -> None:
+        """A bool tensor in a mask."""
+        dims = dims_of(self.rng)
+        flags = bits_of(self.rng, int(np.prod(dims, dtype=np.int64)))
+        self.file.entries.append(bools(name, dims, self.add_mask(flags), task))
+
     def build(self) -> File:
         """The file, its users put into blocks."""
         rng, file = self.rng, self.file
@@ -194,15 +201,17 @@ def _number_masks(file: File) -> None:
     """Number masks in the order of first use, as the references of section 4.5 have it."""
     kept_rows = [row for row in file.entries if row.kind == second.KEPT]
     tiled_rows = [row for row in file.entries if row.kind == second.TILED]
+    bool_rows = [row for row in file.entries if row.kind == second.BOOLS]
+    masked = [*kept_rows, *tiled_rows, *bool_rows]
     values = [row for row in file.prototypes if isinstance(row, Values) and row.presence is not None]
     order: list[int] = []
-    for number in [*(row.presence for row in values), *(row.mask for row in (*kept_rows, *tiled_rows))]:
+    for number in [*(row.presence for row in values), *(row.mask for row in masked)]:
         if isinstance(number, int) and number not in order:
             order.append(number)
     for row in values:
         assert isinstance(row.presence, int)
         row.presence = order.index(row.presence)
-    for entry in (*kept_rows, *tiled_rows):
+    for entry in masked:
         assert isinstance(entry.mask, int)
         entry.mask = order.index(entry.mask)
     file.masks = [file.masks[number] for number in order]
@@ -227,9 +236,11 @@ def network(rng: Random) -> File:
     for number in range(rng.choice([1, 1, 2, 3])):
         task = rng.randrange(len(file.tasks) + 1)
         name = f"n{number}.weight"
-        kind = rng.randrange(4)
+        kind = rng.randrange(5)
         if kind == 0:
             made.add_tensor(name, task)
+        elif kind == 4:
+            made.add_bools(name, task)
         elif kind == 1:
             made.add_kept(name, task)
         else:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .loading.differences import Difference, Pair, PrototypeDifference, TensorDifference
     from .loading.file import PemnFile
     from .loading.file import PemnFile as open  # noqa: N813
-    from .loading.load import load, load_file, load_model, load_network
+    from .loading.load import load, load_file, load_network
+    from .loading.load_model import load_model
     from .loading.original import load_original, unpack_original
+    from .loading.slices import TensorSlices
     from .loading.switching import switch_task
     from .loading.unpack import unpack_file
     from .network.mask import Mask
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "load": "loading.load",
     "load_file": "loading.load",
-    "load_model": "loading.load",
+    "load_model": "loading.load_model",
     "load_network": "loading.load",
     "pack": "packing.save",
     "pack_file": "packing.save",
@@ -70,6 +72,7 @@ _HOMES = {
     "open": "loading.file",
     "PackReport": "packing.report",
     "unpack_file": "loading.unpack",
+    "TensorSlices": "loading.slices",
     "switch_task": "loading.switching",
     "PackedTensor": "packed.tensor",
     "diff": "packing.diffing",
@@ -97,6 +100,7 @@ __all__ = [
     "StoredPrototype",
     "Tensor",
     "TensorDifference",
+    "TensorSlices",
     "TileFill",
     "diff",
     "load",

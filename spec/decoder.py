@@ -1,4 +1,4 @@
-"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.5.
+"""An independent, educational decoder for `.pemn` files, versions 1.0 to 1.6.
 
 Written from pemn-v1.md alone, in the order of its sections. It prefers clarity to speed, and shares no code
 with the `pemncodec` package, so that each can be tested against the other. Usage:
@@ -196,7 +196,7 @@ def unzstd(frame: bytes, kind: str, where: str, size: int, at_most: bool = False
 # 2. The file, 3. Header -------------------------------------------------------------------------------------
 
 MAGIC = b"\x89PEMN\r\n\x1a"
-MINOR = 5  # the greatest minor version that is known
+MINOR = 6  # the greatest minor version that is known
 PAGE = 65536
 
 
@@ -244,11 +244,12 @@ DTYPES = {
     20: ("float8_e5m2fnuz", 1), 21: ("float8_e8m0fnu", 1), 22: ("float4_e2m1fn_x2", 1),
 }  # fmt: skip
 BOOL, FLOAT32, NEGATABLE, MASKABLE = 1, 12, {10, 11, 12, 13}, set(DTYPES) - {1, 16, 21, 22}
-TENSOR, KEPT, TILED, ALIAS = range(4)
+TENSOR, KEPT, TILED, ALIAS, BOOLS = range(5)
+KINDS = (range(4), range(4), range(4), range(4), range(4), range(4), range(5))  # of entries, of minor 0, 1, and so on
 MOST_ROWS, MOST_ELEMENTS, MOST_DRAWS = 1 << 18, 1 << 48, 1 << 40
-GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), (1, 2, 3, 4))  # of minor 0, of minor 1, and so on
-MASK_CODERS = (range(5), range(8), range(8), range(9), range(9), range(9))  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6), range(7), range(7), range(7))
+GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), *((1, 2, 3, 4),) * 2)  # of minor 0, of minor 1, and so on
+MASK_CODERS = (range(5), range(8), range(8), *(range(9),) * 4)  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), *(range(7),) * 4)
 DRAWN = {  # the distributions of each generator that draws, from 1 on
     3: ("uniform", "normal", "signs of uniform", "signs of normal"),
     4: ("uniform", "uniform rounded twice", "normal", "normal of the C library", "normal with nothing fused"),
@@ -540,7 +541,7 @@ def read_entries(r: Reader, manifest: Manifest) -> None:
     read_column(entries, "kind", r.u8)
     if manifest.tasks:
         read_column(entries, "task", r.u)
-    tensors, kept, tiled, aliases = ([entry for entry in entries if entry.kind == k] for k in range(4))
+    tensors, kept, tiled, aliases, bools = ([entry for entry in entries if entry.kind == k] for k in range(5))
     own = [entry for entry in entries if entry.kind != ALIAS]
     read_column(own, "ndim", r.u8)
     for entry in own:
@@ -557,6 +558,7 @@ def read_entries(r: Reader, manifest: Manifest) -> None:
     read_column([entry for entry in tiled if entry.scaled], "scale", lambda: read_scale(r))
     for column in ("second", "second_phase"):
         read_column([entry for entry in tiled if entry.zero == 2], column, r.u)
+    read_column(bools, "mask", lambda: manifest.mask_reference(r))
     read_column(aliases, "target", r.u)
     taken: set[tuple[str, int]] = set()
     for entry in entries:
@@ -571,7 +573,7 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
     """Section 4.6: the rules. Gives the entry its dtype and its part of a block (4.4)."""
     entry = manifest.entries[index]
     r.where = f"manifest, entry {index} ({entry.name!a})"
-    r.check(entry.kind <= ALIAS, f"unknown kind {entry.kind}")
+    r.check(entry.kind in KINDS[manifest.minor], f"unknown kind {entry.kind} in version 1.{manifest.minor}")
     r.check(entry.task <= len(manifest.tasks), f"no task {entry.task}")
     if entry.kind == ALIAS:
         r.check(entry.target < index, f"alias of entry {entry.target}, which is not an earlier one")
@@ -582,6 +584,10 @@ def check_entry(r: Reader, manifest: Manifest, index: int) -> None:
     entry.count = prod(entry.shape)
     r.check(prod(dim for dim in entry.shape if dim) <= MOST_ELEMENTS, f"shape {entry.shape}")
     mask = None if entry.mask is None else manifest.masks[entry.mask]
+    if entry.kind == BOOLS:
+        entry.dtype = BOOL
+        r.check(mask is not None and mask.length == entry.count, f"{mask} for {entry.count} elements")
+        return
     if entry.kind != TILED:
         r.check(entry.block < len(manifest.blocks), f"no block {entry.block}")
         entry.dtype = manifest.blocks[entry.block].dtype
@@ -1317,6 +1323,8 @@ class Content:
             first = self.prototype(entry.prototype)
             second = self.prototype(entry.second) if entry.zero == 2 else first
             content = tiled_layer(entry, self.mask(entry.mask), first, second, where)
+        elif entry.kind == BOOLS and entry.mask is not None:
+            content = self.mask(entry.mask).view(np.uint8)
         else:
             content = self._stored(entry, entry.block)
         return Tensor(DTYPES[entry.dtype][0], entry.shape, content.tobytes())

@@ -29,8 +29,8 @@ from pemncodec import errors
 from pemncodec.checkpoints import metadata
 from pemncodec.checkpoints.options import PackOptions
 from pemncodec.checkpoints.recognise import FAMILIES, draft_of
-from pemncodec.checkpoints.writing.saving import save_original
 from pemncodec.checkpoints.said import always_said, as_said
+from pemncodec.checkpoints.writing.saving import save_original
 from pemncodec.common.dtypes import BY_NAME, FLOAT32
 from pemncodec.generators.philox.generator import Generator
 from pemncodec.loading import original

@@ -240,6 +240,62 @@ def scatter(rng: np.random.Generator) -> Call:
     return Call("scatter", [out, Buffer(packed), width, Buffer(kept, types="ufi")], check, wrong)
 
 
+def join_planes(rng: np.random.Generator) -> Call:
+    width, count, rotated = int(pick(rng, [2, 4, 8])), int(pick(rng, [0, 1, rng.integers(700)])), bool(rng.integers(2))
+    elements = numbers(rng, f"<u{width}", count)
+    turned = [(int(e) << 1 | int(e) >> (8 * width - 1)) & (1 << 8 * width) - 1 for e in elements]  # by one to the left
+    stored = np.array(turned, dtype=f"<u{width}") if rotated else elements
+    planes = np.ascontiguousarray(stored.view(np.uint8).reshape(count, width).T).reshape(-1)
+
+    def check(result: Any, after: list[Array]) -> None:
+        assert result is None
+        same(after[0], elements)
+
+    wrong: list[tuple[int, Any]] = [(2, w) for w in EXTREMES if w not in (2, 4, 8)]
+    wrong += [(1, Buffer(np.append(planes, planes[:1]))), (1, Buffer(planes[:-1]))] if count else []
+    out = Buffer(numbers(rng, f"u{width}", count), written=True)
+    return Call("join_planes", [out, Buffer(planes), width, rotated], check, wrong)
+
+
+def positions(rng: np.random.Generator) -> Call:
+    packed = numbers(rng, "u1", int(pick(rng, [0, 1, 7, 8, 9, rng.integers(200)])))
+    packed = packed & np.uint8(rng.integers(256)) if rng.random() < 0.5 else packed
+    expected = np.flatnonzero(np.unpackbits(packed, bitorder="little")).astype(np.int64)
+    room = max(0, len(expected) + int(pick(rng, [0, 0, 0, 1, -1, 20])))
+
+    def check(result: Any, after: list[Array]) -> None:
+        assert result is (room == len(expected))
+        if result:
+            same(after[0], expected)
+
+    return Call("positions", [Buffer(numbers(rng, "i8", room), written=True, types="ui"), Buffer(packed)], check)
+
+
+def varints(rng: np.random.Generator) -> Call:
+    values = [int(rng.integers(2 ** int(rng.integers(1, 64)))) for _ in range(int(rng.integers(40)))]
+    start, most = int(rng.integers(9)), int(pick(rng, [2**63 - 1, 2**63 - 1, 1000]))
+    column = [_leb128(value) for value in values]
+    spoilt = bool(values) and rng.random() < 0.3
+    if spoilt:  # needless bytes, or one more than nine
+        column[-1] = pick(rng, [bytes([column[-1][0] | 0x80]) + b"\0", b"\xff" * 9 + b"\1", b"\x80\x80\0", b"\x80"])
+    data = rng.bytes(start) + b"".join(column)
+    whole = data + (b"" if spoilt else rng.bytes(int(rng.integers(5))))
+
+    def check(result: Any, _after: list[Array]) -> None:
+        expected = (values, len(data))
+        assert result == (None if spoilt or max(values, default=0) > most else expected)
+
+    content = np.frombuffer(whole, dtype=np.uint8)
+    wrong = [(1, w) for w in EXTREMES if not 0 <= w <= len(whole)] + [(3, -1), (3, 2**63), (3, -(2**63))]
+    wrong += [(2, w) for w in EXTREMES if not 0 <= w <= len(whole) - start]
+    return Call("varints", [Buffer(content), start, len(values), most], check, wrong)
+
+
+def _leb128(value: int) -> bytes:
+    groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
+    return bytes(group | 0x80 for group in groups[:-1]) + bytes(groups[-1:])
+
+
 def mt19937(rng: np.random.Generator) -> Call:
     state, blocks = numbers(rng, "u4", 624), int(rng.integers(4))
     after_all = state
@@ -309,4 +365,15 @@ def pytorch_uniform(rng: np.random.Generator) -> Call:
     return Call("pytorch_uniform", [out, Buffer(draws), scale, low, fused], check, wrong)
 
 
-CALLS = [decode_rans, encode_rans, fill, scatter, mt19937, pytorch_normal, pytorch_uniform]
+CALLS = [
+    decode_rans,
+    encode_rans,
+    fill,
+    scatter,
+    join_planes,
+    positions,
+    varints,
+    mt19937,
+    pytorch_normal,
+    pytorch_uniform,
+]

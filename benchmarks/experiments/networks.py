@@ -121,3 +121,11 @@ def resnet(depth: int, width: int, stem_stride: int = 1, channels: int = 3) -> n
             inside = outside
     stem = [nn.Conv2d(channels, width, 3, stem_stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, 10, bias=False))
+
+
+def without_affine(model: nn.Module) -> nn.Module:
+    """The network with BatchNorms that have no weights and biases, in place."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.affine, module.weight, module.bias = False, None, None  # type: ignore[assignment]
+    return model

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
-from torch.nn.utils import prune
 
 from pemncodec.nn import mask_network
-from pemncodec.nn.scope import weights_in_scope
 
+from . import pruning
+from .augmenting import augmented
 from .data import Images
 from .settings import Recipe, Setting
-
-PADDING = 4  # pixels by which a training image is shifted at most
 
 
 def device() -> torch.device:
@@ -35,12 +34,15 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
             keep=setting.keep,
             zeros=setting.zeros,
             permute=setting.permute,
+            init=setting.init,
+            zero=setting.zero,
+            sampler=setting.sampler,
+            trained=setting.trained,
+            rescale=setting.rescale,
             seed=seed,
         )
-    if setting.method == "random":
-        for module, name in list(weights_in_scope(model, None)):
-            prune.random_unstructured(module, name, setting.pruned)
-    return model
+    pruning.prepare(model, setting)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
 def train(
@@ -59,47 +61,97 @@ def train(
     place = device()
     model = prepare(setting, images, seed).to(place)
     batches = -(-len(images.train) // recipe.batch)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.epochs * batches)
+    plan = pruning.plan(setting, recipe.epochs)
+    optimizer, schedule = _optimizer(model, recipe, plan.rewind or recipe.epochs, batches)
     order = torch.Generator().manual_seed(seed)
-    half = recipe.epochs // 2 if setting.method == "magnitude" else None
+    pictures, labels = images.train.to(place), images.train_labels.to(place)
     mean, std = (values.to(place) for values in images.statistics())
     first = 0
+    early: dict[str, torch.Tensor] | None = None
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location=place)
-        first = int(saved["epoch"])
-        if half is not None and first > half:
-            _prune(model, setting.pruned)  # the names; the masks come from the checkpoint
+        first, early = int(saved["epoch"]), saved["early"]
+        if plan.rewind and first > plan.rewind:
+            optimizer, schedule = _optimizer(model, recipe, recipe.epochs - plan.rewind, batches)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
         order.set_state(saved["order"].cpu())
+        torch.set_rng_state(saved["random"].cpu())
     for epoch in range(first, recipe.epochs):
-        if epoch == half:
-            _prune(model, setting.pruned)
+        if epoch in plan.amounts:
+            pruning.by_magnitude(model, plan.amounts[epoch])
+        if plan.rewind and epoch == plan.rewind:
+            assert early is not None
+            pruning.rewind(model, early)
+            optimizer, schedule = _optimizer(model, recipe, recipe.epochs - plan.rewind, batches)
         model.train()
-        total = 0.0
-        for picked in torch.randperm(len(images.train), generator=order).split(recipe.batch):
-            batch = _augmented(images.train[picked], order) if images.augment else images.train[picked]
+        total = torch.zeros((), device=place)
+        for picked in torch.randperm(len(pictures), generator=order).to(place).split(recipe.batch):
+            batch = pictures[picked]
+            if images.augment:
+                batch = augmented(batch, order, strong=recipe.augment == "strong")
             optimizer.zero_grad()
-            logits = model(_normalised(batch, mean, std))
-            loss = nn.functional.cross_entropy(logits, images.train_labels[picked].to(place))
+            with torch.autocast(place.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                logits = model(_normalised(batch, mean, std))
+            loss = nn.functional.cross_entropy(logits.float(), labels[picked])
             loss.backward()
             optimizer.step()
             schedule.step()
-            total += loss.item() * len(picked)
-        say(f"epoch {epoch + 1}/{recipe.epochs}, loss {total / len(images.train):.3f}")
+            total += loss.detach() * len(picked)
+        if plan.rewind and epoch == 0:
+            early = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        say(f"epoch {epoch + 1}/{recipe.epochs}, loss {total.item() / len(pictures):.3f}")
         _save(
             checkpoint,
             {
                 "epoch": epoch + 1,
                 "model": model.state_dict(),
+                "early": early,
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
                 "order": order.get_state(),
+                "random": torch.get_rng_state(),
             },
         )
     return model.eval()
+
+
+def step(setting: Setting, images: Images, recipe: Recipe, count: int = 4) -> tuple[nn.Module, float]:
+    """Return a network after one step on `count` images, in evaluation mode, and the loss of that step."""
+    place = device()
+    model = prepare(setting, images, 0).to(place).train()
+    optimizer, _ = _optimizer(model, recipe, recipe.epochs, 1)
+    order = torch.Generator().manual_seed(0)
+    mean, std = (values.to(place) for values in images.statistics())
+    batch = images.train[:count].to(place)
+    if images.augment:
+        batch = augmented(batch, order, strong=recipe.augment == "strong")
+    with torch.autocast(place.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        logits = model(_normalised(batch, mean, std))
+    loss = nn.functional.cross_entropy(logits.float(), images.train_labels[:count].to(place))
+    loss.backward()
+    assert all(each.grad is None or bool(each.grad.isfinite().all()) for each in model.parameters())
+    assert bool(loss.isfinite())
+    if setting.method in pruning.MAGNITUDE:
+        pruning.by_magnitude(model, setting.pruned)
+    optimizer.step()
+    return model.eval(), loss.item()
+
+
+def _optimizer(
+    model: nn.Module, recipe: Recipe, epochs: int, batches: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
+    steps = epochs * batches
+    if recipe.schedule == "one-cycle":
+        return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
+    corners, rates = [0.0, 0.4 * steps, 0.8 * steps, float(steps)], [0.0, 1.0, 0.05, 0.0]
+
+    def factor(step: int) -> float:
+        return float(np.interp(step + 1, corners, rates))
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 @torch.no_grad()
@@ -115,27 +167,20 @@ def accuracy(model: nn.Module, images: Images) -> float:
     return 100 * right / len(images.test)
 
 
-def _prune(model: nn.Module, fraction: float) -> None:
-    weights = list(weights_in_scope(model, None))
-    prune.global_unstructured(weights, pruning_method=prune.L1Unstructured, amount=fraction)
+def batches(images: Images, count: int, size: int) -> Iterator[torch.Tensor]:
+    """Training images as a network takes them in training, shifted and flipped, the same ones every time."""
+    mean, std = (values.to(device()) for values in images.statistics())
+    order = torch.Generator().manual_seed(0)
+    picked = torch.randperm(len(images.train), generator=order)
+    for part in picked[: count * size].split(size):
+        batch = augmented(images.train[part], order) if images.augment else images.train[part]
+        yield _normalised(batch, mean, std)
 
 
 def _normalised(batch: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
     """On the device of the statistics, with channels last in memory: convolutions follow suit, and are faster."""
     pixels = batch.to(mean.device).float()
     return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def _augmented(batch: torch.Tensor, order: torch.Generator) -> torch.Tensor:
-    """Each image flipped or not and shifted by up to `PADDING` pixels, black outside."""
-    count, _, height, width = batch.shape
-    padded = nn.functional.pad(batch, (PADDING,) * 4)
-    top, left = torch.randint(0, 2 * PADDING + 1, (2, count, 1), generator=order)
-    flipped = torch.rand(count, 1, generator=order) < 0.5
-    columns = torch.where(flipped, torch.arange(width).flip(0), torch.arange(width)) + left
-    rows = torch.arange(height) + top
-    number = torch.arange(count)[:, None, None]
-    return padded[number, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _save(path: Path, state: dict[str, object]) -> None:

@@ -124,6 +124,7 @@ def flatten(source: Mapping[Any, object]) -> Flat:
             flat.arrays.append(name)
         if isinstance(path[-1], int):
             flat.integers.append(name)
+    _refuse_shards(flat.tensors)
     if flat.groups:
         places = _Places(flat.groups)
         for name, path in paths.items():
@@ -132,6 +133,16 @@ def flatten(source: Mapping[Any, object]) -> Flat:
                     f"{quoted(name)} is ambiguous, because several dictionaries could hold it: rename the nested ones"
                 )
     return flat
+
+
+def _refuse_shards(tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse what one rank of FSDP holds, which is always flat; a network of whole tensors never is."""
+    wrapped = [name for name in tensors if "_fsdp_wrapped_module" in name or name.endswith("_flat_param")]
+    if wrapped and all(tensors[name].dim() == 1 for name in wrapped):
+        raise UnsupportedTensorError(
+            f"tensor {quoted(wrapped[0])} is a local shard of FSDP, as are all of its name: save the model, or its "
+            "state_dict()"
+        )
 
 
 def _leaves(source: Mapping[Any, object], path: Path, flat: Flat, holding: Holding) -> Iterator[tuple[Path, object]]:
@@ -208,8 +219,9 @@ def _of_a_class(tensor: torch.Tensor) -> str | None:
     if is_lazy(tensor):
         return "is lazy and has no values yet: run the model once"
     kind = type(tensor).__name__
-    if "DTensor" in kind:
-        return "is a DTensor, a part of a distributed tensor: take its full_tensor()"
+    if "DTensor" in kind or kind == "ShardedTensor":
+        how = "take its full_tensor()" if "DTensor" in kind else "gather it"
+        return f"is a {kind}, a part of a distributed tensor: {how}, or save with pemncodec.distributed.PemnWriter"
     if isinstance(tensor, torch._subclasses.FakeTensor):
         return "is a fake tensor and has no values"
     if torch.utils._python_dispatch.is_traceable_wrapper_subclass(tensor):

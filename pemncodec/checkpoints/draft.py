@@ -5,10 +5,12 @@ Recognisers (`checkpoints/`) write it; `assemble` turns it into a `MaskedNetwork
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..coding.bools import is_stored_as_mask
 from ..common.dtypes import DType
 from ..common.words import Words
 from ..network.mask import Mask
@@ -153,3 +155,11 @@ class Draft:
     safetensors: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     tasks: list[str] = field(default_factory=list)
+
+    @property
+    def only_bools(self) -> bool:
+        """Return whether all masks of the file will be bool tensors, as `coding.bools.only_bools`."""
+        if any(isinstance(entry, MaskedWeight | SeededWeight) for entry in self.entries):
+            return False
+        plain = [entry for entry in self.entries if isinstance(entry, PlainTensor)]
+        return any(is_stored_as_mask(entry.dtype, math.prod(entry.shape)) for entry in plain)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 RESERVED = "pemn."
 FAMILY, MASK_RULE, KEEP, THRESHOLD = "pemn.layout", "pemn.mask_rule", "pemn.keep", "pemn.threshold"
+# What a file means that has neither key, and no masks but bool tensors: a state_dict as it is.
+_BOOLS = {FAMILY: "dense", MASK_RULE: "none"}
 ORIGINAL, DROPPED, BASE = "pemn.original", "pemn.dropped", BASE_KEY
 FOLD_BATCHNORM, TENSOR_DTYPE = "pemn.fold_batchnorm", "pemn.tensor_dtype"
 
@@ -173,8 +175,11 @@ class Metadata:
         return replace(self, details=details, keep=self.keep_of_task.get(task, self.keep))
 
 
-def read(metadata: Mapping[str, str]) -> Metadata:
+def read(metadata: Mapping[str, str], only_bools: bool = False) -> Metadata:
     """Read the `pemn.` keys; other keys are the user's, and unknown ones are left to newer versions.
+
+    Args:
+        only_bools: whether bool tensors are the only masks of the file: it is `dense` then unless it says more.
 
     Raises:
         MetadataError: a value is none of those that `Metadata` and `DETAILS` name.
@@ -190,6 +195,8 @@ def read(metadata: Mapping[str, str]) -> Metadata:
     )
     for found in (details, *of_task.values()):
         _check_details(found)
+    if only_bools and FAMILY not in metadata and MASK_RULE not in metadata:
+        metadata = {**_BOOLS, **metadata}
     return Metadata(
         family=metadata.get(FAMILY, ""),
         mask_rule=_checked(MASK_RULE, metadata.get(MASK_RULE, ""), Rule("a known rule", MASK_RULES.__contains__)),
@@ -226,6 +233,8 @@ def write(draft: Draft) -> dict[str, str]:
         if keep is not None and not _is_fractions(keep):
             raise MaskRuleError(f"keep has patterns of more than {MAX_PATTERNS} characters in all: use fewer")
     own = {FAMILY: draft.family, MASK_RULE: draft.mask_rule}
+    if own == _BOOLS and draft.only_bools:
+        own = {}  # as `read` says: a message of masks has no byte to spare
     if draft.keep is not None:
         own[KEEP] = strict_json.write(draft.keep)
     if draft.threshold is not None:

@@ -180,6 +180,9 @@ class PackOptions:
         False, "Remove the prefixes 'module.' and '_orig_mod.', which every name must have.", "flag"
     )
     mixed_prefixes: bool = option(False, "Allow the prefixes 'module.' and '_orig_mod.' on some names only.", "flag")
+    uint8_masks: bool = option(
+        False, "Store uint8 tensors of 0 and 1 as masks, in a state_dict of no other family.", "flag"
+    )
 
     def __post_init__(self) -> None:
         Keep.of(self.keep)

@@ -18,6 +18,7 @@ from ..container.manifest.generated import GeneratedRow
 from ..container.manifest.rows import (
     BASE_KEY,
     AliasRow,
+    BoolRow,
     KeptRow,
     Manifest,
     TensorRow,
@@ -130,6 +131,8 @@ def _entry(manifest: Manifest, index: int) -> dict[str, Any]:
     mask = manifest.masks[row.mask]
     out |= {"kept": mask.ones, "mask_bits": mask.length, "mask_bytes": mask.size}
     out["mask_coder"] = MASK_CODERS[mask.coder].name
+    if isinstance(row, BoolRow):
+        return out | {"kind": "bool"}
     if isinstance(row, KeptRow):
         return out | {"kind": "kept"}
     assert isinstance(row, TiledRow)
@@ -191,6 +194,9 @@ def _row(tensor: dict[str, Any]) -> list[str]:
         detail = f"tied to {shortened(tensor['of'], NAME)}"
     elif kind == "tensor":
         detail = "not masked"
+    elif kind == "bool":
+        count = max(numel(tuple(tensor["shape"])), 1)
+        detail = f"{100 * tensor['kept'] / count:.2f} % true, stored as a mask of {show.size(tensor['mask_bytes'])}"
     else:
         count = max(numel(tuple(tensor["shape"])), 1)
         filled = "kept values" if kind == "kept" else f"prototype {tensor['prototype']}"

@@ -77,7 +77,7 @@ def unpack(
 
     from ..checkpoints.kept import read_safetensors
     from ..checkpoints.writing.saving import save_state_dict
-    from ..loading.file import metadata_of
+    from ..container.opening import metadata_of
     from ..loading.load import load_file
     from ..loading.unpack import unpack_file
 
@@ -120,7 +120,7 @@ def _left(source: PathOrBytes, shard_size: int | None) -> list[str]:
     if shard_size is not None:
         return []
     from ..checkpoints.kept import FILES
-    from ..loading.file import metadata_of
+    from ..container.opening import metadata_of
 
     kept = FILES in metadata_of(source)
     return ["note: the file also keeps files of a folder: --shard-size writes them"] if kept else []

@@ -99,9 +99,8 @@ def _compare(
     from ..checkpoints.metadata import read
     from ..checkpoints.recognise import draft_of
     from ..checkpoints.said import always_said, as_said
-    from ..container.opening import naming, path_of
+    from ..container.opening import metadata_of, naming, path_of
     from ..loading.compare import compare
-    from ..loading.file import metadata_of
     from ..loading.recheck.compare import recheck
     from ..packing.lossy.convert import convert_again
 

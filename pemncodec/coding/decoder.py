@@ -11,7 +11,7 @@ from ..common import bits
 from ..common.bits import Packed
 from ..common.dtypes import DType
 from ..common.words import Words, word_type
-from ..container.manifest.rows import AliasRow, KeptRow, TensorRow, TiledRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, BoolRow, KeptRow, PlainRow, TensorRow, TiledRow, ValuesRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import PayloadError
 from ..errors.quoting import quoted
@@ -32,16 +32,21 @@ class Decoder(SectionDecoder):
         for index in indices:
             row = self.manifest.resolve(index)
             if isinstance(row, TiledRow):
-                for prototype in (row.prototype, row.second):
-                    found = None if prototype is None else self.manifest.prototypes[prototype]
-                    if isinstance(found, ValuesRow):
-                        blocks.add(found.block)
-                        masks.update(() if found.presence is None else (found.presence,))
-            else:
+                of_prototypes = self.prototype_sections(row)
+                masks |= of_prototypes[0]
+                blocks |= of_prototypes[1]
+            elif not isinstance(row, BoolRow):
                 blocks.add(row.block)
             if not isinstance(row, TensorRow):
                 masks.add(row.mask)
         self.container.expect(masks, blocks)
+
+    def prototype_sections(self, row: TiledRow) -> tuple[set[int], set[int]]:
+        """The masks, and the blocks, that the prototypes of a tiled layer are stored in."""
+        numbers = (row.prototype,) if row.second is None else (row.prototype, row.second)
+        rows = [self.manifest.prototypes[number] for number in numbers]
+        stored = [found for found in rows if isinstance(found, ValuesRow)]
+        return {found.presence for found in stored if found.presence is not None}, {found.block for found in stored}
 
     def dtype(self, index: int) -> DType:
         """Element type of an entry."""
@@ -73,7 +78,9 @@ class Decoder(SectionDecoder):
         self.check_entry(index)
         row = self.manifest.resolve(index)
         if isinstance(row, TensorRow):
-            return self._values(row.block, self._start(index), numel(row.shape))
+            return self.values(row.block, self.start(index), numel(row.shape))
+        if isinstance(row, BoolRow):
+            return bits.unpack(self.mask(row.mask), numel(row.shape)).view(np.uint8)
         out = np.empty(numel(row.shape), dtype=word_type(self.dtype(index)))
         self._filler(index, row)(out, 0)
         return out
@@ -91,6 +98,11 @@ class Decoder(SectionDecoder):
                 yield words[start : start + fill.PIECE]
             return
         self.check_entry(index)
+        if isinstance(row, BoolRow):
+            packed = self.mask(row.mask)
+            for start in range(0, count, fill.PIECE):
+                yield bits.unpack(packed[start // 8 :], min(fill.PIECE, count - start)).view(np.uint8)
+            return
         filler = self._filler(index, row)
         buffer = np.empty(min(count, fill.PIECE), dtype=word_type(self.dtype(index)))
         for start in range(0, count, fill.PIECE):
@@ -102,14 +114,14 @@ class Decoder(SectionDecoder):
         """Decodes what a layer needs, and returns what fills any part of it; errors as `words`."""
         self.check_entry(index)
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
+        assert not isinstance(row, PlainRow)
         return self._filler(index, row)
 
     def _filler(self, index: int, row: KeptRow | TiledRow) -> Filler:
         packed = self._layer_mask(row)
         if isinstance(row, KeptRow):
             return fill.scattering(packed, self.kept(index))
-        first, second = self.tile(row.prototype, row.scale_bits), self._second(row)
+        first, second = self.tile(row.prototype, row.scale_bits), self.second(row)
 
         def fill_part(out: Words, start: int) -> None:
             other = None if second is None else (second[0], (second[1] + start) % len(second[0]))
@@ -119,7 +131,7 @@ class Decoder(SectionDecoder):
         return fill_part
 
     def layer_mask(self, index: int) -> Packed:
-        """The mask of a layer: one bit for every element, zero where the file has none.
+        """The mask of a layer, or a bool tensor: one bit for every element, zero where the file has none.
 
         Raises:
             LimitError, ChecksumError, PayloadError: as spec section 9 says.
@@ -130,15 +142,16 @@ class Decoder(SectionDecoder):
     def bits(self, index: int) -> Packed:
         """The mask of a layer, however large the layer would be; errors as `layer_mask`."""
         row = self.manifest.resolve(index)
-        assert not isinstance(row, TensorRow)
         self.check_limit(bits.byte_length(numel(row.shape)), f"the mask of {quoted(row.name)}")
+        if isinstance(row, TensorRow):
+            return bits.pack(self.words(index).view(np.bool_))
         return self._layer_mask(row)
 
     def kept(self, index: int) -> Words:
         """The kept values of a kept layer, in order."""
         row = self.manifest.resolve(index)
         assert isinstance(row, KeptRow)
-        return self._values(row.block, self._start(index), self.manifest.masks[row.mask].ones)
+        return self.values(row.block, self.start(index), self.manifest.masks[row.mask].ones)
 
     def filled(self, index: int) -> Words:
         """A tiled layer without its mask: the prototype at every position, in a new array."""
@@ -180,21 +193,22 @@ class Decoder(SectionDecoder):
         stored = self.mask(row.presence)
         return self._stored(prototype, lambda: Tile(bits.unpack(stored, row.length).view(np.uint8)))
 
-    def _start(self, index: int) -> int:
+    def start(self, index: int) -> int:
+        """The place of the first value of an entry among the elements of its block."""
         row = self.manifest.entries[index]
         return self._entry_starts[row.target if isinstance(row, AliasRow) else index]
 
-    def _second(self, row: TiledRow) -> tuple[Tile, int] | None:
+    def second(self, row: TiledRow) -> tuple[Tile, int] | None:
         """The second prototype and its phase, where a zero bit stands for it."""
         return None if row.second is None else (self.tile(row.second, row.scale_bits), row.second_phase)
 
-    def _layer_mask(self, row: KeptRow | TiledRow) -> Packed:
+    def _layer_mask(self, row: KeptRow | TiledRow | BoolRow) -> Packed:
         stored = self.manifest.masks[row.mask]
         packed = self.mask(row.mask)
         count = numel(row.shape)
-        if isinstance(row, KeptRow):
+        if not isinstance(row, TiledRow):
             return packed
-        tile, second = self.tile(row.prototype, row.scale_bits), self._second(row)
+        tile, second = self.tile(row.prototype, row.scale_bits), self.second(row)
         if second is None and stored.length == count and not tile.has_zero:
             return packed
         try:

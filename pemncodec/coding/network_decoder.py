@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..common.dtypes import float32_of
 from ..common.progress import Progress, silent
-from ..container.manifest.rows import AliasRow, KeptRow, PrototypeRow, TensorRow, ValuesRow, numel
+from ..container.manifest.rows import AliasRow, KeptRow, PlainRow, PrototypeRow, ValuesRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..network.mask import Mask
 from ..network.model import (
@@ -55,7 +55,7 @@ def _entry(decoder: Decoder, network: MaskedNetwork, index: int) -> Entry:
     row = decoder.manifest.entries[index]
     if isinstance(row, AliasRow):
         return Alias(row.name, decoder.manifest.entries[row.target].name, row.task)
-    if isinstance(row, TensorRow):
+    if isinstance(row, PlainRow):
         return Tensor(row.name, decoder.dtype(index), row.shape, decoder.words(index), row.task)
     network.masks.append(Mask(decoder.layer_mask(index), numel(row.shape)))
     if isinstance(row, KeptRow):

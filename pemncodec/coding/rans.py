@@ -49,8 +49,8 @@ class Model:
         return np.array([4097 - (frequency**256).bit_length() for frequency in self.frequencies.tolist()])
 
     def cost(self, histogram: NDArray[np.int64]) -> int:
-        """Bits that bytes of this histogram take, about."""
-        return int(histogram @ self.costs) >> 8
+        """Bits that bytes of this histogram take, about; it may leave out the last values."""
+        return int(histogram @ self.costs[: len(histogram)]) >> 8
 
 
 @dataclass(frozen=True)
@@ -128,15 +128,57 @@ def decode(coded: Stream) -> Bytes:
     Raises:
         PayloadError: they do not fit.
     """
-    states, words, count, model = coded.states, coded.words, coded.count, coded.model
+    content, states, used = _decoded(coded.states, coded.words, coded.count, coded.model)
+    _check_end(states, used, len(coded.words))
+    return content
+
+
+class Front:
+    """The bytes of a stream from the first to any; decoding goes on where it ended.
+
+    Args:
+        coded: the stream; its states stay as they are.
+    """
+
+    def __init__(self, coded: Stream) -> None:
+        self._coded = coded
+        self._states = coded.states
+        self._content = np.empty(coded.count, dtype=np.uint8)
+        self._done = self._used = 0
+
+    def until(self, stop: int) -> Bytes:
+        """Bytes 0 … stop − 1; at the last one everything is checked as in `decode`.
+
+        Raises:
+            PayloadError: states and words do not fit.
+        """
+        coded = self._coded
+        if stop > self._done:
+            lanes = len(coded.states)
+            end = min(-(-stop // lanes) * lanes, coded.count)  # whole rows, so that the next begins with the first lane
+            words = coded.words[self._used :]
+            content, states, used = _decoded(self._states.copy(), words, end - self._done, coded.model)
+            if end == coded.count:
+                _check_end(states, self._used + used, len(coded.words))
+            self._content[self._done : end] = content
+            self._states, self._used, self._done = states, self._used + used, end
+        return self._content[:stop]
+
+
+def _check_end(states: NDArray[np.uint32], used: int, words: int) -> None:
+    if used != words or not (states == TOTAL).all():
+        raise PayloadError(f"rANS used {used} of {words} words, or did not end in the states that it has to")
+
+
+def _decoded(
+    states: NDArray[np.uint32], words: NDArray[np.uint16], count: int, model: Model
+) -> tuple[Bytes, NDArray[np.uint32], int]:
+    """The next bytes, states after them, and the number of words used; the states given may be changed."""
     if kernels.compiled is not None:
         content, used = _decode_compiled(states, words, count, model)
-    else:
-        few = len(states) < _FEW
-        content, states, used = (_decode_few if few else _decode_rows)(states, words.astype(np.uint32), count, model)
-    if used != len(words) or not (states == TOTAL).all():
-        raise PayloadError(f"rANS used {used} of {len(words)} words, or did not end in the states that it has to")
-    return content
+        return content, states, used
+    few = len(states) < _FEW
+    return (_decode_few if few else _decode_rows)(states, words.astype(np.uint32), count, model)
 
 
 def _decode_compiled(

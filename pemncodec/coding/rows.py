@@ -10,6 +10,7 @@ from ..common.progress import Progress
 from ..container.manifest.rows import (
     BASE_KEY,
     AliasRow,
+    BoolRow,
     EntryRow,
     KeptRow,
     Manifest,
@@ -62,9 +63,9 @@ def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, ag
     order = _order(network)
     blocks = EncodedBlocks(network, order, against, folder)
     masks = EncodedMasks(network, against, folder)
-    # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled.
+    # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled, bool.
     prototypes = [_prototype_row(network, index, blocks, masks) for index in order]
-    of_layers = masks.of_layers(progress)
+    of_entries = masks.of_entries(progress)
     saved = blocks.saved + masks.saved
     # A delta names its base, and no other file does: the network may come from a delta.
     metadata = {key: value for key, value in network.metadata.items() if key != BASE_KEY}
@@ -75,7 +76,7 @@ def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, ag
         masks=tuple(masks.rows),
         blocks=tuple(blocks.rows),
         prototypes=tuple(prototypes),
-        entries=tuple(_entry_rows(network, order, blocks, of_layers)),
+        entries=tuple(_entry_rows(network, order, blocks, of_entries)),
     )
     return Tables(manifest, (masks.payloads, blocks.payloads), saved)
 
@@ -106,13 +107,15 @@ def _entry_rows(
 
     Args:
         order: from `_order`.
-        masks: the number of the mask of each layer, by the index of its entry.
+        masks: the number of the mask of each layer, and of each bool tensor that is one, by the index of its entry.
     """
     entries = enumerate(network.entries)
     positions = {(one.name, one.task): number for number, one in entries if not isinstance(one, Alias)}
     rows: list[EntryRow] = []
     for index, entry in enumerate(network.entries):
-        if isinstance(entry, Tensor):
+        if isinstance(entry, Tensor) and index in masks:
+            rows.append(BoolRow(entry.name, entry.task, entry.shape, masks[index]))
+        elif isinstance(entry, Tensor):
             rows.append(TensorRow(entry.name, entry.task, entry.shape, blocks.of("tensor", index)))
         elif isinstance(entry, Alias):
             rows.append(AliasRow(entry.name, entry.task, _target(entry, positions)))

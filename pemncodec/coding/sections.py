@@ -15,16 +15,26 @@ from ..common.allowance import Allowance
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.cursor import Payload
-from ..container.manifest.rows import DEFAULT_MAX_BYTES, KeptRow, PrototypeRow, TiledRow, ValuesRow, numel_of
+from ..container.manifest.rows import (
+    DEFAULT_MAX_BYTES,
+    BlockRow,
+    BoolRow,
+    KeptRow,
+    PrototypeRow,
+    TiledRow,
+    ValuesRow,
+    numel_of,
+)
 from ..container.reader import Container
-from ..errors import LimitError
+from ..errors import LimitError, PayloadError
 from ..network import fill
 from ..network.tile import ScaledTile, Tile, extremes
 from .blocks.coders import decode_block
 from .cache import Once
 from .delta.base_files import Bases
 from .delta.base_values import BaseValues
-from .masks.coders import decode_mask
+from .masks.coders import check_raw_part, decode_mask
+from .masks.front import MaskFront
 from .prototypes import generate
 
 # What limits that follow from `max_bytes` have beside it, so that small files are never refused for their parts.
@@ -61,7 +71,8 @@ class SectionDecoder:
         self._counts, self._prototype_starts, self._entry_starts = self.manifest.block_users()
         # What has several users is decoded once and kept: a hostile file may refer to one section 10^5 times.
         self._first_users, self._users = self.manifest.users_of_blocks()
-        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, KeptRow | TiledRow))
+        with_mask = KeptRow | TiledRow | BoolRow
+        self._mask_users = Counter(row.mask for row in self.manifest.entries if isinstance(row, with_mask))
         tiled = [row for row in self.manifest.entries if isinstance(row, TiledRow)]
         self._prototype_users = Counter(index for row in tiled for index in (row.prototype, row.second))
         self._of_chain = chain
@@ -202,7 +213,33 @@ class SectionDecoder:
                 add(words[start:stop], reference - 1, dtype, numel_of(row), packed, numbers[number])
             start = stop
 
-    def _values(self, block: int, start: int, count: int) -> Words:
+    def raw_mask_part(self, index: int, start: int, stop: int) -> Packed:
+        """Bits start … stop − 1 of a raw mask, as bits of their own; only their pages are read and checked.
+
+        Raises:
+            LimitError, ChecksumError, PayloadError: as spec section 9 says.
+        """
+        row = self.manifest.masks[index]
+        self.check_limit(bits.byte_length(stop - start), f"mask {index}")
+        part = slice(start // 8, bits.byte_length(stop))
+        return check_raw_part(row, self.container.mask_payload(index, part), index, start, stop)
+
+    def mask_front(self, index: int) -> MaskFront:
+        """Decodes a mask of rANS bytes as far as it is needed; errors as `raw_mask_part`."""
+        return MaskFront(self.manifest.masks[index], self.mask_payload(index), index)
+
+    def raw_block_part(self, index: int, start: int, stop: int) -> Words:
+        """Elements start … stop − 1 of a raw block; only their pages are read; errors as `raw_mask_part`."""
+        row, size = self.manifest.blocks[index], self.manifest.blocks[index].dtype.itemsize
+        self.check_limit((stop - start) * size, f"block {index}")
+        if row.size != self._counts[index] * size:
+            raise PayloadError(f"block {index}: {self._counts[index]} raw elements of {row.dtype} in {row.size} bytes")
+        payload = self.container.block_payload(index, slice(start * size, stop * size))
+        part = BlockRow(row.dtype, row.coder, len(payload))
+        return decode_block(part, payload, stop - start, index)
+
+    def values(self, block: int, start: int, count: int) -> Words:
+        """Elements start … start + count − 1 of a block, which is decoded whole."""
         per = self.manifest.blocks[block].dtype.words_per_element
         return self._block(block)[start * per : (start + count) * per]
 
@@ -237,7 +274,7 @@ class SectionDecoder:
     def _prototype_words(self, row: PrototypeRow, index: int) -> Words:
         if not isinstance(row, ValuesRow):
             return generate(row, index)
-        values = self._values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
+        values = self.values(row.block, self._prototype_starts[index], self.manifest.stored_values(row))
         if row.presence is None:
             return values
         whole = np.empty(row.length, dtype=values.dtype)

@@ -37,6 +37,7 @@
 #endif
 
 #define TOTAL 65536u
+#define FEW 4096 /* bytes, up to which rANS is decoded without a table */
 #define STREAMED (1u << 18) /* elements, from which a tensor is written past the cache */
 
 typedef unsigned char Byte;
@@ -186,6 +187,31 @@ WIDE static Py_ssize_t decode_rans_loop(Byte *restrict states, size_t lanes, con
     return (Py_ssize_t)used;
 }
 
+/* The same for few bytes, without a table of all slots, which takes as long as 10,000 of them. */
+static Py_ssize_t decode_few(Byte *states, size_t lanes, const Byte *words, size_t available, const Slice *slices,
+                             Byte *out, size_t count) {
+    uint8_t first[256]; /* the symbol of the first slot of each 256 */
+    size_t used = 0;
+    for (unsigned high = 0, symbol = 0; high < 256; high++) {
+        while (symbol < 255 && slices[symbol + 1].start <= high << 8) symbol++;
+        first[high] = (uint8_t)symbol;
+    }
+    for (size_t i = 0, lane = 0; i < count; i++, lane = lane + 1 == lanes ? 0 : lane + 1) {
+        uint32_t x = load_32(states + 4 * lane);
+        const uint32_t slot = x & 0xFFFF;
+        unsigned symbol = first[slot >> 8];
+        while (symbol < 255 && slices[symbol + 1].start <= slot) symbol++;
+        out[i] = (Byte)symbol;
+        x = (slices[symbol].last + 1u) * (x >> 16) + slot - slices[symbol].start;
+        if (x < TOTAL) {
+            if (used == available) return -1;
+            x = x << 16 | load_16(words + 2 * used++);
+        }
+        store_32(states + 4 * lane, x);
+    }
+    return (Py_ssize_t)used;
+}
+
 /* decode_rans(states, words, frequencies, out) -> words used, or -1 if there were too few */
 static PyObject *decode_rans(PyObject *self, PyObject *args) {
     static const Wanted wanted[4] = {{"states", UNSIGNED, 4, WRITE},
@@ -204,6 +230,11 @@ static PyObject *decode_rans(PyObject *self, PyObject *args) {
         goto done;
     }
     if (make_slices(frequencies, slices) < 0) goto done;
+    if (out->len < FEW) {
+        result = PyLong_FromSsize_t(decode_few(states->buf, (size_t)states->len / 4, words->buf,
+                                               (size_t)words->len / 2, slices, out->buf, (size_t)out->len));
+        goto done;
+    }
     symbols = PyMem_Malloc(TOTAL);
     if (symbols == NULL) {
         PyErr_NoMemory();
@@ -511,6 +542,129 @@ done:
     return result;
 }
 
+/* --- byte planes (spec section 6) and columns of integers (spec section 1) ----------------------------------------- */
+
+#define DEFINE_JOIN(type, width)                                                                                       \
+    WIDE static void join_##width(Byte *restrict out, const Byte *restrict planes, size_t count, int rotated) {        \
+        for (size_t i = 0; i < count; i++) {                                                                           \
+            type value = 0;                                                                                            \
+            for (size_t j = 0; j < sizeof value; j++) value |= (type)((type)planes[j * count + i] << 8 * j);           \
+            store_##width(out + i * sizeof value,                                                                      \
+                          rotated ? (type)(value >> 1 | (type)(value << (width - 1))) : value);                        \
+        }                                                                                                              \
+    }
+
+DEFINE_JOIN(uint16_t, 16)
+DEFINE_JOIN(uint32_t, 32)
+DEFINE_JOIN(uint64_t, 64)
+
+INLINE unsigned lowest(uint64_t word) {
+#if defined(__GNUC__)
+    return (unsigned)__builtin_ctzll(word);
+#else
+    unsigned place = 0;
+    while ((word >> place & 1) == 0) place++;
+    return place;
+#endif
+}
+
+/* join_planes(out, planes, width, rotated) */
+static PyObject *join_planes(PyObject *self, PyObject *args) {
+    int width, rotated;
+    PyObject *objects[2], *result = NULL;
+    Py_buffer views[2];
+    if (!PyArg_ParseTuple(args, "OOip", &objects[0], &objects[1], &width, &rotated)) return NULL;
+    if (width != 2 && width != 4 && width != 8) return refuse("the width", "is unknown");
+    const Wanted wanted[2] = {{"out", UNSIGNED, (size_t)width, WRITE}, {"planes", UNSIGNED, 1, READ}};
+    if (take(objects, wanted, views, 2) < 0) return NULL;
+    if (views[1].len != views[0].len) {
+        refuse("planes", "have another length");
+        goto done;
+    }
+    const size_t count = (size_t)views[0].len / (size_t)width;
+    Py_BEGIN_ALLOW_THREADS
+    switch (width) {
+        case 2: join_16(views[0].buf, views[1].buf, count, rotated); break;
+        case 4: join_32(views[0].buf, views[1].buf, count, rotated); break;
+        default: join_64(views[0].buf, views[1].buf, count, rotated);
+    }
+    Py_END_ALLOW_THREADS
+    result = Py_NewRef(Py_None);
+done:
+    release(views, 2);
+    return result;
+}
+
+/* positions(out, packed) -> whether `packed` has as many ones as `out` has places, which are filled then */
+static PyObject *positions(PyObject *self, PyObject *args) {
+    static const Wanted wanted[2] = {{"out", "lqLQnN", 8, WRITE}, {"packed", UNSIGNED, 1, READ}};
+    PyObject *objects[2];
+    Py_buffer views[2];
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1])) return NULL;
+    if (take(objects, wanted, views, 2) < 0) return NULL;
+    Byte *out = views[0].buf;
+    const Byte *packed = views[1].buf;
+    const size_t room = (size_t)views[0].len / 8, bytes = (size_t)views[1].len;
+    size_t found = 0;
+    int fits = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (size_t at = 0; at < bytes && fits; at += 8) {
+        uint64_t word = 0;
+        for (size_t j = 0; j < 8 && at + j < bytes; j++) word |= (uint64_t)packed[at + j] << 8 * j;
+        while (word != 0) {
+            if (found == room) {
+                fits = 0;
+                break;
+            }
+            store_64(out + 8 * found++, 8 * (uint64_t)at + lowest(word));
+            word &= word - 1;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(views, 2);
+    return PyBool_FromLong(fits && found == room);
+}
+
+/* varints(data, start, count, most) -> (integers, position after them), or None where an integer is not in order */
+static PyObject *varints(PyObject *self, PyObject *args) {
+    PyObject *objects[1], *column = NULL, *result = NULL;
+    Py_buffer views[1];
+    Py_ssize_t start, count;
+    long long most;
+    if (!PyArg_ParseTuple(args, "OnnL", &objects[0], &start, &count, &most)) return NULL;
+    static const Wanted wanted[1] = {{"data", UNSIGNED, 1, READ}};
+    if (take(objects, wanted, views, 1) < 0) return NULL;
+    const Byte *data = views[0].buf;
+    if (start < 0 || start > views[0].len || count < 0 || count > views[0].len - start || most < 0) {
+        refuse("a number", "is out of range");
+        goto done;
+    }
+    if ((column = PyList_New(count)) == NULL) goto done;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        uint64_t value = 0;
+        Byte byte;
+        int shift = 0;
+        do { /* nine bytes at most, so that the value fits */
+            if (start == views[0].len || shift == 63) goto broken;
+            byte = data[start++];
+            value |= (uint64_t)(byte & 0x7F) << shift;
+            shift += 7;
+        } while (byte >= 0x80);
+        if ((byte == 0 && shift > 7) || value > (uint64_t)most) goto broken;
+        PyObject *number = PyLong_FromUnsignedLongLong(value);
+        if (number == NULL) goto done;
+        PyList_SET_ITEM(column, i, number);
+    }
+    result = Py_BuildValue("On", column, start);
+    goto done;
+broken:
+    result = Py_NewRef(Py_None);
+done:
+    Py_XDECREF(column);
+    release(views, 1);
+    return result;
+}
+
 /* --- PyTorch's CPU generator (spec sections 8.8 and 8.9) ------------------------------------------------------------ */
 
 /* Every operation is one of binary32, rounded by itself; what is fused says so. The build turns contraction off, and
@@ -767,6 +921,9 @@ static PyMethodDef methods[] = {
     {"encode_rans", encode_rans, METH_VARARGS, NULL},
     {"fill", fill, METH_VARARGS, NULL},
     {"scatter", scatter, METH_VARARGS, NULL},
+    {"join_planes", join_planes, METH_VARARGS, NULL},
+    {"positions", positions, METH_VARARGS, NULL},
+    {"varints", varints, METH_VARARGS, NULL},
 #if FLT_EVAL_METHOD == 0
     {"mt19937", mt19937, METH_VARARGS, NULL},
     {"pytorch_normal", pytorch_normal, METH_VARARGS, NULL},

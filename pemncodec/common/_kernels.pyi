@@ -46,6 +46,24 @@ def fill(
 def scatter(out: Buffer, packed: Buffer, width: int, kept: Buffer, /) -> int:
     """Kept values used, or −1 if there were too few; elements as of `fill`."""
 
+def join_planes(out: Buffer, planes: Buffer, width: int, rotated: bool, /) -> None:
+    """Elements of `width` bytes (2, 4 or 8), unsigned, from their bytes, the lowest of all elements first.
+
+    `rotated`: each element is then rotated right by one bit.
+    """
+
+def positions(out: Buffer, packed: Buffer, /) -> bool:
+    """Return whether bits in bytes have as many ones as `out` (integers of eight bytes) has room for.
+
+    Their places are in `out` then, in ascending order.
+    """
+
+def varints(data: Buffer, start: int, count: int, most: int, /) -> tuple[list[int], int] | None:
+    """A column of LEB128 integers from byte `start` on, and where it ends.
+
+    None if one of them is cut off, longer than nine bytes or than needed, or more than `most`.
+    """
+
 def mt19937(state: Buffer, out: Buffer, /) -> None:
     """The next draws of MT19937, a multiple of 624 (uint32); `state`, 624 words, goes on."""
 

@@ -52,6 +52,20 @@ def count_ones(packed: Packed) -> int:
     return ones + int(np.bitwise_count(packed[whole:]).sum(dtype=np.int64))
 
 
+def part(packed: Packed, start: int, stop: int) -> Packed:
+    """Bits start … stop − 1 as bits of their own; their padding is zero. A view where both ends are those of bytes."""
+    piece, shift, count = packed[start // 8 : byte_length(stop)], start % 8, stop - start
+    if shift:
+        moved = piece >> np.uint8(shift)
+        moved[:-1] |= piece[1:] << np.uint8(8 - shift)
+        piece = moved[: byte_length(count)]
+    elif count % 8:
+        piece = piece.copy()
+    if count % 8:
+        piece[-1] &= (1 << count % 8) - 1
+    return piece
+
+
 def padding_is_zero(packed: Packed, length: int) -> bool:
     """Return whether the unused bits of the last byte are zero."""
     return length % 8 == 0 or not int(packed[-1]) >> (length % 8)

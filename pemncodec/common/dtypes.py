@@ -78,7 +78,7 @@ _ROWS: tuple[tuple[int, str, int, str, bool, str | None], ...] = (
 BY_ID: dict[int, DType] = {row[0]: DType(*row) for row in _ROWS}
 BY_NAME: dict[str, DType] = {dtype.name: dtype for dtype in BY_ID.values()}
 
-FLOAT32 = BY_NAME["float32"]
+BOOL, UINT8, FLOAT32 = BY_NAME["bool"], BY_NAME["uint8"], BY_NAME["float32"]
 
 
 def float32_of(bits: int) -> float:

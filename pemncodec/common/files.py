@@ -55,7 +55,7 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Itera
     with _saying(target):
         old_mode = _mode(target)  # before links are followed: /dev/stdout leads to a name that no path has
         target = Path(os.path.realpath(target))
-    with _temporary_folder(target) as folder:
+    with temporary_folder(target) as folder:
         temporary = folder / target.name
         with _saying(target, target.parent):
             # Created here, so that the system applies the umask: asking for it would change it for other threads.
@@ -88,7 +88,7 @@ def whole_folder(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
     target = Path(os.path.abspath(_path(path)))  # noqa: PTH100 (its name, also of `out/..`)
     if not overwrite:
         refuse_existing(target)
-    with _temporary_folder(target) as folder, _saying(target):
+    with temporary_folder(target) as folder, _saying(target):
         temporary = folder / target.name
         temporary.mkdir()
         yield temporary
@@ -152,7 +152,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _temporary_folder(target: Path) -> Iterator[Path]:
+def temporary_folder(target: Path) -> Iterator[Path]:
     """A new folder beside `target`, locked, and removed at the end with what is left in it."""
     with _saying(target, target.parent):
         _remove_left(target)

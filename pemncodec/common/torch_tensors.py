@@ -29,11 +29,20 @@ def dtype_of(tensor: torch.Tensor, name: str) -> DType:
     Raises:
         UnsupportedTensorError: quantized and other types that the format does not have.
     """
+    return known_dtype(tensor.dtype, name)
+
+
+def known_dtype(dtype: torch.dtype, name: str) -> DType:
+    """The format's type of tensor `name`, which has this one.
+
+    Raises:
+        UnsupportedTensorError: the format does not have it.
+    """
     try:
-        return _torch_dtypes()[tensor.dtype]
+        return _torch_dtypes()[dtype]
     except KeyError:
         raise UnsupportedTensorError(
-            f"tensor {name!r} has dtype {tensor.dtype}, which .pemn cannot hold: convert it (for a quantized tensor: "
+            f"tensor {name!r} has dtype {dtype}, which .pemn cannot hold: convert it (for a quantized tensor: "
             "its int_repr(), scale and zero point) and pack again"
         ) from None
 
@@ -88,7 +97,12 @@ def integers(words: Words) -> torch.Tensor:
 def to_tensor(words: Words, dtype: DType, shape: tuple[int, ...]) -> torch.Tensor:
     """A tensor of these elements; the memory is that of `integers`."""
     target = torch_dtype(dtype)
-    return integers(words).view(target).reshape(shape) if len(words) else torch.empty(shape, dtype=target)
+    if not len(words):
+        return torch.empty(shape, dtype=target)
+    if dtype.numpy_name is None:
+        return integers(words).view(target).reshape(shape)
+    own = words if words.flags.writeable else words.copy()
+    return torch.from_numpy(own.view(dtype.numpy_name).reshape(shape))  # views of numpy cost less than those of torch
 
 
 def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:

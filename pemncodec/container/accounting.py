@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from .manifest.rows import AliasRow, KeptRow, Manifest, TensorRow, ValuesRow, numel
+from .manifest.rows import AliasRow, BoolRow, KeptRow, Manifest, MaskedRow, TensorRow, ValuesRow, numel
 
 
 @dataclass(frozen=True)
@@ -12,10 +12,10 @@ class Sizes:
     """Bytes by part, and what they stand for.
 
     Attributes:
-        masks: bit-packed or entropy-coded masks.
+        masks: bit-packed or entropy-coded masks, of layers and prototypes.
         prototypes: values that fill layers.
         kept: kept values of layers that no prototype fills.
-        tensors: everything that is not masked.
+        tensors: everything that is not masked, bool tensors that are stored as masks too.
         rest: header, manifest (seeds included), page table.
         masked_weights: number of weights under a mask.
         decoded: bytes of all tensors, decoded dense.
@@ -61,8 +61,10 @@ def sizes(manifest: Manifest, file_size: int) -> Sizes:
     by_use = {"prototypes": 0, "kept": 0, "tensors": 0}
     for row, use in zip(manifest.blocks, uses(manifest), strict=True):
         by_use[use] += row.size
-    masks = sum(row.size for row in manifest.masks)
-    layers = [row for row in manifest.entries if not isinstance(row, AliasRow | TensorRow)]
+    bools = bool_masks(manifest)
+    masks = sum(row.size for index, row in enumerate(manifest.masks) if index not in bools)
+    by_use["tensors"] += sum(manifest.masks[index].size for index in bools)
+    layers = [row for row in manifest.entries if isinstance(row, MaskedRow)]
     decoded = sum(
         numel(row.shape) * manifest.entry_dtype(index).itemsize
         for index, row in enumerate(manifest.entries)
@@ -75,6 +77,13 @@ def sizes(manifest: Manifest, file_size: int) -> Sizes:
         masked_weights=sum(numel(row.shape) for row in layers),
         decoded=decoded,
     )
+
+
+def bool_masks(manifest: Manifest) -> set[int]:
+    """The masks that are bool tensors, and nothing else."""
+    found = {row.mask for row in manifest.entries if isinstance(row, BoolRow)}
+    found -= {row.mask for row in manifest.entries if isinstance(row, MaskedRow)}
+    return found - {row.presence for row in manifest.prototypes if isinstance(row, ValuesRow)}
 
 
 def uses(manifest: Manifest) -> list[str]:

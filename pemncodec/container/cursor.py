@@ -7,11 +7,13 @@ import sys
 from array import array
 from collections.abc import Sequence
 
+from ..common import kernels
 from ..common.allowance import Allowance
 from ..errors import FormatError, ManifestError
 from ..errors.quoting import quoted
 
 MAX_VARINT_BYTES = 9
+_MOST = (1 << 63) - 1  # of so many bytes
 _LONGER = re.compile(rb"[\x80-\xff]")  # the first byte of an integer of several
 _SINGLE = [bytes([value]) for value in range(0x80)]
 
@@ -98,8 +100,19 @@ class Cursor:
         if count > self.remaining:  # each takes a byte at least: refuse before making a list
             raise self.fail(f"{what}: {count} values announced, but {self.remaining} bytes are left")
         self.spend(POINTER * count)
-        column: list[int] = []
         start = self.position
+        column = self._column(count, what, most)
+        self.spend(INTEGER * (self.position - start - count))  # small integers are there already
+        return column
+
+    def _column(self, count: int, what: str, most: int | None) -> list[int]:
+        if kernels.compiled is not None:
+            found = kernels.compiled.varints(self._data, self.position, count, _MOST if most is None else most)
+            if found is not None:
+                column: list[int]
+                column, self.position = found
+                return column
+        column = []  # one after the other, to say what is wrong
         while len(column) < count:
             if most is None or most > 0x7F:  # most columns are runs of single bytes
                 end = self.position + count - len(column)
@@ -109,7 +122,6 @@ class Cursor:
                 self.position = min(stop, len(self._data))
             if len(column) < count:
                 column.append(self.varint(what, most))
-        self.spend(INTEGER * (self.position - start - count))  # small integers are there already
         return column
 
     def words(self, count: int, what: str) -> array[int]:

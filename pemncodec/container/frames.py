@@ -28,6 +28,19 @@ def compress_below(data: Payload, limit: float, strong_limit: int = STRONG_LIMIT
     return min(weak, strong(data), key=len)
 
 
+def compress_mask(data: Payload, limit: int) -> bytes:
+    """As `compress`, but of little data the other levels are left out where the first is above `limit` bytes.
+
+    Where `limit` is that of rANS they were not below it then but on 3 of 276 masks, random ones and such of rows,
+    columns and blocks, and on these by 3 % at most. Searching takes longer than all else that is done for a small mask.
+    """
+    if len(data) <= _SMALL:
+        first = _compress(data, 1)
+        if len(first) > limit:
+            return first
+    return compress(data)
+
+
 def strong(data: Payload) -> bytes:
     """By the strong level alone, for what the weak ones were tried on."""
     return _compress(data, 19)
@@ -44,8 +57,30 @@ def compress(data: Payload, strong_limit: int = STRONG_LIMIT) -> bytes:
     return min((_compress(data, level) for level in levels), key=len)
 
 
+class _Compressors(local):
+    """The compressors of a thread, by level: making one takes longer than compressing a few hundred bytes."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, zstandard.ZstdCompressor] = {}
+
+    def of(self, level: int) -> zstandard.ZstdCompressor:
+        found = self._made.get(level)
+        if found is None:
+            found = self._made[level] = _compressor(level)
+        return found
+
+
+# For data of at most this size: a compressor keeps the memory that the largest data took.
+_SMALL = 1 << 15
+_compressors = _Compressors()
+
+
+def _compressor(level: int) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True)
+
+
 def _compress(data: Payload, level: int) -> bytes:
-    return zstandard.ZstdCompressor(level=level, write_checksum=False, write_content_size=True).compress(data)
+    return (_compressors.of(level) if len(data) <= _SMALL else _compressor(level)).compress(data)
 
 
 # Bytes of the shortest frame: magic number, descriptor, size of the content, header of a block, one byte.

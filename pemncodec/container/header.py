@@ -20,7 +20,7 @@ from .accidents import accident
 
 MAGIC = b"\x89PEMN\r\n\x1a"
 MAJOR = 1
-MINOR = 5
+MINOR = 6
 PAGE = 65_536
 MAX_MANIFEST = 1 << 24
 MAX_PAYLOAD = 1 << 48

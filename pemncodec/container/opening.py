@@ -65,6 +65,19 @@ def open_container(source: PathOrBytes) -> Container:
         raise
 
 
+def metadata_of(source: PathOrBytes) -> dict[str, str]:
+    """The metadata of a file, whatever tasks it has.
+
+    Raises:
+        FormatError, FileAccessError: the file cannot be read.
+    """
+    container = open_container(source)
+    try:
+        return dict(container.manifest.metadata)
+    finally:
+        container.close()
+
+
 def path_of(source: PathOrBytes) -> str | None:
     """The path or URL, or None for bytes and file objects."""
     if isinstance(source, bytes | bytearray | memoryview) or is_stream(source):

@@ -21,6 +21,7 @@ from .source import Source
 # What the tables of a file may take in memory: so many bytes, and so many more for each byte of the file. A hundred
 # thousand tensors take some 25 MB; 1,200 bytes of zstd can be a manifest whose tables take 500.
 TABLES_BYTES, TABLES_PER_BYTE = 40 << 20, 64
+WHOLE = slice(None)
 
 
 def tables_allowance(file_size: int) -> Allowance:
@@ -68,23 +69,31 @@ class Container:
         self._offsets = array("Q", accumulate(sizes, initial=0))
         self._seen: tuple[Hashable, bytearray] = (source.state(), bytearray(self.header.pages))
 
-    def mask_payload(self, index: int) -> Payload:
-        """The stored bytes of a mask."""
-        return self._section(index)
+    def mask_payload(self, index: int, part: slice = WHOLE) -> Payload:
+        """The stored bytes of a mask, or a part of them; only their pages are read."""
+        return self._section(index, part)
 
-    def block_payload(self, index: int) -> Payload:
-        """The stored bytes of a block."""
-        return self._section(len(self.manifest.masks) + index)
+    def block_payload(self, index: int, part: slice = WHOLE) -> Payload:
+        """The stored bytes of a block, or a part of them; only their pages are read."""
+        return self._section(len(self.manifest.masks) + index, part)
 
     def mask_place(self, index: int) -> tuple[int, int]:
         """Return the bytes of the file between which a mask is stored: the first, and the one after the last."""
         start, stop = self._offsets[index], self._offsets[index + 1]
         return self.header.payload_offset + start, self.header.payload_offset + stop
 
-    def expect(self, masks: Iterable[int], blocks: Iterable[int]) -> None:
-        """Announce masks and blocks that will be read, so that a source far away is asked few times."""
-        sections = {*masks, *(len(self.manifest.masks) + index for index in blocks)}
-        ranges = [(self._offsets[index], self._offsets[index + 1]) for index in sections]
+    def expect(
+        self,
+        masks: Iterable[int],
+        blocks: Iterable[int],
+        mask_parts: Iterable[tuple[int, slice]] = (),
+        block_parts: Iterable[tuple[int, slice]] = (),
+    ) -> None:
+        """Announce masks and blocks, or parts of their bytes, that will be read: far away, each may be a request."""
+        first = len(self.manifest.masks)
+        ranges = [self._place(index, WHOLE) for index in {*masks, *(first + index for index in blocks)}]
+        ranges += [self._place(index, part) for index, part in mask_parts]
+        ranges += [self._place(first + index, part) for index, part in block_parts]
         offset, size = self.header.payload_offset, self.header.payload_size
         pages = ((start // PAGE * PAGE, min(-(-stop // PAGE) * PAGE, size)) for start, stop in ranges if start < stop)
         self._source.expect((offset + start, offset + stop) for start, stop in pages)
@@ -122,9 +131,15 @@ class Container:
         """Close the source."""
         self._source.close()
 
-    def _section(self, index: int) -> Payload:
-        start, stop = self._offsets[index], self._offsets[index + 1]
-        if start == stop:
+    def _place(self, index: int, part: slice) -> tuple[int, int]:
+        """Return the bytes of the payload between which a part of a section is stored."""
+        begin = self._offsets[index]
+        start, stop, _ = part.indices(self._offsets[index + 1] - begin)
+        return begin + start, begin + stop
+
+    def _section(self, index: int, part: slice) -> Payload:
+        start, stop = self._place(index, part)
+        if start >= stop:
             return b""
         pages = range(start // PAGE, -(-stop // PAGE))
         state = self._source.state()

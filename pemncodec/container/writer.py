@@ -91,12 +91,13 @@ class EncodedFile:
                 file.write(chunk)
 
 
-def write_container(manifest: Manifest, sections: Sequence[Sections]) -> EncodedFile:
+def write_container(manifest: Manifest, sections: Sequence[Sections], *, check: bool = True) -> EncodedFile:
     """A file of these payloads (spec sections 2 and 3).
 
     Args:
         manifest: its tables; the sizes in them are those of the payloads.
         sections: the masks, then the blocks.
+        check: whether to read the manifest again; not if the whole file will be.
 
     Raises:
         NetworkError: the manifest breaks a rule or a limit of the format.
@@ -108,7 +109,8 @@ def write_container(manifest: Manifest, sections: Sequence[Sections]) -> Encoded
     try:  # what is written must be readable: limits of the format are limits of networks
         if len(data) > MAX_MANIFEST:
             raise ManifestError(f"its names, shapes and metadata take {len(data)} bytes, over {MAX_MANIFEST}")
-        validate(read_manifest(data, manifest.minor, tables_allowance(len(stored) + size)), size)
+        if check:
+            validate(read_manifest(data, manifest.minor, tables_allowance(len(stored) + size)), size)
     except (ManifestError, LimitError) as reason:
         raise NetworkError(f"the network does not fit the format: {reason}") from None
     pages = list(_page_sums(sections))

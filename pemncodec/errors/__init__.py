@@ -31,6 +31,7 @@ __all__ = [
     "PemnError",
     "PerformanceWarning",
     "SeedError",
+    "SliceError",
     "TrailingBytesError",
     "TruncatedError",
     "UnknownLayoutError",
@@ -185,6 +186,10 @@ class NotFoundError(PemnError, KeyError):
 
     def __str__(self) -> str:  # KeyError would show the repr of the message
         return str(self.args[0]) if self.args else ""
+
+
+class SliceError(PemnError, IndexError):
+    """A part of a tensor was asked for that the tensor does not have, or in a form that is not supported."""
 
 
 class OutputExistsError(PemnError):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..container.accounting import sizes
-from ..container.manifest.rows import AliasRow, TensorRow
+from ..container.manifest.rows import MaskedRow
 from ..container.opening import open_container
 from ..packing.report import PackReport
 from .folder import MODEL
@@ -55,7 +55,7 @@ def facts(folder: Path, report: PackReport) -> dict[str, Any]:
     container = open_container(folder / MODEL)
     try:
         manifest, size = container.manifest, container.header.file_size
-        layers = [row for row in manifest.entries if not isinstance(row, AliasRow | TensorRow)]
+        layers = [row for row in manifest.entries if isinstance(row, MaskedRow)]
         kept = sum(manifest.masks[row.mask].ones for row in layers)
         counted = sizes(manifest, size)
         return {

@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize, prune
 from ..coding.delta.base_files import BaseFiles
 from ..errors import PemnError
 from ..loading.file import PemnFile
-from ..loading.load import load_model
+from ..loading.load_model import load_model
 from ..loading.original import load_original
 
 

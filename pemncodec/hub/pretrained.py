@@ -13,7 +13,7 @@ from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..errors import CheckpointError, MissingPackageError, UnreadableCheckpointError
 from ..errors.quoting import quoted
 from ..loading.file import PemnFile
-from ..loading.load import load_model
+from ..loading.load_model import load_model
 from ..packing.report import PackReport
 from ..packing.save import save_file
 from .empty import empty_parameters

@@ -17,7 +17,7 @@ from ..coding.prototypes import generator_of
 from ..common import bits
 from ..common.dtypes import float32_of
 from ..container.manifest.generated import GeneratedRow
-from ..container.manifest.rows import AliasRow, TensorRow, TiledRow, numel
+from ..container.manifest.rows import AliasRow, PlainRow, TiledRow, numel
 from ..container.manifest.zero_table import ZERO_RULES
 from ..errors import LimitError, MetadataError, NotFoundError, OutputError, UnknownLayoutError
 from ..errors.quoting import quoted
@@ -176,7 +176,7 @@ class FileContents:
         return self._prefix + self._file.decoder.manifest.entries[row.target].name
 
     def masked(self, name: str) -> bool:
-        return not isinstance(self._row(name), TensorRow)
+        return not isinstance(self._row(name), PlainRow)
 
     def dense(self, name: str) -> torch.Tensor:
         index, decoder = self._index(name), self._file.decoder
@@ -251,7 +251,7 @@ class FileContents:
             raise OutputError(
                 f"{quoted(name)} has zero bits for other values, which this layout cannot express: use 'dense'"
             )
-        if isinstance(row, TensorRow):
+        if isinstance(row, PlainRow):
             raise OutputError(f"{quoted(name)} has no mask, but this layout needs one: use another layout")
 
     def _row(self, name: str) -> Any:

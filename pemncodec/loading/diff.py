@@ -24,8 +24,9 @@ from ..container.manifest.generated import GeneratedRow
 from ..container.manifest.rows import (
     DEFAULT_MAX_BYTES,
     KeptRow,
+    MaskedRow,
+    PlainRow,
     PrototypeRow,
-    TensorRow,
     TiledRow,
     numel,
 )
@@ -172,7 +173,7 @@ class _Comparing:
 
     def _same_fill(self, name: str, a: _Side, b: _Side) -> bool:
         """Return whether one mask gives one weight in both files; note how they are filled if that is not the same."""
-        if isinstance(a.row, TensorRow) and isinstance(b.row, TensorRow):
+        if isinstance(a.row, PlainRow) and isinstance(b.row, PlainRow):
             return False
         if isinstance(a.row, TiledRow) and isinstance(b.row, TiledRow):
             how = [(row.phase, row.zero, row.scale_bits, row.second_phase) for row in (a.row, b.row)]
@@ -240,18 +241,18 @@ class _Side:
     index: int
 
     @property
-    def row(self) -> TensorRow | KeptRow | TiledRow:
+    def row(self) -> PlainRow | MaskedRow:
         return self.file.decoder.manifest.resolve(self.index)
 
     def mask(self) -> Packed | None:
         """The mask of a layer, or None."""
         self.file.decoder.begin()
-        return None if isinstance(self.row, TensorRow) else self.file.decoder.layer_mask(self.index)
+        return None if isinstance(self.row, PlainRow) else self.file.decoder.layer_mask(self.index)
 
     def fill(self) -> str:
         """Describe what fills the entry."""
         row = self.row
-        if isinstance(row, TensorRow):
+        if isinstance(row, PlainRow):
             return "no mask"
         if isinstance(row, KeptRow):
             return "kept values"

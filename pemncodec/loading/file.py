@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..coding.delta.base_files import BaseFiles, Bases
 from ..common.forks import cached_property
 from ..container.header import Header
-from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow, TensorRow, numel
+from ..container.manifest.rows import DEFAULT_MAX_BYTES, AliasRow, PlainRow, numel
 from ..container.opening import PathOrBytes, memory_errors, naming, open_again, open_container, path_of, pickled
 from ..container.reader import Container
 from ..errors import FileAccessError, NotFoundError, PemnError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..coding.decoder import Decoder
     from ..network.mask import Mask
+    from .slices import TensorSlices
 
 
 class PemnFile:
@@ -129,7 +130,7 @@ class PemnFile:
 
     def is_masked(self, name: str) -> bool:
         """Return whether a tensor is a masked layer."""
-        return not isinstance(self._container.manifest.resolve(self._index(name)), TensorRow)
+        return not isinstance(self._container.manifest.resolve(self._index(name)), PlainRow)
 
     def get_tensor(self, name: str, *, device: str | torch.device = "cpu", threads: int | None = None) -> torch.Tensor:
         """One tensor, dense; `device` and `threads` as for `load_file`.
@@ -157,15 +158,21 @@ class PemnFile:
         with naming(self._source), memory_errors():
             return to_numpy(self.decoder.words(index), self.decoder.dtype(index), self.decoder.shape(index))
 
+    def get_slice(self, name: str) -> TensorSlices:
+        """Parts of a tensor, as `file.get_slice(name)[a:b, c:d]`; nothing is decoded before; errors as `get_tensor`."""
+        from .slices import TensorSlices
+
+        return TensorSlices(self.decoder, self._index(name), self._source)
+
     def get_mask(self, name: str) -> Mask:
-        """The mask of a masked layer.
+        """The mask of a masked layer, or a bool tensor as a mask, over all elements in row-major order.
 
         Raises:
-            NotFoundError: there is no masked layer of that name.
+            NotFoundError: there is no masked layer and no bool tensor of that name.
         """
         from ..network.mask import Mask
 
-        if not self.is_masked(name):
+        if not self.is_masked(name) and self.dtype(name) != "bool":
             raise NotFoundError(f"{quoted(name)} has no mask")
         index = self._index(name)
         self.decoder.begin()
@@ -304,16 +311,3 @@ def open_decoder(
     finally:
         container.close()
         bases.close()
-
-
-def metadata_of(source: PathOrBytes) -> dict[str, str]:
-    """The metadata of a file, whatever tasks it has.
-
-    Raises:
-        FormatError, FileAccessError: the file cannot be read.
-    """
-    container = open_container(source)
-    try:
-        return dict(container.manifest.metadata)
-    finally:
-        container.close()

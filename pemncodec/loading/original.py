@@ -17,12 +17,12 @@ from ..checkpoints.recognise import family_named
 from ..checkpoints.writing.saving import save_original
 from ..coding.delta.base_files import BaseFiles, refuse_base
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
-from ..container.opening import PathOrBytes, memory_errors, naming, path_of
+from ..container.opening import PathOrBytes, memory_errors, metadata_of, naming, path_of
 from ..container.ranges import is_url
 from ..errors import OutputError, OutputExistsError, PemnError, UnknownLayoutError
 from ..errors.quoting import quoted, shortened
 from .contents import Budget, FileContents, OpenFile
-from .file import metadata_of, open_decoder
+from .file import open_decoder
 from .load import PathLike
 
 
@@ -57,7 +57,7 @@ def load_original(
     """
     with naming(source), memory_errors(), open_decoder(source, max_bytes=max_bytes, base=base) as decoder:
         manifest = decoder.manifest
-        said = metadata.read(manifest.metadata)
+        said = metadata.read(manifest.metadata, manifest.only_bools)
         family = _family(said)
         budget = Budget(max_bytes, len(manifest.entries))
         lengths = [row.length for row in manifest.prototypes]

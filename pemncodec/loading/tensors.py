@@ -12,7 +12,7 @@ from ..coding.decoder import Decoder
 from ..common import kernels, torch_tensors
 from ..common.progress import Progress, silent
 from ..common.words import Words
-from ..container.manifest.rows import TensorRow
+from ..container.manifest.rows import PlainRow
 from ..network import fill
 from ..network.fill import Filler
 from . import device as on_device
@@ -59,6 +59,13 @@ def load_entries(
     work = sum(decoded_bytes(decoder, index, layout) for index in entries.values())
     kernels.say_if_missing(work)
     loading.report()
+    if (
+        layout != "dense" and work < _BYTES_A_THREAD
+    ):  # a hundred small tensors: a queue of jobs costs as much as they do
+        for name, index in entries.items():
+            loading.whole(name, index)
+            loading.report()
+        return loading.loaded
     jobs = [loading.job(name, index) for name, index in entries.items()]
     run(jobs, min(threads, 1 + work // _BYTES_A_THREAD), loading.report)
     return {name: loading.loaded[name] for name in entries}
@@ -77,12 +84,13 @@ class _Loading:
         self.last = ""
 
     def report(self) -> None:
+        """Say how much is done."""
         self.progress(self.done, self.total, self.last)
 
     def job(self, name: str, index: int) -> Job:
         row = self.decoder.manifest.resolve(index)
-        if self.layout != "dense" or isinstance(row, TensorRow) or self.device.type != "cpu":
-            return lambda: self._whole(name, index)
+        if self.layout != "dense" or isinstance(row, PlainRow) or self.device.type != "cpu":
+            return lambda: self.whole(name, index)
         # Allocated here, by one thread: each thread has a heap of its own, and fresh memory is slow.
         self.decoder.check_entry(index)
         tensor, words = torch_tensors.empty(self.decoder.dtype(index), row.shape)
@@ -98,7 +106,8 @@ class _Loading:
         filler(piece, start)
         self._finished(name, piece.nbytes)
 
-    def _whole(self, name: str, index: int) -> None:
+    def whole(self, name: str, index: int) -> None:
+        """Make the tensors of an entry."""
         parts = load_entry(self.decoder, index, name, self.layout)
         elsewhere = self.device.type != "cpu"
         self.loaded[name] = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from bitarray import bitarray
 from bitarray.util import count_xor
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from ..common import bits
 from ..common.bits import Packed
 from ..errors import NetworkError
+from .counting import BitCounter
 
 
 class Mask:
@@ -52,6 +55,80 @@ class Mask:
         del value[self.length :]
         return value
 
+    @staticmethod
+    def counts(masks: Iterable[Mask]) -> NDArray[np.int64]:
+        """Number of masks that are one at each position: the sum over clients that a server takes.
+
+        The masks are counted in bits, one after the other: an iterator of a thousand clients needs the memory of one
+        mask and ten planes of counters, until the result is made.
+
+        Args:
+            masks: at least one, all of one length.
+
+        Returns:
+            int64, shape (length,).
+
+        Raises:
+            NetworkError: there is no mask, or their lengths differ.
+        """
+        return Mask._counted(masks).counts()
+
+    @staticmethod
+    def mean(masks: Iterable[Mask]) -> NDArray[np.float64]:
+        """Fraction of some masks that is one at each position: the estimate of a Bernoulli probability.
+
+        Arguments and errors as `counts`; float64 in [0, 1], shape (length,).
+        """
+        counter = Mask._counted(masks)
+        return counter.counts() / counter.added
+
+    @staticmethod
+    def majority(masks: Iterable[Mask], *, ties: bool = False) -> Mask:
+        """Mask of the positions at which more than half of some masks are one.
+
+        Args:
+            masks: as for `counts`.
+            ties: the bit where exactly half of them are one.
+
+        Raises:
+            NetworkError: as `counts`.
+        """
+        counter = Mask._counted(masks)
+        twice = 2 * counter.counts()
+        return Mask.from_bool(twice >= counter.added if ties else twice > counter.added)
+
+    @classmethod
+    def sample(cls, probabilities: NDArray[np.floating], rng: np.random.Generator) -> Mask:
+        """Draw a mask, each bit by itself: one with its probability.
+
+        Args:
+            probabilities: of one bits, floats in [0, 1], of any shape; row-major. 0 is never one, and 1 always.
+            rng: numpy's generator. The same state of it, probabilities and numpy give the same mask; float32
+                probabilities use float32 draws, all others float64.
+
+        Raises:
+            NetworkError: a probability is NaN or outside of [0, 1].
+        """
+        given = np.asarray(probabilities).reshape(-1)
+        if not bool(((given >= 0) & (given <= 1)).all()):
+            raise NetworkError("a probability of a mask is NaN or outside of [0, 1]: clip them first")
+        if given.dtype == np.float32:
+            return cls.from_bool(rng.random(len(given), dtype=np.float32) < given)
+        return cls.from_bool(rng.random(len(given)) < given.astype(np.float64, copy=False))
+
+    @staticmethod
+    def _counted(masks: Iterable[Mask]) -> BitCounter:
+        counter: BitCounter | None = None
+        for mask in masks:
+            if counter is None:
+                counter = BitCounter(mask.length)
+            elif mask.length != counter.length:
+                raise NetworkError(f"masks of {counter.length} and {mask.length} bits cannot be combined")
+            counter.add(mask.packed)
+        if counter is None:
+            raise NetworkError("there is no mask to count: give at least one")
+        return counter
+
     @property
     def count(self) -> int:
         """Number of ones."""
@@ -78,6 +155,7 @@ class Mask:
         return Mask.from_bitarray(self.to_bitarray() | other.to_bitarray())
 
     def __xor__(self, other: Mask) -> Mask:
+        """Positions that differ; a mask xor such a delta is the other mask again."""
         self._same_length(other)
         return Mask.from_bitarray(self.to_bitarray() ^ other.to_bitarray())
 

@@ -6,7 +6,8 @@ computed: random values that a recipe makes, selected by the mask that follows f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from torch.nn.utils import parametrize
 from ..errors import MaskRuleError, NetworkError
 from ..generators.philox.generator import Generator
 from . import samplers, strategies
+from .density import Fractions, check_fraction, fractions
 from .recipe import SAMPLERS, Recipe
 from .scope import Scope, weights_in_scope
 
@@ -30,18 +32,23 @@ class Prototype(nn.Module):
 
     Args:
         generator: makes them.
+        trained: whether they are a parameter, and in the state_dict.
     """
 
     values: torch.Tensor
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, trained: bool = False) -> None:
         super().__init__()
-        self.register_buffer("values", torch.from_numpy(generator.values()), persistent=False)
+        values = torch.from_numpy(generator.values())
+        if trained:
+            self.values = nn.Parameter(values)
+        else:
+            self.register_buffer("values", values, persistent=False)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Prototype:
         values = self.values
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        if self.values.dtype != values.dtype:
+        if self.values.dtype != values.dtype and not isinstance(values, nn.Parameter):
             self.values = values.to(self.values.device)
         return self
 
@@ -66,8 +73,15 @@ class MaskedFill(nn.Module):
         self.prototype = prototype
         active = recipe.active(numel)
         self.has_zeros = active is not None
-        self.drop = int((1 - recipe.keep) * (numel if active is None else int(active.sum())))
+        self.count = numel if active is None else int(active.sum())
+        self.drop = _dropped(recipe.keep, self.count)
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
+
+    def set_keep(self, keep: float) -> None:
+        """Keep another fraction from now on, in (0, 1]; not for Bernoulli masks."""
+        recipe = replace(Recipe.from_integers(self.recipe.tolist(), "the recipe"), keep=keep)
+        self.drop = _dropped(keep, self.count)
+        self.recipe.copy_(torch.tensor(recipe.to_integers(), dtype=torch.int64))
 
     def _load_from_state_dict(self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any) -> None:
         """Load as any module does, but refuse scores of another recipe: they would select among other values."""
@@ -91,6 +105,10 @@ class MaskedFill(nn.Module):
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """The weight, in the shape of `scores`."""
         one = self.filled(scores)
+        if self.sampler == "ternary":
+            _, mask = samplers.edge_popup(scores, self.drop)
+            ternary: torch.Tensor = samplers.Ternary.apply(scores, mask, one)  # type: ignore[no-untyped-call]
+            return ternary
         idle = one == 0 if self.has_zeros else None
         zero = -one if self.zero == "negated" else torch.zeros_like(one)
         if idle is not None:
@@ -103,11 +121,40 @@ class MaskedFill(nn.Module):
         return weight
 
 
+def _dropped(keep: float, count: int) -> int:
+    return int((1 - keep) * count)
+
+
+def set_keep(model: nn.Module, keep: Fractions) -> None:
+    """Let the masked layers of `model` keep other fractions from now on, in place: a schedule calls it at every epoch.
+
+    The recipes in the state_dict say the present fractions, so that a network is packed with the last ones. To resume a
+    training, call it with the fractions of the saved epoch before `load_state_dict`.
+
+    Args:
+        model: a network that `mask_network` has masked.
+        keep: as for `mask_network`.
+
+    Raises:
+        NetworkError: there is no masked layer, or one with a Bernoulli mask, whose fraction follows from its scores;
+            or a pattern as `mask_network` refuses it. The model is then unchanged.
+        MaskRuleError: keep is outside its range.
+    """
+    fills = {path: part for path, part in model.named_modules() if isinstance(part, MaskedFill)}
+    if not fills:
+        raise NetworkError("there is no masked layer: call mask_network first")
+    if any(part.sampler == "bernoulli" for part in fills.values()):
+        raise NetworkError("Bernoulli masks keep what their scores say: keep is only their first probability")
+    paths = [path.partition("parametrizations.")[0].removesuffix(".") for path in fills]
+    for part, fraction in zip(fills.values(), fractions(keep, paths), strict=True):
+        part.set_keep(fraction)
+
+
 def mask_network(
     model: M,
     *,
     strategy: str = "random-vector",
-    keep: float = 0.5,
+    keep: Fractions = 0.5,
     ratio: float = 0.01,
     init: str = "kaiming-normal",
     seed: int = 0,
@@ -116,6 +163,7 @@ def mask_network(
     sampler: str = "edge-popup",
     zero: str = "zero",
     rescale: bool = False,
+    trained: bool = False,
     scope: Scope = None,
 ) -> M:
     """Turn weights of `model` into masked random weights, in place.
@@ -131,7 +179,9 @@ def mask_network(
             own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
             `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
         keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero. With
-            Bernoulli masks it is the initial probability: weights with less than 1/2 in the end are not kept.
+            Bernoulli masks it is the initial probability: weights with less than 1/2 in the end are not kept. Or
+            fractions by the full names of modules, as patterns: the first that matches applies (`erdos_renyi` makes
+            them from shapes).
         ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
         init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
         seed: of the format's generator: the same seed gives the same values on every machine.
@@ -141,10 +191,14 @@ def mask_network(
             less than one bit a weight; which weights these are is decided before training (compare Otsuka et al.,
             "Partially frozen random networks contain compact strong lottery tickets", 2024).
         sampler: `"edge-popup"` (the top `keep` of |score| in every layer) or `"bernoulli"` (drawn with probability
-            sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2).
+            sigmoid(score) in training; in evaluation, and in a packed file, what has at least 1/2) or `"ternary"` (as
+            edge-popup, but a kept weight has the sign of its score, and one magnitude in every layer, that of Kaiming's
+            rule: nothing is random but the first scores, and `strategy`, `init` and `ratio` have no meaning).
         zero: the value of a weight that is not kept: `"zero"`, or `"negated"` (a mask of signs).
         rescale: for `max-layer` and `random-vector`: multiply each layer so that its variance is that of its own
             fan-in. The published code gives every layer the variance of the largest.
+        trained: whether the random values are trained, too, together with the masks; with `"ternary"` the magnitude of
+            every layer. They are then in the file, 4 bytes a distinct value, instead of their seed.
         scope: which modules: a glob pattern of names (`"layer?.*"`), several, a function of name and module, or all.
 
     Returns:
@@ -155,27 +209,38 @@ def mask_network(
             another module, computed by hooks, not float32, without values). The model is then unchanged.
         MaskRuleError: keep is outside its range.
     """
-    if not isinstance(keep, (int, float)) or not 0.0 < keep <= 1.0:
-        raise MaskRuleError(f"keep is {keep}, and must be above 0 and at most 1: the fraction of weights that are KEPT")
+    if not isinstance(keep, Mapping):
+        check_fraction(keep)
     if sampler not in SAMPLERS:
         raise NetworkError(f"sampler {sampler!r} is unknown: choose {' or '.join(SAMPLERS)}")
     if zero not in ("zero", "negated"):
         raise NetworkError(f"zero {zero!r} is unknown: choose zero or negated")
+    if sampler == "ternary" and (permute or zeros or rescale or zero != "zero"):
+        raise NetworkError("ternary weights have no random values: omit permute, zeros, rescale and zero")
+    if trained and (zeros or permute):
+        raise NetworkError("trained values stay neither zero nor repeated: omit trained, or zeros and permute")
     weights = list(weights_in_scope(model, scope))
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
+    names = {module: path for path, module in model.named_modules()}
+    keeps = fractions(keep, [names[module] for module, _ in weights])
+    if sampler == "bernoulli" and 1.0 in keeps:
+        raise MaskRuleError("keep is 1, but a Bernoulli mask starts with a probability below 1")
     shapes = [tuple(getattr(module, name).shape) for module, name in weights]
-    fillings = strategies.plan(
-        strategy, shapes, init=init, seed=seed, ratio=ratio, permute=permute, zeros=zeros, rescale=rescale
-    )
+    if sampler == "ternary":
+        fillings = strategies.constants(shapes)
+    else:
+        fillings = strategies.plan(
+            strategy, shapes, init=init, seed=seed, ratio=ratio, permute=permute, zeros=zeros, rescale=rescale
+        )
     prototypes: dict[Generator, Prototype] = {}
-    for (module, name), filling in zip(weights, fillings, strict=True):
+    for (module, name), filling, fraction in zip(weights, fillings, keeps, strict=True):
         scores = getattr(module, name)
-        if filling.generator not in prototypes:
-            prototypes[filling.generator] = Prototype(filling.generator).to(scores.device)
-        samplers.start(scores, sampler, keep)
+        if filling.generator not in prototypes or (sampler == "ternary" and trained):  # each layer its own magnitude
+            prototypes[filling.generator] = Prototype(filling.generator, trained).to(scores.device)
+        samplers.start(scores, sampler, fraction)
         scores.requires_grad_(True)  # frozen weights are what one masks, and scores are what is trained
-        recipe = Recipe(filling.generator, keep, sampler, zero, filling.factor)
+        recipe = Recipe(filling.generator, fraction, sampler, zero, filling.factor, trained)
         parametrize.register_parametrization(
             module, name, MaskedFill(recipe, prototypes[filling.generator], scores.numel())
         )

@@ -1,8 +1,8 @@
 """The recipe of a masked layer: what `pemncodec.nn` stores in a state_dict so that packing needs no flag.
 
 Thirteen 64-bit integers: version, distribution, length, seed, stream, scale (float32 bits), keep (float64 bits),
-sampler, what a zero bit stands for, factor of the layer (float32 bits, 0 for none), whether values are made distinct,
-period, zeros.
+sampler, what a zero bit stands for, factor of the layer (float32 bits, 0 for none), values (1: distinct, 2: trained, 3:
+both), period, zeros.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _SIGNED = struct.Struct("<13q")
 _UNSIGNED = struct.Struct("<13Q")
 
 # How a mask follows from the scores; which is a number in state_dicts for ever.
-SAMPLERS = ("edge-popup", "bernoulli")
+SAMPLERS = ("edge-popup", "bernoulli", "ternary")
 _ZEROS = ("zero", "negated")
+_DISTINCT, _TRAINED = 1, 2
 _IDS = {name: number for number, name in DISTRIBUTIONS.items()}
 
 
@@ -39,9 +40,11 @@ class Recipe:
         generator: makes the prototype. Its patches are those of `Generator.distinct`, or none.
         keep: fraction of the weights with a random value other than zero that edge-popup keeps, in (0, 1]; for
             Bernoulli masks the probability at the start.
-        sampler: `"edge-popup"`, or `"bernoulli"` (a weight is kept where its score is at least 0).
+        sampler: `"edge-popup"`; `"bernoulli"` (a weight is kept where its score is at least 0); or `"ternary"` (as
+            edge-popup, and a kept weight has the sign of its score).
         zero: what a zero bit stands for: `"zero"` or `"negated"`.
         factor: a float32 that multiplies the prototype in this layer, or None.
+        trained: whether the values were only the first ones, and the state_dict has the trained ones.
     """
 
     generator: Generator
@@ -49,6 +52,7 @@ class Recipe:
     sampler: str = "edge-popup"
     zero: str = "zero"
     factor: float | None = None
+    trained: bool = False
 
     def active(self, numel: int) -> NDArray[np.bool_] | None:
         """Return the weights, of `numel`, whose random value is not zero, and which the mask is about; None for all."""
@@ -68,7 +72,7 @@ class Recipe:
             SAMPLERS.index(self.sampler),
             _ZEROS.index(self.zero),
             factor,
-            int(bool(generator.patches)),
+            _DISTINCT * bool(generator.patches) + _TRAINED * self.trained,
             generator.period,
             generator.zeros,
         )
@@ -86,10 +90,8 @@ class Recipe:
         if len(integers) != LENGTH:
             raise UnknownLayoutError(f"{where} has {len(integers)} numbers, but a recipe has {LENGTH}")
         fields = _UNSIGNED.unpack(_SIGNED.pack(*integers))
-        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, distinct, period, zeros = (
-            fields
-        )
-        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and distinct < 2
+        version, distribution, length, seed, stream, scale, keep, sampler, zero, factor, values, period, zeros = fields
+        known = distribution in DISTRIBUTIONS and sampler < len(SAMPLERS) and zero < len(_ZEROS) and values < 4
         if version != VERSION or not known or max(scale, factor) >= 1 << 32:
             raise UnknownLayoutError(f"{where} is a recipe of version {version}: install a newer pemncodec")
         scale_value = float32_of(scale)
@@ -103,7 +105,8 @@ class Recipe:
             generator = Generator(
                 DISTRIBUTIONS[distribution], length, seed, stream, scale_value, period=period, zeros=zeros
             )
-            generator = generator.distinct() if distinct else generator
+            generator = generator.distinct() if values & _DISTINCT else generator
         except NetworkError as reason:
             raise UnknownLayoutError(f"{where}: {reason}") from None
-        return cls(generator, keep_value, SAMPLERS[sampler], _ZEROS[zero], factor_value if factor else None)
+        trained = bool(values & _TRAINED)
+        return cls(generator, keep_value, SAMPLERS[sampler], _ZEROS[zero], factor_value if factor else None, trained)

@@ -1,4 +1,4 @@
-"""From scores to masks in training: edge-popup and Bernoulli supermasks, with straight-through gradients."""
+"""From scores to masks in training: edge-popup, Bernoulli and ternary, with straight-through gradients."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
-from ..errors import MaskRuleError
-
 
 class Select(torch.autograd.Function):
-    """`one` where the mask is set and `zero` elsewhere; the gradient passes as if the mask were the surrogate."""
+    """`one` where the mask is set and `zero` elsewhere; the gradient passes as if the mask were the surrogate.
+
+    `one` and `zero` get the gradients of what was selected from them.
+    """
 
     @staticmethod
     def forward(
@@ -21,20 +22,46 @@ class Select(torch.autograd.Function):
         zero: torch.Tensor,
     ) -> torch.Tensor:
         """The selected values, in the shape of `surrogate`."""
-        ctx.save_for_backward(one, zero)
+        ctx.save_for_backward(mask, one, zero)
         return torch.where(mask, one, zero)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(
+        ctx: Any, *gradients: torch.Tensor
+    ) -> tuple[torch.Tensor, None, torch.Tensor | None, torch.Tensor | None]:
         """d weight / d mask = one − zero."""
-        one, zero = ctx.saved_tensors
-        return gradients[0] * (one - zero), None, None, None
+        mask, one, zero = ctx.saved_tensors
+        by_weight = gradients[0]
+        by_one = by_weight * mask if ctx.needs_input_grad[2] else None
+        by_zero = by_weight * ~mask if ctx.needs_input_grad[3] else None
+        return by_weight * (one - zero), None, by_one, by_zero
+
+
+class Ternary(torch.autograd.Function):
+    """`one` with the sign of the score where the mask is set, and zero elsewhere; the score gets `one` × gradient.
+
+    The gradient of a kept weight's magnitude goes to `one`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: torch.Tensor, mask: torch.Tensor, one: torch.Tensor) -> torch.Tensor:
+        """The weights, in the shape of `scores`. A score of zero is positive."""
+        sign = torch.where(scores < 0, -1.0, 1.0) * mask
+        ctx.save_for_backward(sign, one)
+        return torch.where(mask, sign * one, 0.0)  # and not −0.0
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor | None]:
+        """Straight through: d weight / d score = one."""
+        sign, one = ctx.saved_tensors
+        return gradients[0] * one, None, gradients[0] * sign if ctx.needs_input_grad[2] else None
 
 
 def edge_popup(scores: torch.Tensor, drop: int, idle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """The surrogate |score|, and the mask of all but the `drop` smallest (Ramanujan et al., CVPR 2020).
 
-    The sort is stable, so that the mask is the one that the codec derives from the saved scores.
+    Of equal scores the first ones are dropped, so that the mask is the one that the codec derives from the saved
+    scores.
 
     Args:
         scores: of the weights.
@@ -43,6 +70,12 @@ def edge_popup(scores: torch.Tensor, drop: int, idle: torch.Tensor | None = None
     """
     surrogate = scores.abs()
     ranked = surrogate.detach() if idle is None else surrogate.detach().masked_fill(idle, torch.inf)
+    if drop == 0:
+        return surrogate, torch.ones_like(ranked, dtype=torch.bool)
+    if ranked.device.type == "cpu":  # a selection takes a fraction of the time of a sort; counting would stall a GPU
+        mask = ranked > torch.kthvalue(ranked.flatten(), drop).values
+        if int(mask.sum()) == ranked.numel() - drop:  # else scores are equal at the cut
+            return surrogate, mask
     mask = torch.ones(scores.numel(), dtype=torch.bool, device=scores.device)
     mask[torch.sort(ranked.flatten(), stable=True).indices[:drop]] = False
     return surrogate, mask.view_as(scores)
@@ -59,14 +92,8 @@ def bernoulli(scores: torch.Tensor, training: bool) -> tuple[torch.Tensor, torch
 
 
 def start(scores: torch.Tensor, sampler: str, keep: float) -> None:
-    """Scores to begin with, in place: Kaiming uniform; for Bernoulli around the logit of `keep`.
-
-    Raises:
-        MaskRuleError: Bernoulli masks that keep everything have no logit.
-    """
+    """Scores to begin with, in place: Kaiming uniform; for Bernoulli around the logit of `keep`, which is below 1."""
     torch.nn.init.kaiming_uniform_(scores, a=5**0.5)
     if sampler == "bernoulli":
-        if keep == 1.0:
-            raise MaskRuleError("keep is 1, but a Bernoulli mask starts with a probability below 1")
         with torch.no_grad():
             scores += torch.logit(torch.tensor(keep, dtype=torch.float32)).to(scores.device)

@@ -37,6 +37,9 @@ INITS: dict[str, tuple[str, Callable[[int], float]]] = {
     "uniform": ("uniform", lambda fan: math.sqrt(6.0 / fan)),
 }
 
+# A seed whose first signed constant is positive.
+_POSITIVE = 0
+
 
 # From the shape whose fan-in counts, a length and a stream to a generator.
 Make = Callable[[Shape, int, int], Generator]
@@ -77,6 +80,11 @@ def padding(shapes: Sequence[Shape], make: Make, ratio: float | None, permute: b
         return [Filling(generator)] * len(shapes)
     factors = [float(np.float32(math.sqrt(fan_in(largest) / fan_in(shape)))) for shape in shapes]
     return [Filling(generator, None if factor == 1.0 else factor) for factor in factors]
+
+
+def constants(shapes: Sequence[Shape]) -> list[Filling]:
+    """Return one constant a layer, above zero, of Kaiming's variance: what a ternary weight is, or its negative."""
+    return [Filling(Generator("sign", 1, _POSITIVE, 0, math.sqrt(2.0 / fan_in(shape)))) for shape in shapes]
 
 
 STRATEGIES = ("full", "one-layer", "max-layer", "random-vector")

@@ -16,12 +16,11 @@ from ..checkpoints.said import always_said, as_said
 from ..coding.delta.base_files import BaseFiles
 from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
-from ..container.opening import PathOrBytes, naming
+from ..container.opening import PathOrBytes, metadata_of, naming
 from ..container.ranges import is_url
 from ..errors import MaskRuleError
 from ..loading import diff as stored
 from ..loading.differences import Difference
-from ..loading.file import metadata_of
 from .job import Job, Source
 from .networks import is_pemn
 from .pack import pack_to_bytes

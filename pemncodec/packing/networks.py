@@ -25,12 +25,12 @@ from ..common.progress import Progress, silent
 from ..common.words import word_type
 from ..container.header import MAGIC
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
-from ..container.opening import PathOrBytes, path_of
+from ..container.opening import PathOrBytes, metadata_of, path_of
 from ..errors import CheckpointError, ConversionError, MismatchError, NetworkError
 from ..errors.quoting import quoted
 from ..loading.compare import compare_network
 from ..loading.diff import diff
-from ..loading.file import PemnFile, metadata_of
+from ..loading.file import PemnFile
 from ..loading.load import load_network
 from ..network.model import Alias, Entry, MaskedNetwork, Tensor
 from .assemble import assemble

@@ -22,6 +22,7 @@ from ..container.opening import PathOrBytes
 from ..container.ranges import is_url
 from ..network.model import MaskedNetwork
 from .job import Job, NetworkFile, Source, Stages
+from .messages import message_of
 from .options import InferenceOptions, Seeding
 from .output import Output
 from .pack import pack_to_bytes, pack_to_file
@@ -51,6 +52,7 @@ def pack_file(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -90,6 +92,7 @@ def pack_file(
         inverted_masks: whether masks of 0 and 1 have 1 where a weight is pruned.
         strip_prefix: remove the prefixes `module.` and `_orig_mod.`, which every name must have.
         mixed_prefixes: whether only some names may have these prefixes.
+        uint8_masks: whether uint8 tensors of 0 and 1, in a state_dict as it is, are stored as masks. Bool tensors are.
         key: the key of the state_dict in a checkpoint, if not `state_dict`, `model_state_dict` or `model`; `"."`:
             the checkpoint itself, with all that is nested in it.
         metadata: string to string, stored in the file. Keys that begin with `pemn.` are reserved.
@@ -142,6 +145,7 @@ def pack(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -182,6 +186,7 @@ def save(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -192,8 +197,13 @@ def save(
     find_seed: int = 0,
     progress: Reporting = silent,
 ) -> bytes:
-    """Return the bytes of a `.pemn` file; arguments and errors as `pack`."""
-    return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))[0]
+    """Return the bytes of a `.pemn` file; arguments and errors as `pack`.
+
+    A state_dict of bool tensors alone takes a shorter way to the same bytes.
+    """
+    job = _job({"": source}, locals())
+    message = message_of(job) if progress is silent else None
+    return pack_to_bytes(job, stages=_stages(progress))[0] if message is None else message
 
 
 def save_file(
@@ -213,6 +223,7 @@ def save_file(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     fold_batchnorm: bool = False,
@@ -254,6 +265,7 @@ def save_tasks(
     inverted_masks: bool = False,
     strip_prefix: bool = False,
     mixed_prefixes: bool = False,
+    uint8_masks: bool = False,
     key: str | int | None = None,
     metadata: Mapping[str, str] | None = None,
     base: BaseFiles = None,

@@ -16,6 +16,7 @@ from ..checkpoints.draft import Draft, DraftEntry, MaskedWeight, PlainTensor, Se
 from ..checkpoints.metadata import KEEP_OF_TASK, OF_TASK, RESERVED, SEPARATE
 from ..checkpoints.options import PackOptions
 from ..checkpoints.recognise import draft_of
+from ..coding.bools import only_bools
 from ..common.words import Words, word_type
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
@@ -193,7 +194,7 @@ def drafts_of(network: MaskedNetwork) -> dict[str, Draft]:
     """
     if not network.tasks:
         raise NetworkError("the file holds one network and no tasks: pack it again with a name (--task NAME=FILE)")
-    said = metadata.read(network.metadata)
+    said = metadata.read(network.metadata, only_bools(network))
     if said.eps is not None or said.tensor_dtype is not None:
         raise ConversionError("the file has been converted for inference: tasks cannot be added to it")
     by_task: dict[int, list[int]] = {}

@@ -193,7 +193,7 @@ def damaged(raw: bytes) -> dict[str, tuple[bytes, str]]:
         "trailing": (raw + b"\n", "1 bytes follow the end"),
         "changed header": (raw[:20] + b"\xff" + raw[21:], "the header is damaged"),
         "changed manifest": (raw[:60] + bytes([raw[60] ^ 1]) + raw[61:], "the manifest is damaged"),
-        "version": (raw[:8] + b"\x07" + raw[9:], f"has format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.5"),
+        "version": (raw[:8] + b"\x07" + raw[9:], f"has format version 7.{raw[9]}; this pemncodec reads 1.0 to 1.6"),
         "something else": (b"PK\x03\x04" + raw, "not a .pemn file"),
     }
 

@@ -29,7 +29,7 @@ def compiled() -> Any:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_play(compiled: Any, seed: int) -> None:
-    """168 calls each."""
+    """216 calls each."""
     play(compiled, np.random.default_rng(seed))
 
 

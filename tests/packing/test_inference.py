@@ -20,8 +20,8 @@ from pemncodec import errors
 from pemncodec.checkpoints.options import PackOptions
 from pemncodec.checkpoints.recognise import draft_of
 from pemncodec.common.dtypes import BY_NAME
+from pemncodec.container.opening import metadata_of
 from pemncodec.loading.compare import compare
-from pemncodec.loading.file import metadata_of
 from pemncodec.packing.lossy.convert import convert, convert_again
 from pemncodec.packing.lossy.rounding import narrow
 from pemncodec.packing.options import InferenceOptions

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from experiments import counting, data, tables, training
+from experiments import augmenting, choosing, counting, data, pruning, quantizing, tables, training
+from experiments.command import Run
 from experiments.rows import frontier
 from experiments.settings import Architecture, Recipe, Setting
 from torch import nn
 from torch.nn.utils import prune
 
+import pemncodec
 from pemncodec.nn import MaskedFill, mask_network
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -185,7 +187,7 @@ def window(image: torch.Tensor, top: int, left: int, flipped: bool) -> torch.Ten
 def test_augmented_images_are_shifted_and_flipped() -> None:
     images = torch.arange(1, 2 * 3 * 6 * 6 + 1, dtype=torch.int32).reshape(2, 3, 6, 6)
     batch = images.repeat(20, 1, 1, 1)
-    moved = training._augmented(batch, torch.Generator().manual_seed(0))
+    moved = augmenting.augmented(batch, torch.Generator().manual_seed(0))
     padded = nn.functional.pad(batch, (4, 4, 4, 4))
     kinds = set()
     for before, after in zip(padded, moved, strict=True):
@@ -199,3 +201,110 @@ def test_augmented_images_are_shifted_and_flipped() -> None:
         assert len(candidates) == 1, "every image is one window, one way round"
         kinds |= candidates
     assert len(kinds) > 20
+
+
+def test_strong_augmentation() -> None:
+    """The same numbers give the same images, a quarter of them has a hole, and operations do what they are called."""
+    batch = torch.randint(1, 255, (400, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    changed = augmenting.augmented(batch, torch.Generator().manual_seed(0), strong=True)
+    assert (changed.shape, changed.dtype) == (batch.shape, torch.uint8)
+    assert torch.equal(changed, augmenting.augmented(batch, torch.Generator().manual_seed(0), strong=True))
+    holes = augmenting._erased(batch, torch.Generator().manual_seed(0)) == 0
+    share = holes.any(1).flatten(1).float().mean(1)
+    assert 0.18 < (share > 0).float().mean() < 0.32
+    assert share.max() < 0.4
+    ones = torch.ones(2)
+    image = torch.arange(2 * 3 * 32 * 32, dtype=torch.float32).reshape(2, 3, 32, 32) % 256
+    one = augmenting.OPERATIONS
+    assert torch.equal(one["identity"](image, ones), image)
+    assert torch.equal(one["translate x"](image, ones / 0.9 * 2 / 32)[..., :-1], image[..., 1:])
+    assert torch.equal(one["rotate"](image, ones * 3).rot90(1, (2, 3)), image) or torch.equal(
+        one["rotate"](image, ones * 3).rot90(-1, (2, 3)), image
+    )
+    assert torch.allclose(one["brightness"](image, -ones / 3), image * 0.7, atol=1e-3)
+    assert torch.equal(one["posterize"](image, ones), image - image % 2)
+    assert torch.equal(one["autocontrast"](image / 2 + 3, ones).amax((2, 3)), torch.full((2, 3), 255.0))
+
+
+def test_gradual_and_rewound_pruning() -> None:
+    """By hand: s (1 − (1 − t)³) at the shares of the way; the rewound network has its early weights, masked."""
+    architecture = Architecture("resnet", 4, 8, patch=1)
+    gradual = pruning.plan(Setting(architecture, "gradual", pruned=0.9), 8)
+    assert gradual.rewind == 0
+    assert list(gradual.amounts) == [2, 3, 4, 5]
+    assert [round(amount, 4) for amount in gradual.amounts.values()] == [0.5203, 0.7875, 0.8859, 0.9]
+    setting = Setting(architecture, "rewound", pruned=0.75)
+    assert pruning.plan(setting, 8) == pruning.Plan({4: 0.75}, 4)
+    model = training.prepare(setting, data.digits(), 0)
+    early = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    weights = [value for name, value in model.named_parameters() if name.endswith("_orig")]
+    with torch.no_grad():
+        for number, weight in enumerate(weights):
+            weight.copy_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)))
+    magnitudes = torch.cat([weight.detach().abs().flatten() for weight in weights]).sort().values
+    cut = magnitudes[round(0.75 * len(magnitudes)) - 1]
+    masks = [(weight.detach().abs() > cut).float() for weight in weights]
+    pruning.by_magnitude(model, 0.75)
+    pruning.rewind(model, early)
+    found = [buffer for name, buffer in model.named_buffers() if name.endswith("_mask")]
+    assert all(torch.equal(one, other) for one, other in zip(found, masks, strict=True))
+    assert all(torch.equal(model.state_dict()[name], early[name]) for name in early if not name.endswith("_mask"))
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_quantized_files_give_back_the_rounded_network(bits: int) -> None:
+    images = data.digits()
+    setting = Setting(Architecture("resnet", 4, 8, patch=1), "magnitude", pruned=0.5)
+    model = training.prepare(setting, images, 0)
+    pruning.by_magnitude(model, 0.5)
+    network = setting.architecture.build(images)
+    network.load_state_dict(pemncodec.load(pemncodec.save(model)))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                nn.init.uniform_(getattr(module, name), 0.5, 1.5)
+    scales = quantizing.round_weights(network.eval(), bits)
+    assert all(int(w.unique().numel()) <= (1 << bits) - 1 for w in network.get_parameter("3.conv1.weight"))
+    batch = next(training.batches(images, 1, 16))
+    with torch.no_grad():
+        expected = network(batch)
+        for fold in (False, True):
+            codes = quantizing.codes(network, scales, bits, fold=fold)
+            assert fold == ("3.conv1.weight_scale" not in codes.rest)
+            decoded = pemncodec.load(pemncodec.save(codes.pruned(), fold_batchnorm=fold))
+            again = setting.architecture.build(images).eval()
+            again.load_state_dict(quantizing.values(decoded, again))
+            assert torch.allclose(again(batch), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_choosing_by_hand() -> None:
+    """Halfway in accuracy is the geometric mean in bytes; only what nothing smaller reaches counts."""
+
+    def row(seed: int, setting: Setting, **files: tuple[int, float]) -> dict[str, object]:
+        run = Run("compression", "medium", setting, seed, Recipe(10)).identity("digits")
+        found = {
+            name.replace("_", " "): {"bytes": size, "accuracy": a, "coder": "pemn"} for name, (size, a) in files.items()
+        }
+        lossless = found.get("lossless", {})
+        row = {
+            "accuracy": lossless.get("accuracy"),
+            "pemn_bytes": lossless.get("bytes"),
+            "paper_bytes": 7,
+            "commit": "c",
+        }
+        return {**run, **row, "files": found}
+
+    narrow, wide = (Architecture("resnet", width, 8, patch=1) for width in (4, 8))
+    paper = [Setting(network, "masked", "random-vector", 0.01, 0.5) for network in (narrow, wide)]
+    signs = Setting(narrow, "masked", "full", 0.01, 0.5, init="signed-constant")
+    rows = [
+        row(0, paper[0], lossless=(200, 40.0), inference=(150, 40.0)),
+        row(1, paper[0], lossless=(200, 44.0), inference=(150, 44.0)),
+        row(0, paper[1], lossless=(800, 62.0), inference=(700, 62.0)),
+        row(0, signs, lossless=(210, 51.0), inference=(160, 51.0)),
+        row(1, signs, lossless=(210, 53.0), inference=(160, 53.0)),
+    ]
+    lines = choosing.against(rows)
+    assert any("| 160 | 52.0 (51.0 to 53.0) | 400 (masked is 0.40 ×) | — |" in line for line in lines)
+    assert "| 2 | 200 | 210 | +10.0 (+11.0, +9.0) |" in choosing.equal_bytes(rows)[2]
+    assert any("| 2 | 200 | 42.0 (40.0 to 44.0) | 150 |" in line for line in choosing.table(rows))

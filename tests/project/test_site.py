@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import pemncodec
+import pemncodec.distributed
 import pemncodec.hub
 import pemncodec.nn
 from pemncodec.checkpoints.families.table import FAMILIES
@@ -132,10 +133,12 @@ def test_lines_of_prose_are_short() -> None:
 
 
 def test_the_reference_has_every_public_name() -> None:
-    text = "".join((DOCS / "reference" / f"{name}.md").read_text() for name in ("python", "nn", "hub", "errors"))
+    pages = ("python", "nn", "hub", "distributed", "errors")
+    text = "".join((DOCS / "reference" / f"{name}.md").read_text() for name in pages)
     there = set(re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE))
     wanted = {f"pemncodec.{name}" for name in pemncodec.__all__ if name != "open"}
     wanted |= {f"pemncodec.nn.{name}" for name in pemncodec.nn.__all__}
+    wanted |= {f"pemncodec.distributed.{name}" for name in pemncodec.distributed.__all__}
     assert there == wanted | {f"pemncodec.hub.{name}" for name in pemncodec.hub.__all__}
     assert "`pemncodec.open`" in text
 

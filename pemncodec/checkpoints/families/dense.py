@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ...coding.bools import is_stored_as_mask
 from ...common import bits
-from ...common.dtypes import DType
+from ...common.dtypes import BOOL, UINT8, DType
 from ...common.words import Words
 from ...errors import MaskRuleError
 from ...errors.quoting import quoted
@@ -45,7 +46,8 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
         if entry is not None:
             draft.entries.append(replace(entry, name=name, source=name))
             continue
-        masked = _masked(plain)
+        masked = _mask_of_uint8(plain) if options.uint8_masks else None
+        masked = masked or _masked(plain)
         if masked is not None:
             draft.negative_zeros += int(np.count_nonzero(plain.values)) - masked.mask.count
         entry = masked or plain
@@ -88,6 +90,22 @@ def _masked(tensor: PlainTensor) -> MaskedWeight | None:
     mask = Mask(bits.pack_pieces(len(values), nonzero), len(values))
     return MaskedWeight(
         tensor.name, tensor.dtype, tensor.shape, values, mask, known=mask, memory=tensor.memory, source=tensor.source
+    )
+
+
+def _mask_of_uint8(tensor: PlainTensor) -> MaskedWeight | None:
+    if tensor.dtype != UINT8 or not is_stored_as_mask(BOOL, len(tensor.values)) or int(tensor.values.max()) > 1:
+        return None
+    mask = Mask(bits.pack_pieces(len(tensor.values), lambda where: tensor.values[where] != 0), len(tensor.values))
+    return MaskedWeight(
+        tensor.name,
+        tensor.dtype,
+        tensor.shape,
+        tensor.values,
+        mask,
+        known=mask,
+        memory=tensor.memory,
+        source=tensor.source,
     )
 
 

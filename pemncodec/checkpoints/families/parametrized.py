@@ -8,11 +8,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ...common import bits
+from ...common.dtypes import FLOAT32
 from ...errors import MaskRuleError, OutputError, UnknownLayoutError
 from ...errors.quoting import quoted
+from ...network.mask import Mask
 from ...network.model import GeneratedPrototype
 from ...nn.recipe import Recipe
-from ..draft import Draft, SeededWeight
+from ..draft import Draft, MaskedWeight, SeededWeight
 from ..family import Checkpoint, Contents, Family, Tensors, restored
 from ..masks import rules
 from ..options import PackOptions
@@ -22,6 +25,7 @@ from .torch_parametrize import INFIX, parametrized_name, plain_name
 NAME = "pemncodec.nn"
 _RECIPE = ".0.recipe"
 _ORIGINAL = ".original"
+_TRAINED = ".0.prototype.values"
 
 
 def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
@@ -44,6 +48,9 @@ def recognise(checkpoint: Checkpoint, options: PackOptions) -> Draft | None:
                 raise UnknownLayoutError(
                     f"{quoted(name)} is a recipe without scores: there is no {quoted(base + _ORIGINAL)}"
                 )
+            continue
+        if name.endswith(_TRAINED) and name[: -len(_TRAINED)] in recipes:
+            draft.accounted.append(name)
             continue
         base = name[: -len(_ORIGINAL)] if name.endswith(_ORIGINAL) else ""
         draft.entries.append(_seeded(state, base, recipes[base], draft) if base in recipes else state.plain(name))
@@ -69,7 +76,7 @@ def _keep(draft: Draft, state: State, recipes: dict[str, str], options: PackOpti
         }
 
 
-def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWeight:
+def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWeight | MaskedWeight:
     scores = state.tensors[base + _ORIGINAL]
     stored = state.tensors[recipe_name]
     if stored.dtype != torch.int64 or stored.dim() != 1:
@@ -93,6 +100,8 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
             f"{quoted(where)} keeps {some} of its weights: a Bernoulli mask keeps "
             "weights with a probability of at least 1/2"
         )
+    if recipe.trained or recipe.sampler == "ternary":
+        return _valued(state, base, recipe, mask)
     return SeededWeight(
         plain_name(base),
         tuple(scores.shape),
@@ -102,6 +111,46 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         recipe.factor,
         memory=memory_of(scores),
         source=base + _ORIGINAL,
+    )
+
+
+def _valued(state: State, base: str, recipe: Recipe, mask: Mask) -> MaskedWeight:
+    """A layer whose weights no seed makes: trained values, or a constant with the signs of the scores.
+
+    Raises:
+        UnknownLayoutError: the trained values are not there, or are not those of the recipe.
+    """
+    scores = state.tensors[base + _ORIGINAL]
+    vector = torch.from_numpy(recipe.generator.values())
+    if recipe.trained:
+        name = base + _TRAINED
+        if name not in state.tensors:
+            raise UnknownLayoutError(f"the values of {quoted(base)} are trained, but there is no {quoted(name)}")
+        stored = state.tensors[name]
+        if stored.dtype != torch.float32 or tuple(stored.shape) != tuple(vector.shape):
+            raise UnknownLayoutError(
+                f"{quoted(name)} has shape {tuple(stored.shape)} and dtype {stored.dtype}, but its recipe has "
+                f"{len(vector)} values in float32"
+            )
+        vector = stored.detach().cpu()
+    values = vector.repeat(-(-scores.numel() // len(vector)))[: scores.numel()]
+    if recipe.factor is not None:
+        values = values * recipe.factor
+    if recipe.sampler == "ternary":
+        values = torch.where(scores.detach().cpu().flatten() < 0, -values, values)
+    words = values.numpy().view(np.uint32)
+    if recipe.zero == "negated":
+        kept = mask.to_bool()
+        words = np.where(kept, words, words ^ np.uint32(1 << 31))
+        mask = Mask(bits.constant(mask.length, True), mask.length)
+    return MaskedWeight(
+        plain_name(base),
+        FLOAT32,
+        tuple(scores.shape),
+        words,
+        mask,
+        memory=memory_of(scores),
+        scores=(base + _ORIGINAL,),
     )
 
 

@@ -11,6 +11,7 @@ from ...container.manifest.rows import BlockRow
 from ...container.writer import Sections
 from ...network import fill
 from ...network.model import KeptFill, Layer, MaskedNetwork, StoredPrototype, Tensor
+from ..bools import is_mask
 from ..delta.matching import Against
 from .grouping import Source, encode_groups
 
@@ -58,6 +59,8 @@ def _sources(network: MaskedNetwork, order: Iterable[int], against: Against) -> 
             load, reference = partial(_stored, prototype), against.prototype(index)
             sources.append(Source(("prototype", index), prototype.dtype, 0, "", size, load, reference))
     for index, entry in enumerate(network.entries):
+        if is_mask(entry):
+            continue
         if isinstance(entry, Tensor):
             kind = entry.name.rsplit(".", 1)[-1]
             size, load, reference = entry.values.nbytes, partial(_values, entry), against.tensor(entry)

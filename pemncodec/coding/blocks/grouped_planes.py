@@ -18,8 +18,8 @@ from ...common.words import Words
 from ...container.cursor import Cursor, Payload
 from ...errors import PayloadError
 from ..rans import Bytes
-from . import byte_strings
-from .rotated_planes import rotate_left, rotate_right
+from . import byte_strings, planes
+from .rotated_planes import rotate_left
 
 Indices = NDArray[np.int64]
 
@@ -45,9 +45,9 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
     if not count:
         raise PayloadError("grouped planes of no elements")
     cursor = Cursor(payload, PayloadError)
-    data = np.empty((count, dtype.itemsize), dtype=np.uint8)
+    data = np.empty((dtype.itemsize, count), dtype=np.uint8)
     highest = byte_strings.decode(cursor, count, "the highest plane")
-    data[:, -1] = highest
+    data[-1] = highest
     if dtype.itemsize > 1:
         sizes = _histogram(highest)
         grouped, done = np.empty(count, dtype=np.uint8), 0
@@ -56,11 +56,11 @@ def decode(payload: Payload, dtype: DType, count: int) -> Words:
             grouped[done : done + len(group)] = group
             done += len(group)
         for elements, places in _places(highest, sizes):
-            data[elements, -2] = grouped[places]
+            data[-2, elements] = grouped[places]
     for j in range(dtype.itemsize - 3, -1, -1):
-        data[:, j] = byte_strings.decode(cursor, count, f"plane {j}")
+        data[j] = byte_strings.decode(cursor, count, f"plane {j}")
     cursor.end("the planes")
-    return rotate_right(w.from_byte_rows(data, dtype), dtype)
+    return planes.joined(data, dtype, rotated=True)
 
 
 def _histogram(plane: Bytes) -> Indices:

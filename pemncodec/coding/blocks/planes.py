@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...common import kernels
 from ...common import words as w
 from ...common.dtypes import DType
 from ...common.words import Words
@@ -18,6 +19,7 @@ from ...errors import PayloadError
 
 RAW, ZSTD, CONSTANT = range(3)
 _SAMPLE = 1 << 17
+_CHUNK = 1 << 16  # elements rotated at a time
 # What the strong level of zstd gains at most: 8 % was seen on exponents.
 STRONG_GAIN = 0.12
 
@@ -59,19 +61,48 @@ def _framed(frame: bytes) -> bytes:
 
 
 def decode(payload: Payload, dtype: DType, count: int) -> Words:
+    return decode_rotated(payload, dtype, count, rotated=False)
+
+
+def decode_rotated(payload: Payload, dtype: DType, count: int, *, rotated: bool) -> Words:
+    """The elements whose planes these are; with `rotated`, each of its words rotated right by one bit."""
     cursor = Cursor(payload, PayloadError)
-    data = np.empty((count, dtype.itemsize), dtype=np.uint8)
+    data = np.empty((dtype.itemsize, count), dtype=np.uint8)
     for j in range(dtype.itemsize):
         what = f"plane {j}"
         method = cursor.fixed(1, f"method of {what}")
         if method == RAW:
-            data[:, j] = np.frombuffer(cursor.take(count, what), dtype=np.uint8)
+            data[j] = np.frombuffer(cursor.take(count, what), dtype=np.uint8)
         elif method == ZSTD:
             frame = cursor.take(cursor.varint(f"size of {what}"), what)
-            data[:, j] = np.frombuffer(frames.decompress(frame, count, what, PayloadError), dtype=np.uint8)
+            data[j] = np.frombuffer(frames.decompress(frame, count, what, PayloadError), dtype=np.uint8)
         elif method == CONSTANT:
-            data[:, j] = cursor.fixed(1, what)
+            data[j] = cursor.fixed(1, what)
         else:
             raise PayloadError(f"{what} has the unknown method {method}")
     cursor.end("the planes")
-    return w.from_byte_rows(data, dtype)
+    return joined(data, dtype, rotated=rotated)
+
+
+def joined(planes: NDArray[np.uint8], dtype: DType, *, rotated: bool) -> Words:
+    """Elements from their byte planes, shape (itemsize, elements), lowest first; `rotated` as above."""
+    if kernels.compiled is not None and dtype.itemsize == dtype.word_bytes > 1:
+        words = np.empty(planes.shape[1], dtype=w.word_type(dtype))
+        kernels.compiled.join_planes(words, planes.reshape(-1), dtype.itemsize, rotated)
+        return words
+    words = w.from_byte_rows(np.ascontiguousarray(planes.T), dtype)
+    return _rotate_right(words, dtype) if rotated else words
+
+
+def _rotate_right(words: Words, dtype: DType) -> Words:
+    """Every element rotated right by one bit, in place where the words can be changed."""
+    words = words if words.flags.writeable else words.copy()
+    rotated = words.reshape(-1, dtype.words_per_element)
+    one, rest = rotated.dtype.type(1), rotated.dtype.type(8 * rotated.itemsize - 1)
+    for start in range(0, len(rotated), _CHUNK):
+        chunk = rotated[start : start + _CHUNK]
+        # Of two words an element, each gets its highest bit from the other one.
+        highest = np.roll(chunk, -1, axis=1) << rest if dtype.words_per_element > 1 else chunk << rest
+        np.right_shift(chunk, one, out=chunk)
+        np.bitwise_or(chunk, highest, out=chunk)
+    return words

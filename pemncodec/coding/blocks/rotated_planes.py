@@ -6,14 +6,10 @@ else: trained weights that were kept by pruning cost 1.2 % less, the vectors of 
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...common.dtypes import DType
 from ...common.words import Words
 from ...container.cursor import Payload
 from . import planes
-
-_CHUNK = 1 << 16  # elements rotated at a time
 
 
 def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
@@ -23,7 +19,7 @@ def encode(words: Words, dtype: DType, limit: int) -> bytes | None:
 
 
 def decode(payload: Payload, dtype: DType, count: int) -> Words:
-    return rotate_right(planes.decode(payload, dtype, count), dtype)
+    return planes.decode_rotated(payload, dtype, count, rotated=True)
 
 
 def rotate_left(words: Words) -> Words:
@@ -31,17 +27,3 @@ def rotate_left(words: Words) -> Words:
     one, rest = words.dtype.type(1), words.dtype.type(8 * words.itemsize - 1)
     rotated: Words = words << one | words >> rest
     return rotated
-
-
-def rotate_right(words: Words, dtype: DType) -> Words:
-    """Every element rotated right by one bit, in place where the words can be changed."""
-    words = words if words.flags.writeable else words.copy()
-    rotated = words.reshape(-1, dtype.words_per_element)
-    one, rest = rotated.dtype.type(1), rotated.dtype.type(8 * rotated.itemsize - 1)
-    for start in range(0, len(rotated), _CHUNK):
-        chunk = rotated[start : start + _CHUNK]
-        # Of two words an element, each gets its highest bit from the other one.
-        highest = np.roll(chunk, -1, axis=1) << rest if dtype.words_per_element > 1 else chunk << rest
-        np.right_shift(chunk, one, out=chunk)
-        np.bitwise_or(chunk, highest, out=chunk)
-    return words

@@ -14,7 +14,7 @@ from functools import partial
 from ...common.bits import Packed
 from ...common.dtypes import DType
 from ...common.words import Words, to_bytes
-from ...container.manifest.rows import KeptRow, Manifest, TiledRow, ValuesRow, numel
+from ...container.manifest.rows import BoolRow, KeptRow, Manifest, TensorRow, TiledRow, ValuesRow, numel
 from ...network.model import Layer, MaskedNetwork, StoredPrototype, Tensor, TileFill
 from ..blocks.grouping import Reference
 from .base_values import BaseValues
@@ -73,9 +73,9 @@ class Against:
 
     # --- masks ------------------------------------------------------------------------------------------------
 
-    def mask_of_layer(self, layer: Layer, length: int) -> BaseMask | None:
-        """The mask of the layer of this name, if it has so many bits."""
-        row = self._masked(layer)
+    def mask_of(self, entry: Layer | Tensor, length: int) -> BaseMask | None:
+        """The mask of the layer, or bool tensor, of this name, if it has so many bits."""
+        row = self._masked(entry)
         return None if row is None else self._mask(row.mask, length)
 
     def mask_of_prototype(self, index: int, length: int) -> BaseMask | None:
@@ -135,10 +135,10 @@ class Against:
         found = (self._entries.get((place, entry.name)) for place in (task, "", None))
         return next((number for number in found if number is not None), None)
 
-    def _masked(self, layer: Layer) -> KeptRow | TiledRow | None:
-        number = self._number(layer)
+    def _masked(self, entry: Layer | Tensor) -> KeptRow | TiledRow | BoolRow | None:
+        number = self._number(entry)
         row = None if number is None else self._manifest.resolve(number)
-        return row if isinstance(row, KeptRow | TiledRow) else None
+        return None if isinstance(row, TensorRow) else row
 
     def _in_place_of(self, index: int) -> int | None:
         """The prototype that the base has in the layers that use ours."""

@@ -67,8 +67,42 @@ def decode_mask(row: MaskRow, payload: Payload, index: int, base: BaseMask | Non
         raise PayloadError(f"mask {index}: {reason}") from None
 
 
+def check_raw_part(row: MaskRow, payload: Payload, index: int, start: int, stop: int) -> Packed:
+    """Bits start … stop − 1 of mask `index`, which is raw, as bits of their own.
+
+    Args:
+        payload: the bytes that they are in.
+
+    Raises:
+        PayloadError: no mask of `row.length` bits with `row.ones` ones has such a part.
+    """
+    if row.size != bits.byte_length(row.length):
+        raise PayloadError(f"mask {index}: {row.length} raw bits in {row.size} bytes")
+    stored = np.frombuffer(payload, dtype=np.uint8)
+    if stop == row.length and stop > start and not bits.padding_is_zero(stored, row.length):
+        raise PayloadError(f"mask {index}: the padding after its {row.length} bits is not zero")
+    packed = bits.part(stored, start % 8, start % 8 + stop - start)
+    ones = bits.count_ones(packed)
+    if not ones <= row.ones <= row.length - (stop - start - ones):
+        raise PayloadError(
+            f"mask {index}: {ones} of {stop - start} bits are one, but the manifest says {row.ones} in all"
+        )
+    return packed
+
+
 def _decode(row: MaskRow, payload: Payload, who: str) -> Packed:
-    packed: Packed = CODERS[row.coder].decode(payload, row.length, row.ones)
+    return checked(CODERS[row.coder].decode(payload, row.length, row.ones), row, who)
+
+
+def checked(packed: Packed, row: MaskRow, who: str) -> Packed:
+    """All bits of a mask, if their padding is zero and as many are one as the row says.
+
+    Args:
+        who: names the row in the message.
+
+    Raises:
+        PayloadError: they are not.
+    """
     if not bits.padding_is_zero(packed, row.length):
         raise PayloadError(f"the padding after its {row.length} bits is not zero")
     return _counted(packed, row.ones, who)

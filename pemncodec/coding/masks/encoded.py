@@ -15,6 +15,7 @@ from ...errors import NetworkError, PayloadError
 from ...network import fill
 from ...network.model import KeptFill, Layer, MaskedNetwork, StoredPrototype, TileFill
 from ...network.tile import Tile, scaled
+from ..bools import packed_bits, stored_as_masks
 from ..delta.matching import Against, BaseMask
 from .coders import encode_flips, encode_mask
 
@@ -44,10 +45,12 @@ class EncodedMasks:
         self.payloads = Sections(folder)
         self.saved = 0
 
-    def of_layers(self, progress: Progress) -> dict[int, int]:
-        """Return the number of the mask of each layer by the index of its entry, those of kept layers first."""
+    def of_entries(self, progress: Progress) -> dict[int, int]:
+        """Return the number of each mask by the index of its entry: of kept and of tiled layers, of bool tensors."""
         layers = [(index, entry) for index, entry in enumerate(self._network.entries) if isinstance(entry, Layer)]
-        total, done = sum(layer.numel for _, layer in layers), 0
+        bools = stored_as_masks(self._network)
+        total = sum(layer.numel for _, layer in layers) + sum(len(tensor.values) for tensor in bools.values())
+        done = 0
         kernels.say_if_missing(4 * total)
         numbers: dict[int, int] = {}
         for kind in (KeptFill, TileFill):
@@ -55,8 +58,13 @@ class EncodedMasks:
                 if isinstance(layer.fill, kind):
                     progress(done, total, layer.name)
                     packed, length = self._stored(layer)
-                    numbers[index] = self._add(packed, length, self._against.mask_of_layer(layer, length))
+                    numbers[index] = self._add(packed, length, self._against.mask_of(layer, length))
                     done += layer.numel
+        for index, tensor in bools.items():
+            progress(done, total, tensor.name)
+            length = len(tensor.values)
+            numbers[index] = self._add(packed_bits(tensor), length, self._against.mask_of(tensor, length))
+            done += length
         progress(done, total, "")
         return numbers
 

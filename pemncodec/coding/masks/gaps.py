@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...common import bits
+from ...common import bits, kernels
 from ...common.bits import Packed
 from ...container import frames
 from ...container.cursor import Payload
@@ -22,10 +22,14 @@ Positions = NDArray[np.int64]
 
 # Above this density the gaps were never the smallest on any mask that was measured.
 MAX_DENSITY = 0.2
+# Below this one the positions are found sooner from bytes than from bits.
+_SPARSE = 1 / 64
 
 
 def to_bytes(distances: NDArray[np.int64]) -> NDArray[np.uint8]:
     """Gaps as gap bytes."""
+    if int(distances.max(initial=0)) < 255:
+        return distances.astype(np.uint8)
     ends = np.cumsum(distances // 255 + 1)
     stream = np.full(int(ends[-1]) if len(ends) else 0, 255, dtype=np.uint8)
     stream[ends - 1] = (distances % 255).astype(np.uint8)
@@ -40,12 +44,16 @@ _CHUNK = 1 << 15
 
 def from_positions(positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """The gaps before ascending positions."""
-    return np.diff(positions, prepend=np.int64(-1)) - 1
+    distances = positions - 1
+    distances[1:] -= positions[:-1]
+    if len(distances):
+        distances[0] += 1
+    return distances
 
 
-def encode_positions(positions: NDArray[np.int64]) -> bytes:
-    """zstd of the gap bytes of ascending positions."""
-    return frames.compress(to_bytes(from_positions(positions)).tobytes())
+def encode_positions(positions: NDArray[np.int64], limit: int) -> bytes:
+    """zstd of the gap bytes of ascending positions, less thoroughly where little data are above `limit` bytes."""
+    return frames.compress_mask(to_bytes(from_positions(positions)).tobytes(), limit)
 
 
 def decode_stream(payload: Payload, length: int, count: int) -> NDArray[np.uint8]:
@@ -62,8 +70,24 @@ def encode(
     """The `count` positions of one or of zero bits, by either coding; None where they are too dense."""
     if count > MAX_DENSITY * length:
         return None
-    flags = bits.unpack(packed, length)
-    return encode_one(np.flatnonzero(flags if bit else ~flags))
+    return encode_one(_positions(packed if bit else inverted(packed.copy(), length), length, count))
+
+
+def _positions(packed: Packed, length: int, count: int) -> Positions:
+    """The places of the one bits, of which there are `count`, ascending."""
+    if kernels.compiled is not None:
+        found = np.empty(count, dtype=np.int64)
+        if kernels.compiled.positions(found, np.ascontiguousarray(packed)):
+            return found
+    return _sparse(packed) if count < _SPARSE * length else np.flatnonzero(bits.unpack(packed, length))
+
+
+def _sparse(packed: Packed) -> Positions:
+    """The same by way of the few bytes that have some."""
+    places = np.flatnonzero(packed)
+    found = np.flatnonzero(np.unpackbits(packed[places], bitorder="little").view(np.bool_))
+    positions: Positions = (places[found >> 3] << 3) + (found & 7)
+    return positions
 
 
 def decode(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ...common.bits import Packed
 from ...container.cursor import Payload
 from . import gaps
 
 
 def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
-    return gaps.encode(packed, length, length - ones, False, gaps.encode_positions)
+    return gaps.encode(packed, length, length - ones, False, partial(gaps.encode_positions, limit=limit))
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:

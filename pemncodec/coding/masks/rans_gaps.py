@@ -6,6 +6,7 @@ as good as uniform, so that few frequencies of one parameter do for every densit
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +20,11 @@ from .. import rans
 from . import gaps
 
 MAX_LOW_BITS = 31
+# Bytes by which a payload may be smaller than its cost, which leaves out its front and half of each state.
+_SLACK = 2
+# Gaps of at most this length are counted by their length, however few there are.
+_LONG = 1 << 13
+_PLACES = np.arange(257)
 
 
 @cache
@@ -47,31 +53,61 @@ class CodedGaps:
     high: rans.Stream
 
 
-def encode_positions(positions: NDArray[np.int64]) -> bytes | None:
-    """The smallest payload over all s, or None if there is no position."""
+def encode_positions(positions: NDArray[np.int64], limit: int) -> bytes | None:
+    """The smallest payload over all s, or None if there is no position, or it surely takes `limit` bytes."""
     if not len(positions):
         return None
     distances = gaps.from_positions(positions)
     total = int(distances.sum())
     best: tuple[int, int, int] | None = None
     # Beyond the mean gap, low bits are not uniform any more.
-    for s in range(min((total // len(distances)).bit_length(), MAX_LOW_BITS) + 1):
-        high = distances >> s
-        steps = int(high.sum()) + len(high)
-        t = min(max((512 * len(high) + steps) // (2 * steps), 1), 255)  # 256 · len(high) / steps, rounded
-        escapes = int((high // 255).sum())
-        histogram = np.bincount(high % 255, minlength=256)
-        histogram[255] = escapes
+    most = min((total // len(distances)).bit_length(), MAX_LOW_BITS)
+    for s, (steps, histogram) in enumerate(_high_parts(distances, most)):
+        t = min(max((512 * len(distances) + steps) // (2 * steps), 1), 255)  # 256 · len(distances) / steps, rounded
         size = model(t).cost(histogram) + s * len(positions)
         if best is None or size < best[0]:
             best = size, s, t
     assert best is not None
     size, s, t = best
+    if size // 8 - len(distances) // 2048 - _SLACK > limit:  # `cost` rounds up, by 1 / 256 of a bit for each byte
+        return None
     stream = gaps.to_bytes(distances >> s)
     lanes = rans.lanes_for(len(stream), size - s * len(positions))
-    low = (distances[:, None] >> np.arange(s) & 1).astype(np.bool_)
-    front = bytes([s, t]) + varint(len(stream)) + bits.pack(low).tobytes() + varint(lanes)
+    front = bytes([s, t]) + varint(len(stream)) + _low_bits(distances, s).tobytes() + varint(lanes)
     return front + rans.encode(stream, model(t), lanes)
+
+
+def _low_bits(distances: NDArray[np.int64], s: int) -> bits.Packed:
+    """The s low bits of every gap, one gap after the other."""
+    flags = np.unpackbits(distances.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, count=s, bitorder="little")
+    return bits.pack(flags.view(np.bool_))
+
+
+def _high_parts(distances: NDArray[np.int64], most: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """For s = 0 … `most`: the sum of all gaps without s low bits, each plus 1; and a histogram of their gap bytes."""
+    longest = int(distances.max())
+    if longest > max(4 * len(distances), _LONG):  # a histogram of gaps would be longer than the gaps
+        for s in range(most + 1):
+            high = distances >> s
+            histogram = np.bincount(high % 255, minlength=256)
+            histogram[255] = int((high // 255).sum())
+            yield int(high.sum()) + len(high), histogram
+        return
+    found = np.bincount(distances, minlength=(longest >> most) + 1 << most)
+    for s in range(most + 1):
+        if s:  # two gaps that differ in the lowest bit become one
+            found = found[0::2] + found[1::2]
+        size = len(found)
+        if size <= 255:
+            steps, histogram = int(found @ _PLACES[1 : size + 1]), found
+        else:
+            places = np.arange(size)
+            steps, histogram = int(found @ (places + 1)), np.zeros(256, dtype=np.int64)
+            rows = np.zeros(-(-size // 255) * 255, dtype=np.int64)
+            rows[:size] = found
+            histogram[:255] = rows.reshape(-1, 255).sum(axis=0)
+            histogram[255] = found @ (places // 255)
+        yield steps, histogram
 
 
 def read(payload: Payload, length: int, count: int) -> CodedGaps:

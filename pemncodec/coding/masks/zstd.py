@@ -5,6 +5,8 @@ Huffman over bytes of eight bits comes within 1 % of the order-0 entropy at a de
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ...common import bits
@@ -25,7 +27,16 @@ def encode(packed: Packed, length: int, ones: int, limit: int) -> bytes | None:
         sample = b"".join(packed[start : start + _PIECE].tobytes() for start in starts)
         if len(frames.compress(sample, 0)) * len(packed) > 0.999 * limit * len(sample):
             return None
-    return frames.compress(packed.tobytes())
+    data = packed.tobytes()
+    return frames.compress_mask(data, limit) if _is_noise(length, ones, limit) else frames.compress(data)
+
+
+def _is_noise(length: int, ones: int, limit: int) -> bool:
+    """Return whether no coder has found anything but the density so far."""
+    if not 0 < ones < length:
+        return False
+    bits_of_ones, bits_of_zeros = math.log2(length / ones), math.log2(length / (length - ones))
+    return 8 * limit > 0.97 * (ones * bits_of_ones + (length - ones) * bits_of_zeros)
 
 
 def decode(payload: Payload, length: int, ones: int) -> Packed:

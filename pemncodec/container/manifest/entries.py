@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...errors import ManifestError
 from ...errors.quoting import quoted
-from ..cursor import POINTER, Cursor, varint, varints
+from ..cursor import POINTER, STRING, Cursor, decode_utf8, varint, varints
 from .fields import MaskReferences, read_scale
 from .rows import (
+    BOOL_SINCE,
     ENTRY_ALIAS,
+    ENTRY_BOOL,
     ENTRY_KEPT,
     ENTRY_TENSOR,
     ENTRY_TILED,
@@ -20,6 +22,7 @@ from .rows import (
     MAX_NAME,
     MAX_ROWS,
     AliasRow,
+    BoolRow,
     EntryRow,
     KeptRow,
     TensorRow,
@@ -30,6 +33,14 @@ from .zero_table import ZERO_RULES
 # Bytes that a row and a shape take in memory, about, with what is made of them later: places in lists, and the name in
 # two tables.
 _ROW, _SHAPE = 200, 170
+_SPENT_AT_A_TIME = 1 << 16
+_KINDS: dict[type[EntryRow], int] = {
+    TensorRow: ENTRY_TENSOR,
+    KeptRow: ENTRY_KEPT,
+    TiledRow: ENTRY_TILED,
+    BoolRow: ENTRY_BOOL,
+    AliasRow: ENTRY_ALIAS,
+}
 
 
 def _read_names(cursor: Cursor, count: int) -> list[str]:
@@ -40,6 +51,7 @@ def _read_names(cursor: Cursor, count: int) -> list[str]:
         raise ManifestError(f"all names together are longer than {MAX_ALL_NAMES} bytes")
     names: list[str] = []
     last = b""
+    spent = 0
     for index in range(count):
         if shared[index] > len(last):
             raise ManifestError(f"name {index} shares {shared[index]} bytes with a name of {len(last)}")
@@ -47,7 +59,15 @@ def _read_names(cursor: Cursor, count: int) -> list[str]:
         if not 1 <= len(last) <= MAX_NAME or b"\0" in last:
             raise ManifestError(f"name {index} is empty, longer than {MAX_NAME} bytes or contains byte 0")
         # The tasks of a file name the same tensor one after the other.
-        names.append(names[-1] if last == before else cursor.decoded(last, f"name {index}"))
+        if last == before:
+            names.append(names[-1])
+            continue
+        names.append(decode_utf8(last, f"name {index}", ManifestError))
+        spent += STRING + len(last) * (1 if last.isascii() else 4)
+        if spent > _SPENT_AT_A_TIME:
+            cursor.spend(spent)
+            spent = 0
+    cursor.spend(spent)
     return names
 
 
@@ -72,7 +92,7 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool, mi
     names = _read_names(cursor, count)
     kinds = cursor.take(count, "kinds of entries")
     for name, kind in zip(names, kinds, strict=True):
-        if kind > ENTRY_ALIAS:
+        if kind > ENTRY_BOOL or (kind == ENTRY_BOOL and minor < BOOL_SINCE):
             raise ManifestError(f"entry {quoted(name)} has the unknown kind {kind}")
     tasks = cursor.varints(count, "task of an entry") if has_tasks else [0] * count
     cursor.spend(_ROW * count)
@@ -82,7 +102,8 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool, mi
         return [index for index in range(count) if kinds[index] == kind]
 
     rows: list[EntryRow | None] = [None] * count
-    tensors, kept, tiled, aliases = map(of_kind, (ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS))
+    tensors, kept, tiled = map(of_kind, (ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED))
+    bools, aliases = map(of_kind, (ENTRY_BOOL, ENTRY_ALIAS))
     for index, block in zip(tensors, cursor.varints(len(tensors), "block of a tensor"), strict=True):
         rows[index] = TensorRow(names[index], tasks[index], shapes[index], block)
     kept_masks = [references.read(cursor, repr(names[index])) for index in kept]
@@ -91,6 +112,9 @@ def read_entries(cursor: Cursor, references: MaskReferences, has_tasks: bool, mi
         rows[index] = KeptRow(names[index], tasks[index], shapes[index], mask, block)
     for index, row in zip(tiled, _read_tiled(cursor, references, tiled, names, tasks, shapes, minor), strict=True):
         rows[index] = row
+    for index in bools:
+        mask = references.read(cursor, repr(names[index]))
+        rows[index] = BoolRow(names[index], tasks[index], shapes[index], mask)
     for index, target in zip(aliases, cursor.varints(len(aliases), "target of an alias"), strict=True):
         rows[index] = AliasRow(names[index], tasks[index], target)
     return tuple(row for row in rows if row is not None)  # there is one of each kind
@@ -162,14 +186,14 @@ def write_entries(rows: Sequence[EntryRow], references: MaskReferences, has_task
     tensors = [row for row in rows if isinstance(row, TensorRow)]
     kept = [row for row in rows if isinstance(row, KeptRow)]
     tiled = [row for row in rows if isinstance(row, TiledRow)]
+    bools = [row for row in rows if isinstance(row, BoolRow)]
     aliases = [row for row in rows if isinstance(row, AliasRow)]
-    kinds = {TensorRow: ENTRY_TENSOR, KeptRow: ENTRY_KEPT, TiledRow: ENTRY_TILED, AliasRow: ENTRY_ALIAS}
     shaped = [row for row in rows if not isinstance(row, AliasRow)]
     return b"".join(
         (
             varint(len(rows)),
             _write_names(row.name for row in rows),
-            bytes(kinds[type(row)] for row in rows),
+            bytes(_KINDS[type(row)] for row in rows),
             varints([row.task for row in rows]) if has_tasks else b"",
             bytes(len(row.shape) for row in shaped),
             varints([dim for row in shaped for dim in row.shape]),
@@ -184,6 +208,7 @@ def write_entries(rows: Sequence[EntryRow], references: MaskReferences, has_task
             b"".join(struct.pack("<I", row.scale_bits) for row in tiled if row.scale_bits is not None),
             varints([row.second for row in tiled if row.second is not None]),
             varints([row.second_phase for row in tiled if row.second is not None]),
+            b"".join(references.write(row.mask) for row in bools),
             varints([row.target for row in aliases]),
         )
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 
-from ...common.dtypes import FLOAT32, DType
+from ...common.dtypes import BOOL, FLOAT32, DType
 from .coder_table import BLOCK_CODERS, BLOCK_XOR, MASK_CODERS, MASK_FLIPS
 from .generated import GeneratedRow
 from .generator_table import GENERATORS
@@ -21,7 +21,9 @@ BASE_KEY = "pemn.base"
 PROTOTYPE_VALUES, PROTOTYPE_GENERATOR = range(2)
 
 # Ids of spec section 4.6.
-ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS = range(4)
+ENTRY_TENSOR, ENTRY_KEPT, ENTRY_TILED, ENTRY_ALIAS, ENTRY_BOOL = range(5)
+# The minor version that added `ENTRY_BOOL`; the other kinds were always there.
+BOOL_SINCE = 6
 
 # Limits of spec section 4.
 MAX_ELEMENTS = 1 << 48
@@ -103,6 +105,16 @@ class TiledRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BoolRow:
+    """A bool tensor that is stored as a mask: true at its one bits."""
+
+    name: str
+    task: int
+    shape: tuple[int, ...]
+    mask: int
+
+
+@dataclass(frozen=True, slots=True)
 class AliasRow:
     """A tied tensor: another name for entry number `target`."""
 
@@ -111,7 +123,10 @@ class AliasRow:
     target: int
 
 
-EntryRow = TensorRow | KeptRow | TiledRow | AliasRow
+# Tensors as they are, and layers of which a mask says what is zero.
+PlainRow = TensorRow | BoolRow
+MaskedRow = KeptRow | TiledRow
+EntryRow = PlainRow | MaskedRow | AliasRow
 # What takes elements of a block (section 4.4).
 UserRow = ValuesRow | TensorRow | KeptRow
 
@@ -135,6 +150,7 @@ class Manifest:
         minors += [ZERO_RULES[row.zero].since for row in self.entries if isinstance(row, TiledRow)]
         minors += [MASK_CODERS[row.coder].since for row in self.masks]
         minors += [BLOCK_CODERS[row.coder].since for row in self.blocks]
+        minors += [BOOL_SINCE for row in self.entries if isinstance(row, BoolRow)]
         return max(minors, default=0)
 
     @property
@@ -148,7 +164,13 @@ class Manifest:
         row = self.prototypes[index]
         return self.blocks[row.block].dtype if isinstance(row, ValuesRow) else FLOAT32
 
-    def resolve(self, index: int) -> TensorRow | KeptRow | TiledRow:
+    @property
+    def only_bools(self) -> bool:
+        """Return whether all masks are bool tensors: then the file is `dense` unless it says more (section 10)."""
+        masked = any(isinstance(row, MaskedRow) for row in self.entries)
+        return not masked and any(isinstance(row, BoolRow) for row in self.entries)
+
+    def resolve(self, index: int) -> PlainRow | MaskedRow:
         """The entry itself, or what it is an alias of."""
         row = self.entries[index]
         if isinstance(row, AliasRow):
@@ -159,6 +181,8 @@ class Manifest:
     def entry_dtype(self, index: int) -> DType:
         """Element type of an entry."""
         row = self.resolve(index)
+        if isinstance(row, BoolRow):
+            return BOOL
         return self.prototype_dtype(row.prototype) if isinstance(row, TiledRow) else self.blocks[row.block].dtype
 
     def entries_of(self, task: int | None) -> Iterator[int]:
@@ -249,7 +273,7 @@ class Manifest:
         return row.presence if isinstance(row, ValuesRow) else row.mask
 
 
-def numel_of(row: ValuesRow | TensorRow | KeptRow | TiledRow) -> int:
+def numel_of(row: ValuesRow | PlainRow | MaskedRow) -> int:
     """Number of elements of a prototype, tensor or layer, masked ones included."""
     return row.length if isinstance(row, ValuesRow) else numel(row.shape)
 

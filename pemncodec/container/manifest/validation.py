@@ -15,6 +15,7 @@ from .rows import (
     BASE_KEY,
     MAX_ELEMENTS,
     AliasRow,
+    BoolRow,
     EntryRow,
     KeptRow,
     Manifest,
@@ -84,14 +85,16 @@ def _validate_entry(manifest: Manifest, index: int, row: EntryRow) -> None:
     if isinstance(row, TiledRow):
         _validate_tiled(manifest, row)
         return
-    if row.block >= len(manifest.blocks):
-        raise ManifestError(f"{_where(row)} is in block {row.block} of {len(manifest.blocks)}")
-    if isinstance(row, KeptRow):
+    if isinstance(row, KeptRow | BoolRow):
         bits = _mask_length(manifest, row)
         if bits != numel(row.shape):
             raise ManifestError(f"{_where(row)} has {numel(row.shape)} elements and a mask of {bits} bits")
-        if not manifest.blocks[row.block].dtype.maskable:
-            raise ManifestError(f"{_where(row)} has dtype {manifest.blocks[row.block].dtype}: not maskable")
+    if isinstance(row, BoolRow):
+        return
+    if row.block >= len(manifest.blocks):
+        raise ManifestError(f"{_where(row)} is in block {row.block} of {len(manifest.blocks)}")
+    if isinstance(row, KeptRow) and not manifest.blocks[row.block].dtype.maskable:
+        raise ManifestError(f"{_where(row)} has dtype {manifest.blocks[row.block].dtype}: not maskable")
 
 
 def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
@@ -104,7 +107,7 @@ def _validate_alias(manifest: Manifest, index: int, row: AliasRow) -> None:
         raise ManifestError(f"{_where(row)} stands for {quoted(target.name)} of another task")
 
 
-def _mask_length(manifest: Manifest, row: KeptRow | TiledRow) -> int:
+def _mask_length(manifest: Manifest, row: KeptRow | TiledRow | BoolRow) -> int:
     if row.mask >= len(manifest.masks):
         raise ManifestError(f"{_where(row)} refers to mask {row.mask} of {len(manifest.masks)}")
     return manifest.masks[row.mask].length

@@ -11,7 +11,7 @@ from ...coding.decoder import Decoder
 from ...common import torch_tensors
 from ...common.dtypes import float32_of
 from ...common.progress import Progress
-from ...container.manifest.rows import KeptRow, TensorRow, TiledRow, numel
+from ...container.manifest.rows import KeptRow, MaskedRow, PlainRow, TiledRow, numel
 from ...container.manifest.zero_table import ZERO_RULES
 from ...network.tile import Tile
 from . import layers, masks
@@ -58,13 +58,13 @@ class _Loading:
         self.done = 0
         self.loaded: dict[str, list[tuple[str, torch.Tensor]]] = {}
         self.masks: dict[int, torch.Tensor] = {}
-        rows = [row for index in entries.values() if not isinstance(row := self.row(index), TensorRow)]
+        rows = [row for index in entries.values() if isinstance(row := self.row(index), MaskedRow)]
         self.mask_users = Counter(row.mask for row in rows)
         self.prototypes: dict[int, torch.Tensor] = {}
         self.unsure: list[tuple[int, torch.Tensor, int]] = []  # entry, bits that its mask should have, and has
         self.subnormals = _keeps_subnormals(device)
 
-    def row(self, index: int) -> TensorRow | KeptRow | TiledRow:
+    def row(self, index: int) -> PlainRow | MaskedRow:
         return self.decoder.manifest.resolve(index)
 
     def run(self) -> dict[str, list[tuple[str, torch.Tensor]]]:
@@ -74,7 +74,7 @@ class _Loading:
         for name, index in self.entries.items():
             self.decoder.check_entry(index)
             row = self.row(index)
-            if not isinstance(row, TensorRow) and row.mask not in self.masks:
+            if isinstance(row, MaskedRow) and row.mask not in self.masks:
                 batch.add(self.decoder, row.mask)
             waiting[name] = index
             if batch.cost > BATCH_BYTES:
@@ -98,7 +98,7 @@ class _Loading:
 
     def tensor(self, index: int) -> torch.Tensor:
         row, dtype = self.row(index), self.decoder.dtype(index)
-        if isinstance(row, TensorRow):
+        if isinstance(row, PlainRow):
             return torch_tensors.to_tensor(self.decoder.words(index), dtype, row.shape).to(self.device)
         kind = torch_tensors.torch_dtype(dtype)
         if isinstance(row, KeptRow):

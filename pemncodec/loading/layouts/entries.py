@@ -13,7 +13,7 @@ from ...coding.decoder import Decoder
 from ...coding.sections import SLACK
 from ...common import torch_tensors
 from ...common.allowance import Allowance
-from ...container.manifest.rows import TensorRow
+from ...container.manifest.rows import PlainRow
 from ...errors import NetworkError
 from .table import LAYOUTS, Layout
 
@@ -43,7 +43,7 @@ def load_entry(decoder: Decoder, index: int, name: str, layout: Layout) -> Itera
         UnsupportedTensorError: the installed torch lacks the dtype, or sparse tensors of it.
     """
     row = decoder.manifest.resolve(index)
-    if isinstance(row, TensorRow):
+    if isinstance(row, PlainRow):
         yield name, torch_tensors.to_tensor(decoder.words(index), decoder.dtype(index), row.shape)
     else:
         yield from _module(layout).load(decoder, index, row, name)
@@ -52,7 +52,7 @@ def load_entry(decoder: Decoder, index: int, name: str, layout: Layout) -> Itera
 def result_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
     """Return the bytes of the tensors that `load_entry` makes of an entry, as the manifest says it."""
     row = decoder.manifest.resolve(index)
-    if isinstance(row, TensorRow):
+    if isinstance(row, PlainRow):
         return decoder.size(index)
     made: int = _module(layout).result_bytes(decoder, index, row)
     return made
@@ -61,7 +61,7 @@ def result_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
 def decoded_bytes(decoder: Decoder, index: int, layout: Layout) -> int:
     """Return the bytes that `load_entry` decodes, about."""
     row = decoder.manifest.resolve(index)
-    if isinstance(row, TensorRow) or not LAYOUTS[layout].lazy:
+    if isinstance(row, PlainRow) or not LAYOUTS[layout].lazy:
         return decoder.size(index)
     made: int = _module(layout).decoded_bytes(decoder, index, row)
     return made

@@ -11,7 +11,7 @@ from ...container import accounting
 from ...container.header import MAJOR
 from ...container.manifest.coder_table import BLOCK_CODERS, MASK_CODERS
 from ...container.manifest.generated import GeneratedRow
-from ...container.manifest.rows import AliasRow, KeptRow, Manifest, TensorRow, TiledRow, numel
+from ...container.manifest.rows import AliasRow, BoolRow, KeptRow, Manifest, MaskedRow, PlainRow, TiledRow, numel
 from ...container.manifest.zero_table import ZERO_RULES
 from ...container.reader import Container
 from .markup import number, size
@@ -68,7 +68,10 @@ class LayerFacts:
 
 @dataclass(frozen=True)
 class TensorFacts:
-    """A tensor without a mask, or another name of a tensor. Attributes as of `LayerFacts`; `coder` is its block's."""
+    """A tensor without a mask, or another name of a tensor.
+
+    Attributes as of `LayerFacts`; `coder` is that of its block, or of the mask that a bool tensor is stored as.
+    """
 
     name: str
     task: int
@@ -125,6 +128,7 @@ def layers_of(manifest: Manifest, task: int | None) -> Iterator[LayerFacts]:
 
 def tensors_of(manifest: Manifest, task: int | None) -> Iterator[TensorFacts]:
     """The tensors without a mask, and the tied ones, in order."""
+    seen = {row.mask for row in manifest.entries if isinstance(row, MaskedRow)}
     counts = manifest.block_users()[0]
     begins, _ = manifest.users_of_blocks()
     for index in manifest.entries_of(task):
@@ -134,6 +138,12 @@ def tensors_of(manifest: Manifest, task: int | None) -> Iterator[TensorFacts]:
         dtype, shape = manifest.entry_dtype(index).name, manifest.resolve(index).shape
         if isinstance(row, AliasRow):
             yield TensorFacts(row.name, row.task, shape, dtype, "", 0, False, manifest.entries[row.target].name)
+            continue
+        if isinstance(row, BoolRow):
+            mask = manifest.masks[row.mask]
+            coder, own = MASK_CODERS[mask.coder].name, 0 if row.mask in seen else mask.size
+            seen.add(row.mask)
+            yield TensorFacts(row.name, row.task, shape, dtype, coder, own, False, None)
             continue
         block = manifest.blocks[row.block]
         shared = begins[row.block + 1] - begins[row.block] > 1
@@ -156,7 +166,7 @@ def in_one_line(container: Container) -> list[str]:
     manifest = container.manifest
     sizes = accounting.sizes(manifest, container.header.file_size)
     masked = sum(1 for row in manifest.entries if isinstance(row, KeptRow | TiledRow))
-    plain = sum(1 for row in manifest.entries if isinstance(row, TensorRow))
+    plain = sum(1 for row in manifest.entries if isinstance(row, PlainRow))
     facts = [number(masked, "masked layer")]
     if masked:
         facts.append(number(sizes.masked_weights, "masked weight"))

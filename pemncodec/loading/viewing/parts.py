@@ -9,7 +9,7 @@ from heapq import nlargest
 from ...container import accounting
 from ...container.header import SIZE
 from ...container.manifest.coder_table import BLOCK_CODERS, MASK_CODERS
-from ...container.manifest.rows import KeptRow, Manifest, TiledRow, ValuesRow
+from ...container.manifest.rows import BoolRow, Manifest, MaskedRow, ValuesRow
 from ...container.reader import Container
 
 # Kinds of parts in the order of a page, and their colours: they differ for colour-blind people, too (Okabe and Ito).
@@ -47,9 +47,10 @@ def sections(container: Container) -> list[Part]:
         Part("manifest", "manifest", header.manifest_size),
         Part("manifest", "checksums of pages", 4 * header.pages),
     ]
-    names = _names_of_masks(manifest)
+    names, bools, front = _names_of_masks(manifest), accounting.bool_masks(manifest), len(parts)
     for row, name in zip(manifest.masks, names, strict=True):
-        parts.append(Part("masks", name, row.size, MASK_CODERS[row.coder].name))
+        kind = "other tensors" if len(parts) - front in bools else "masks"
+        parts.append(Part(kind, name, row.size, MASK_CODERS[row.coder].name))
     kinds = {"prototypes": "prototypes", "kept": "kept values", "tensors": "other tensors"}
     uses = accounting.uses(manifest)
     for block, use, name in zip(manifest.blocks, uses, _names_of_blocks(manifest), strict=True):
@@ -85,7 +86,7 @@ def _names_of_masks(manifest: Manifest) -> list[str]:
         if isinstance(row, ValuesRow) and row.presence is not None:
             names[row.presence] = names[row.presence] or f"stored values of prototype {index}"
     for entry in manifest.entries:
-        if isinstance(entry, KeptRow | TiledRow):
+        if isinstance(entry, MaskedRow | BoolRow):
             names[entry.mask] = names[entry.mask] or entry.name
     return [f"mask {index}" if name is None else name for index, name in enumerate(names)]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ...checkpoints import metadata as own_metadata
 from ...checkpoints.draft import Draft
 from ...checkpoints.metadata import FAMILY, MASK_RULE, RESERVED
+from ...coding.bools import only_bools
 from ...coding.delta.base_files import BaseFiles
 from ...coding.encoder import encode_file
 from ...common.files import whole_file
@@ -179,7 +180,7 @@ def refuse_reserved(given: Mapping[str, str]) -> None:
 def _said(name: str, task: Task) -> Draft:
     """Return the checkpoint of a task, as its file describes it, as a draft without entries."""
     network = task.network
-    said = own_metadata.read(network.metadata)
+    said = own_metadata.read(network.metadata, only_bools(network))
     if said.eps is not None or said.tensor_dtype is not None:
         raise ConversionError(f"task {quoted(name)} was converted for inference: merge files without conversion")
     if network.tasks and said.family and not said.separate:

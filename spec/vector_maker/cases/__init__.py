@@ -33,6 +33,7 @@ INVALID = (
     "dialects",
     "unfused",
     "draws_damaged",
+    "bools",
 )
 for name in INVALID:
     tables.register(name)

@@ -21,7 +21,7 @@ from writer.ids import GAPS_OF_ONES, GAPS_OF_ZEROS, RAW_MASK, ZSTD_MASK
 
 MAGIC = bytes.fromhex("89 50 45 4D 4E 0D 0A 1A")
 PAGE = 65536
-TENSOR, KEPT, TILED, ALIAS = range(4)
+TENSOR, KEPT, TILED, ALIAS, BOOLS = range(5)
 
 
 @dataclass
@@ -165,6 +165,11 @@ def tiled(
     return Entry(name, TILED, dims, mask=mask, prototype=prototype, phase=phase, **fields)
 
 
+def bools(name: str, dims: Sequence[Number], mask: Number, task: Number = 0) -> Entry:
+    """Return a bool tensor that is stored as a mask."""
+    return Entry(name, BOOLS, dims, task, mask=mask)
+
+
 def alias(name: str, target: Number, task: Number = 0) -> Entry:
     """Return an alias of an earlier entry."""
     return Entry(name, ALIAS, task=task, target=target)
@@ -244,7 +249,7 @@ class File:
             suffixes.append(name[common:] if e.suffix is None else e.suffix)
             before = name
         shaped = [e for e in rows if e.kind != ALIAS]
-        plain, keeping, layers, aliases = ([e for e in rows if e.kind == kind] for kind in range(4))
+        plain, keeping, layers, aliases, flags = ([e for e in rows if e.kind == kind] for kind in range(5))
         out = column(u, shared) + column(u, map(len, suffixes)) + b"".join(suffixes)
         out += columns(rows, kind=u8) + (columns(rows, task=u) if self.tasks else b"")
         out += column(u8, (len(e.dims) if e.ndim is None else e.ndim for e in shaped))
@@ -254,7 +259,7 @@ class File:
         out += column(u8, ((e.scale is not None) if e.scaled is None else e.scaled for e in layers))
         out += column(f32, (e.scale for e in layers if e.scale is not None))
         out += columns([e for e in layers if e.zero == 2], second=u, second_phase=u)
-        return out + columns(aliases, target=u)
+        return out + columns(flags, mask=reference) + columns(aliases, target=u)
 
     def build(self) -> bytes:
         """Return the file (sections 2 and 3)."""

@@ -1,0 +1,1 @@
+"""`pemncodec.distributed` in one process and in several."""
