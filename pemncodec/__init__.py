@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .loading.file import PemnFile
     from .loading.file import PemnFile as open  # noqa: N813
     from .loading.load import load, load_file, load_network
+    from .loading.load_masks import load_masks
     from .loading.load_model import load_model
     from .loading.original import load_original, unpack_original
     from .loading.slices import TensorSlices
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "load": "loading.load",
     "load_file": "loading.load",
+    "load_masks": "loading.load_masks",
     "load_model": "loading.load_model",
     "load_network": "loading.load",
     "pack": "packing.save",
@@ -106,6 +108,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_file",
+    "load_masks",
     "load_model",
     "load_network",
     "load_original",

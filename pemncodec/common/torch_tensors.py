@@ -13,7 +13,7 @@ from ..errors.quoting import quoted
 from .dtypes import BY_NAME, DType
 from .words import Words
 
-_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @cache
@@ -81,7 +81,7 @@ def to_words(tensor: torch.Tensor, name: str) -> tuple[DType, Words]:
     if not whole.numel():
         return dtype, np.empty(0, dtype=f"u{dtype.word_bytes}")
     flat = whole.as_strided((whole.numel(),), (1,))  # one element may have any stride
-    words: Words = flat.view(_INTEGERS[dtype.word_bytes]).numpy().view(f"u{dtype.word_bytes}")
+    words: Words = flat.view(INTEGERS[dtype.word_bytes]).numpy().view(f"u{dtype.word_bytes}")
     return dtype, words
 
 
@@ -117,7 +117,7 @@ def empty(dtype: DType, shape: tuple[int, ...]) -> tuple[torch.Tensor, Words]:
     target = torch_dtype(dtype)
     count = math.prod(shape) * dtype.words_per_element
     try:
-        flat = torch.empty(count, dtype=_INTEGERS[dtype.word_bytes])
+        flat = torch.empty(count, dtype=INTEGERS[dtype.word_bytes])
     except RuntimeError as reason:  # torch's way of saying MemoryError
         raise MemoryError(str(reason)) from None
     return flat.view(target).reshape(shape), flat.numpy().view(f"u{dtype.word_bytes}")
