@@ -51,7 +51,7 @@ class Digits:
             net.train()
             batch = torch.randint(1400, (100,), generator=generator)
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(self.x[batch]), self.y[batch]).backward()  # type: ignore[no-untyped-call]
+            nn.functional.cross_entropy(net(self.x[batch]), self.y[batch]).backward()
             optimizer.step()
             if step in AFTER:
                 found[step] = self.accuracy(net)

@@ -239,7 +239,7 @@ def _placed(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
 
 
 def _same(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """Where two tensors of one shape have the same bits."""
+    """Return where two tensors of one shape have the same bits, bool."""
     if one.dtype != two.dtype:
         return torch.zeros(one.shape, dtype=torch.bool, device=one.device)
     kind = torch_tensors.INTEGERS[one.element_size()]
