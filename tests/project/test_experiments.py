@@ -119,10 +119,16 @@ def test_the_formula_by_hand() -> None:
     active = sum(int((part.filled(torch.empty(shape)) != 0).sum()) for part, shape in fills(zeros))
     assert abs(active - weights / 2) < 60
     assert counting.formula(zeros, plain()) == -(-(32 * (rest + 1025 - 512) + active) // 8)
+    assert counting.paper(masked, plain()) == 4 * d + weights // 8
+    ternary = mask_network(plain(), sampler="ternary", keep=0.25)
+    assert counting.paper(ternary, plain()) == 4 * 2 + weights // 8 + weights // 4 // 8
+    assert counting.formula(ternary, plain()) == 4 * (rest + 2) + weights // 8 + weights // 4 // 8
     pruned = plain()
     prune.l1_unstructured(pruned[0], "weight", 2000)
     prune.l1_unstructured(pruned[2], "weight", 300)
     # indices of 11 bits in 2,048 places, of 9 in 320
+    assert counting.paper(pruned, plain()) == 4 * (48 + 20)
+    assert counting.paper(plain(), plain()) == 4 * weights
     assert counting.formula(pruned, plain()) == 4 * rest + -(-(48 * (32 + 11) + 20 * (32 + 9)) // 8)
 
 
