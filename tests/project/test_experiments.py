@@ -314,3 +314,15 @@ def test_choosing_by_hand() -> None:
     assert any("| 160 | 52.0 (51.0 to 53.0) | 400 (masked is 0.40 ×) | — |" in line for line in lines)
     assert "| 2 | 200 | 210 | +10.0 (+11.0, +9.0) |" in choosing.equal_bytes(rows)[2]
     assert any("| 2 | 200 | 42.0 (40.0 to 44.0) | 150 |" in line for line in choosing.table(rows))
+
+
+def test_questions_after_training() -> None:
+    command = [sys.executable, str(BENCHMARKS / "after_training.py"), "--epochs", "1", "--width", "4", "--seeds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["question"] for row in rows] == ["Bernoulli", "int8", *["keep"] * 7]
+    assert all({"seed", "epochs", "commit", "command"} <= set(row) for row in rows)
+    lowered = [row["bytes"] for row in rows if row.get("way") == "lowered"]
+    assert lowered == sorted(lowered, reverse=True)
+    trained = {row["keep"]: row["bytes"] for row in rows if row.get("way") == "trained"}
+    assert all(abs(trained[row["keep"]] - row["bytes"]) < 60 for row in rows[3:] if row["keep"] in trained)
