@@ -95,13 +95,13 @@ def choose(epochs: int) -> Preset:
     # On the CPU bfloat16 makes these slower.
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
+    wider = [*all_of(masked[24]["paper"]), *trained(24, "magnitude", 0.95), *elsewhere[:2]]
+    smaller = all_of(masked[16]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"])
     leading = [
-        *all_of(masked[24]["paper"]),
-        *trained(24, "magnitude", 0.95),
-        *elsewhere[:2],
         *all_of(masked[24]["constants"], masked[24]["ternary 10 %"]),
         *elsewhere[2:],
-        *all_of(masked[12]["constants"], masked[12]["paper"], masked[32]["paper"], masked[24]["ternary 20 %"]),
+        *all_of(masked[32]["paper"], masked[24]["ternary 20 %"]),
+        *all_of(ways(replace(widths[16], affine=False))["constants"]),
         *trained(24, "magnitude", 0.9),
         *all_of(masked[32]["ternary 10 %"], masked[32]["constants"]),
         *trained(32, "magnitude", 0.95),
@@ -117,10 +117,12 @@ def choose(epochs: int) -> Preset:
         *trained(24, "gradual", 0.95, 0.9),
         *trained(12, "magnitude", 0.9),
         *((other[name], Recipe(epochs)) for other in others for name in ("signs", "ternary 20 %", "trained vector")),
-        *all_of(*(ways(replace(widths[16], affine=False))[name] for name in ("paper", "constants"))),
+        *all_of(ways(replace(widths[16], affine=False))["paper"]),
     ]
-    points = list(dict.fromkeys([*default, *narrow, *leading, *rest]))
-    return Preset(points, seeds=3, first=[((0,), [*default, *narrow]), ((1,), default), ((0,), leading), ((), default)])
+    points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
+    first = [*default, *narrow], [*wider, *smaller]
+    order = [((0,), first[0]), ((1,), default), ((0,), first[1]), ((2,), default), ((0,), leading)]
+    return Preset(points, seeds=3, first=order)
 
 
 def paper() -> Preset:

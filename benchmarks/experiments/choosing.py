@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +17,6 @@ from matplotlib.ticker import FuncFormatter
 from .rows import Row, caption, grouped, mean, number
 
 PAPER = "random vector 1e-2, lossless"
-MASKED = "masked, inference"
-PRUNED = "pruned, quantized, inference"
 
 
 @dataclass(frozen=True)
@@ -120,15 +116,6 @@ def frontier(given: Iterable[Point]) -> list[Point]:
     return front
 
 
-def bytes_at(front: list[Point], accuracy: float) -> float | None:
-    """Bytes on a frontier at an accuracy; their logarithm is interpolated, and nothing beyond its ends."""
-    for less, more in pairwise(front):
-        if less.accuracy <= accuracy <= more.accuracy:
-            share = (accuracy - less.accuracy) / (more.accuracy - less.accuracy)
-            return math.exp(math.log(less.size) + share * (math.log(more.size) - math.log(less.size)))
-    return None
-
-
 def table(rows: list[Row]) -> list[str]:
     """Every setting with its files, smallest first."""
     if not rows:
@@ -158,19 +145,24 @@ def _size(seeds: list[Row], title: str) -> float:
 
 
 def against(rows: list[Row]) -> list[str]:
-    """Return the bytes of others at the accuracy of each masked network on the frontier, as Markdown."""
+    """Return, for each file of others that no smaller one reaches, the smallest masked one that does; as Markdown."""
     every = points(rows)
     pruned = [point for point in every if point.method.startswith("pruned")]
-    others = {PAPER: [point for point in every if point.method == PAPER], PRUNED: pruned}
     masks = [point for point in every if not point.method.startswith(("pruned", "dense")) and point.method != PAPER]
-    fronts = {name: frontier(each) for name, each in others.items()}
-    lines = [f"| masked network | bytes | accuracy, % | {PAPER} | {PRUNED} |", "| --- " * 5 + "|"]
-    for point in frontier(masks):
-        cells = [point.label, f"{point.size:,.0f}", point.spread]
-        for front in fronts.values():
-            size = bytes_at(front, point.accuracy)
-            cells.append("—" if size is None else f"{size:,.0f} (masked is {point.size / size:.2f} ×)")
-        lines.append("| " + " | ".join(cells) + " |")
+    lines = [
+        "| file | bytes | accuracy, % | smallest masked file as accurate | bytes | accuracy, % |",
+        "| --- " * 6 + "|",
+    ]
+    for group in ([point for point in every if point.method == PAPER], pruned):
+        for point in frontier(group):
+            found = [mask for mask in frontier(masks) if mask.accuracy >= point.accuracy]
+            cells = [point.label, f"{point.size:,.0f}", point.spread]
+            if found:
+                share = f"{found[0].size:,.0f} ({found[0].size / point.size:.2f} ×)"
+                cells += [found[0].label, share, found[0].spread]
+            else:
+                cells += ["none", "—", "—"]
+            lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 

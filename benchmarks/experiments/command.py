@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .rows import Row
@@ -51,7 +52,7 @@ class Preset:
 
     points: list[tuple[Setting, Recipe]]
     seeds: int = 2
-    first: list[tuple[tuple[int, ...], list[tuple[Setting, Recipe]]]] = field(default_factory=list)
+    first: Sequence[tuple[tuple[int, ...], list[tuple[Setting, Recipe]]]] = ()
 
     def runs(self, experiment: str, name: str, seeds: int | None) -> list[Run]:
         """Every point with every seed, all points of one seed first, behind those of `first`."""

@@ -119,10 +119,16 @@ def test_the_formula_by_hand() -> None:
     active = sum(int((part.filled(torch.empty(shape)) != 0).sum()) for part, shape in fills(zeros))
     assert abs(active - weights / 2) < 60
     assert counting.formula(zeros, plain()) == -(-(32 * (rest + 1025 - 512) + active) // 8)
+    assert counting.paper(masked, plain()) == 4 * d + weights // 8
+    ternary = mask_network(plain(), sampler="ternary", keep=0.25)
+    assert counting.paper(ternary, plain()) == 4 * 2 + weights // 8 + weights // 4 // 8
+    assert counting.formula(ternary, plain()) == 4 * (rest + 2) + weights // 8 + weights // 4 // 8
     pruned = plain()
     prune.l1_unstructured(pruned[0], "weight", 2000)
     prune.l1_unstructured(pruned[2], "weight", 300)
     # indices of 11 bits in 2,048 places, of 9 in 320
+    assert counting.paper(pruned, plain()) == 4 * (48 + 20)
+    assert counting.paper(plain(), plain()) == 4 * weights
     assert counting.formula(pruned, plain()) == 4 * rest + -(-(48 * (32 + 11) + 20 * (32 + 9)) // 8)
 
 
@@ -278,7 +284,7 @@ def test_quantized_files_give_back_the_rounded_network(bits: int) -> None:
 
 
 def test_choosing_by_hand() -> None:
-    """Halfway in accuracy is the geometric mean in bytes; only what nothing smaller reaches counts."""
+    """The smallest masked file in the inference profile that is as accurate, and differences seed by seed."""
 
     def row(seed: int, setting: Setting, **files: tuple[int, float]) -> dict[str, object]:
         run = Run("compression", "medium", setting, seed, Recipe(10)).identity("digits")
@@ -305,6 +311,24 @@ def test_choosing_by_hand() -> None:
         row(1, signs, lossless=(210, 53.0), inference=(160, 53.0)),
     ]
     lines = choosing.against(rows)
-    assert any("| 160 | 52.0 (51.0 to 53.0) | 400 (masked is 0.40 ×) | — |" in line for line in lines)
+    assert any("lossless | 200 | 42.0 (40.0 to 44.0) |" in line and "| 150 (0.75 ×) |" in line for line in lines)
+    assert any("lossless | 800 | 62.0 (62.0 to 62.0) |" in line and "| 700 (0.88 ×) |" in line for line in lines)
+    assert [(each.size, each.accuracy) for each in choosing.frontier(choosing.points(rows))] == [
+        (150, 42.0),
+        (160, 52.0),
+        (700, 62.0),
+    ]
     assert "| 2 | 200 | 210 | +10.0 (+11.0, +9.0) |" in choosing.equal_bytes(rows)[2]
     assert any("| 2 | 200 | 42.0 (40.0 to 44.0) | 150 |" in line for line in choosing.table(rows))
+
+
+def test_questions_after_training() -> None:
+    command = [sys.executable, str(BENCHMARKS / "after_training.py"), "--epochs", "1", "--width", "4", "--seeds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["question"] for row in rows] == ["Bernoulli", "int8", *["keep"] * 7]
+    assert all({"seed", "epochs", "commit", "command"} <= set(row) for row in rows)
+    lowered = [row["bytes"] for row in rows if row.get("way") == "lowered"]
+    assert lowered == sorted(lowered, reverse=True)
+    trained = {row["keep"]: row["bytes"] for row in rows if row.get("way") == "trained"}
+    assert all(abs(trained[row["keep"]] - row["bytes"]) < 60 for row in rows[3:] if row["keep"] in trained)
