@@ -1,0 +1,1 @@
+"""Tests of the decoder in JavaScript, in web/."""

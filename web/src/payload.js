@@ -1,0 +1,78 @@
+/** The payload: bytes that are there so far, and the check of their pages (section 3). */
+
+import { crc32 } from "./checksums.js";
+import { PemnError } from "./errors.js";
+import { PAGE_SIZE } from "./header.js";
+
+/** A payload of which ranges can be added. */
+export class Payload {
+  /**
+   * @param {number} size
+   * @param {Uint8Array} table the page table
+   */
+  constructor(size, table) {
+    this.size = size;
+    this.table = table;
+    /** @type {{start: number, bytes: Uint8Array}[]} */
+    this.chunks = [];
+    this.checked = new Uint8Array(table.length / 4);
+  }
+
+  /**
+   * Add bytes. They begin and end with pages.
+   * @param {number} start
+   * @param {Uint8Array} bytes
+   */
+  add(start, bytes) {
+    this.chunks.push({ start, bytes });
+  }
+
+  /** Forget the bytes that were added. */
+  clear() {
+    this.chunks = [];
+    this.checked.fill(0);
+  }
+
+  /**
+   * The pages that hold some bytes.
+   * @param {number} at
+   * @param {number} size
+   * @returns {[number, number]} where they begin, and end
+   */
+  pagesOf(at, size) {
+    const end = Math.min(this.size, Math.ceil((at + size) / PAGE_SIZE) * PAGE_SIZE);
+    return [Math.floor(at / PAGE_SIZE) * PAGE_SIZE, end];
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   * @returns {boolean} these bytes are there
+   */
+  has(start, end) {
+    return this.chunks.some((chunk) => chunk.start <= start && end <= chunk.start + chunk.bytes.length);
+  }
+
+  /**
+   * A view of bytes, after a check of their pages.
+   * @param {number} at
+   * @param {number} size
+   * @returns {Uint8Array}
+   */
+  view(at, size) {
+    if (size === 0) return new Uint8Array(0);
+    const [start, end] = this.pagesOf(at, size);
+    const chunk = this.chunks.find((one) => one.start <= start && end <= one.start + one.bytes.length);
+    if (!chunk) throw new Error("bytes of the payload were not loaded");
+    for (let page = start / PAGE_SIZE; page * PAGE_SIZE < end; page++) {
+      if (this.checked[page]) continue;
+      const from = page * PAGE_SIZE - chunk.start;
+      const to = Math.min((page + 1) * PAGE_SIZE, this.size) - chunk.start;
+      const t = this.table;
+      const stored = (t[4 * page] | (t[4 * page + 1] << 8) | (t[4 * page + 2] << 16) | (t[4 * page + 3] << 24)) >>> 0;
+      if (crc32(chunk.bytes.subarray(from, to)) !== stored) throw new PemnError("checksum", `page ${page} was damaged`);
+      this.checked[page] = 1;
+    }
+    return chunk.bytes.subarray(at - chunk.start, at - chunk.start + size);
+  }
+}
