@@ -156,7 +156,8 @@ def _refuse_options(job: Job, name: str) -> None:
     given = [one.name for one in fields(usual) if getattr(job.reading, one.name) != getattr(usual, one.name)]
     given += ["masks"] if job.masks is not None else []
     given += ["backbone"] if job.backbone is not None else []
-    given += [what for what, set_ in (("torch_seed", job.seeding.seed), ("find_seed", job.seeding.tried)) if set_]
+    given += ["torch_seed"] if job.seeding.seed is not None else []
+    given += ["find_seed"] if job.seeding.tried else []
     given += ["include"] if job.include else []
     if given:
         flags = " and ".join(f"--{one.replace('_', '-')}" for one in given[:2])

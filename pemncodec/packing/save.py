@@ -72,7 +72,7 @@ def pack_file(
 
     Args:
         source: a path (as for `load_checkpoint`), a module, its state_dict, a whole checkpoint dictionary, or a
-            `MaskedNetwork`.
+            `MaskedNetwork`; or a `.pemn` file, by its path or URL, whose masks and prototypes are packed as they are.
         path: where to write: a path, a URL that fsspec knows (`s3://…`), or a binary file object.
         unsafe, checksums, max_bytes: how a file is read, as for `load_checkpoint`.
         overwrite: whether an existing file may be replaced.

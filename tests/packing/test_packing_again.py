@@ -78,6 +78,7 @@ def test_converted(files: Path) -> None:
         (("--keep", "0.5"), "has its masks and values: omit --keep"),
         (("--rule", "top-k"), "omit --rule"),
         (("--torch-seed", "1"), "omit --torch-seed"),
+        (("--torch-seed", "0"), "omit --torch-seed"),
     ],
 )
 def test_options_without_a_meaning_are_refused(files: Path, options: tuple[str, ...], message: str) -> None:
