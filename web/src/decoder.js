@@ -61,9 +61,10 @@ export class Decoder {
     const made = this.masks.get(index);
     if (made) return made;
     const row = this.manifest.masks[index];
-    const mask = readMask(row.coder, row.length, row.ones, this.open(row), (of) => {
+    const mask = readMask(row.coder, row.length, row.ones, this.open(row), (of, length) => {
       const base = this.base();
-      if (of >= base.manifest.masks.length) throw new PemnError("payload", "a mask is not in the base");
+      // Before it is decoded: a longer one could take any memory.
+      if (base.manifest.masks[of]?.length !== length) throw new PemnError("payload", "no such mask in the base");
       return base.mask(of);
     });
     this.masks.set(index, mask);

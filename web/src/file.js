@@ -5,7 +5,7 @@ import { Decoder } from "./decoder.js";
 import { dtypeOf, typed } from "./dtypes.js";
 import { PemnError, RequestError, quoted } from "./errors.js";
 import { HEADER_SIZE, checkFileSize, readHeader } from "./header.js";
-import { MAX_BYTES, checkSize } from "./limits.js";
+import { MAX_BYTES, checkLimit, checkSize } from "./limits.js";
 import { readManifest } from "./manifest/manifest.js";
 import { ALIAS, KEPT, TENSOR } from "./manifest/tables.js";
 import { Payload } from "./payload.js";
@@ -310,8 +310,11 @@ export class PemnFile {
   async mask(index) {
     const row = this.manifest.entries[this.owner(index)];
     if (row.kind === TENSOR) return null;
+    checkLimit(this.manifest.masks[row.mask].length / 8, this.maxBytes, "a mask");
     await this.fetch([index]);
-    return this.decoder.mask(row.mask);
+    const mask = this.decoder.mask(row.mask);
+    this.decoder.forget();
+    return mask;
   }
 }
 
