@@ -60,12 +60,12 @@ def test_damaged_frames_are_refused_or_give_what_the_library_gives() -> None:
                 )
             frames.append(bytes(damaged[: rng.choice((len(frame), len(frame), rng.randrange(len(frame)) + 1))]))
     accepted = 0
-    for frame, content in zip(frames, decompress(frames), strict=True):
-        if content is None:
+    for frame, found in zip(frames, decompress(frames), strict=True):
+        if found is None:
             continue
         accepted += 1
         decoder = zstandard.ZstdDecompressor().decompressobj()
-        assert decoder.decompress(frame) == content
+        assert decoder.decompress(frame) == found
         assert decoder.eof
         assert not decoder.unused_data
     assert accepted > 20
