@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SECONDS ?= 60
 SEED ?= 0
 
-.PHONY: demo test test-fast lint sanitize fuzz docs clean
+.PHONY: demo test test-fast lint sanitize fuzz docs web-demo clean
 
 demo: $(STAMP)
 	$(BIN)/python benchmarks/demo.py
@@ -30,6 +30,10 @@ sanitize: $(STAMP)
 # For all targets together; under atheris where that is installed. SECURITY.md has more.
 fuzz: $(STAMP)
 	$(BIN)/python -m fuzz --engine auto --seconds $(SECONDS) --seed $(SEED)
+
+# The page that decodes and runs the network of `make demo`, in build/web-demo; it opens without a server.
+web-demo: $(STAMP)
+	$(BIN)/python web/demo/build.py
 
 # The site, in build/site; warnings are errors, broken links and anchors among them. It needs no network.
 docs: $(VENV)/.docs

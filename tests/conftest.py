@@ -50,6 +50,7 @@ SLOW = {
     "project/test_peers",
     "project/test_site",
     "project/test_vector_script",
+    "web/test_page",
     "web/test_vectors",
 }
 FUZZ = {"conformance/test_fuzz"}

@@ -3,13 +3,14 @@
  *
  *     node test-vectors.mjs < requests.jsonl
  *
- * A request: {"file", "bases", "task"?, "maxBytes"?, "lazy"?}. An answer: {"class"}, or {"tensors"} by task.
+ * A request: {"file", "bases", "task"?, "maxBytes"?, "lazy"?}. An answer: {"class"}, or {"tensors"} by task. The
+ * class of a RequestError, which has none, is "usage".
  */
 
 import { createHash } from "node:crypto";
 import { openAsBlob, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { loadSync, loadTasksSync, open, PemnError } from "./src/index.js";
+import { loadSync, loadTasksSync, open, PemnError, RequestError } from "./src/index.js";
 
 /** @param {Map<string, {dtype: string, shape: number[], data: any}>} tensors */
 function digests(tensors) {
@@ -46,6 +47,7 @@ async function answer(request) {
     return { tensors: Object.fromEntries(networks.map(([name, tensors]) => [name, digests(tensors)])) };
   } catch (error) {
     if (error instanceof PemnError) return { class: error.kind };
+    if (error instanceof RequestError) return { class: "usage" };
     return { class: `another error: ${/** @type {Error} */ (error).stack}` };
   }
 }

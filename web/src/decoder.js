@@ -1,6 +1,6 @@
 /** Decoding of entries: what sections 5 to 8 need of each other, with what several entries share made once. */
 
-import { readBlock } from "./coding/blocks.js";
+import { checkElements, readBlock } from "./coding/blocks.js";
 import { boolsOf, gather, scatter, tile } from "./coding/layers.js";
 import { readMask } from "./coding/masks.js";
 import { dtypeOf } from "./dtypes.js";
@@ -13,6 +13,8 @@ import { Reader } from "./numbers.js";
 
 /**
  * @typedef {import("./coding/masks.js").Mask} Mask
+ * @typedef {import("./coding/blocks.js").Block} Block
+ * @typedef {import("./manifest/tables.js").User} User
  * @typedef {import("./manifest/tables.js").Manifest} Manifest
  * @typedef {import("./payload.js").Payload} Payload
  */
@@ -38,7 +40,7 @@ export class Decoder {
     this.base = base;
     /** @type {Map<number, Mask>} */
     this.masks = new Map();
-    /** @type {Map<number, Uint8Array>} */
+    /** @type {Map<number, Block>} */
     this.blocks = new Map();
     /** @type {Map<number, Uint8Array>} */
     this.prototypes = new Map();
@@ -61,39 +63,46 @@ export class Decoder {
     const made = this.masks.get(index);
     if (made) return made;
     const row = this.manifest.masks[index];
-    const mask = readMask(row.coder, row.length, row.ones, this.open(row), (of) => {
+    const mask = readMask(row.coder, row.length, row.ones, this.open(row), (of, length) => {
       const base = this.base();
-      if (of >= base.manifest.masks.length) throw new PemnError("payload", "a mask is not in the base");
+      // Before it is decoded: a longer one could take any memory.
+      if (base.manifest.masks[of]?.length !== length) throw new PemnError("payload", "no such mask in the base");
       return base.mask(of);
     });
     this.masks.set(index, mask);
     return mask;
   }
 
-  /** @param {number} index @returns {Uint8Array} */
+  /** @param {number} index @returns {Block} */
   block(index) {
     const made = this.blocks.get(index);
     if (made) return made;
     const row = this.manifest.blocks[index];
     checkLimit(row.count * dtypeOf(row.dtype).size, this.maxBytes, "a block");
-    const block = readBlock(row, this.open(row), {
-      references: (references) => this.checkReferences(index, references),
-      xorInto: (elements, references) => this.xorInto(index, elements, references),
-    });
+    const block = readBlock(row, this.open(row));
+    if (block.references) this.checkReferences(row, block.references);
     this.blocks.set(index, block);
     return block;
   }
 
   /**
    * The elements of a user of a block.
-   * @param {number} block
-   * @param {number} start
-   * @param {number} count
-   * @returns {Uint8Array} a view
+   * @param {number} index of the block
+   * @param {number} number of the user
+   * @returns {Uint8Array} a view, but of differences
    */
-  elements(block, start, count) {
-    const { size } = dtypeOf(this.manifest.blocks[block].dtype);
-    return this.block(block).subarray(start * size, (start + count) * size);
+  elements(index, number) {
+    const row = this.manifest.blocks[index];
+    const { size } = dtypeOf(row.dtype);
+    const { elements, references } = this.block(index);
+    const user = row.users[number];
+    const own = elements.subarray(user.start * size, (user.start + user.count) * size);
+    if (!references) return own;
+    const made = own.slice();
+    // Of this user alone: what others refer to need not decode.
+    if (references[number] > 0 && user.count > 0) this.xorInto(made, user, references[number]);
+    checkElements(row.dtype, made, new Reader(made, "payload"));
+    return made;
   }
 
   /** @param {number} index @returns {Uint8Array} all elements, those that are not stored too */
@@ -104,10 +113,10 @@ export class Decoder {
     const { size } = dtypeOf(row.dtype);
     let values;
     if (row.kind === "generator") values = generate(row, (seed) => this.drawsOf(seed));
-    else if (row.presence < 0) values = this.elements(row.block, row.start, row.length);
+    else if (row.presence < 0) values = this.elements(row.block, row.user);
     else {
       const presence = this.mask(row.presence);
-      values = scatter(presence, this.elements(row.block, row.start, presence.ones), size);
+      values = scatter(presence, this.elements(row.block, row.user), size);
     }
     this.prototypes.set(index, values);
     return values;
@@ -131,18 +140,18 @@ export class Decoder {
   entry(index) {
     const row = this.manifest.entries[index];
     if (row.kind === ALIAS) return this.entry(row.target);
-    if (row.kind === TENSOR) return this.elements(row.block, row.start, row.elements).slice();
+    if (row.kind === TENSOR) return this.elements(row.block, row.user).slice();
     const mask = this.mask(row.mask);
     if (row.kind === BOOL_MASK) return boolsOf(mask);
     if (row.kind === KEPT) {
-      return scatter(mask, this.elements(row.block, row.start, mask.ones), dtypeOf(row.dtype).size);
+      return scatter(mask, this.elements(row.block, row.user), dtypeOf(row.dtype).size);
     }
     return tile(row, mask, this.prototype(row.prototype), row.second < 0 ? null : this.prototype(row.second));
   }
 
   /**
    * What a reference of 6.2 says, checked against the tables of the base.
-   * @param {import("./manifest/tables.js").User} user
+   * @param {User} user
    * @param {number} reference at least 1
    * @param {Decoder} base
    * @returns {number} index of a prototype, or of an entry that is no alias
@@ -162,44 +171,32 @@ export class Decoder {
     return index;
   }
 
-  /** @param {number} block @param {number[]} references of its users */
-  checkReferences(block, references) {
-    // A reference of 0 needs no base; whether one is there is asked for all the same, as a delta has one.
+  /** @param {import("./manifest/tables.js").BlockRow} row @param {number[]} references of its users */
+  checkReferences({ users }, references) {
     const base = this.base();
-    const { users, dtype } = this.manifest.blocks[block];
-    let work = 0;
     users.forEach((user, i) => {
-      if (references[i] === 0) return;
-      this.resolve(user, references[i], base);
-      const row = user.of === "prototype" ? this.manifest.prototypes[user.index] : this.manifest.entries[user.index];
-      if (user.count > 0) work += sizeOf(row);
+      if (references[i] > 0) this.resolve(user, references[i], base);
     });
-    checkLimit(work * dtypeOf(dtype).size, this.maxBytes, "a block of differences");
   }
 
-  /** @param {number} block @param {Uint8Array} out its differences @param {number[]} references of its users */
-  xorInto(block, out, references) {
+  /** @param {Uint8Array} out differences of a user @param {User} user @param {number} reference at least 1 */
+  xorInto(out, user, reference) {
     const base = this.base();
-    const { users, dtype } = this.manifest.blocks[block];
-    const { size } = dtypeOf(dtype);
-    users.forEach((user, i) => {
-      if (references[i] === 0 || user.count === 0) return;
-      const index = this.resolve(user, references[i], base);
-      let values;
-      let mask = -1;
-      if (user.of === "prototype") {
-        const row = this.manifest.prototypes[user.index];
-        if (row.kind === "values") mask = row.presence;
-        values = base.ofBasePrototype(index);
-      } else {
-        const row = this.manifest.entries[user.index];
-        if (row.kind === KEPT) mask = row.mask;
-        values = base.ofBaseEntry(index);
-      }
-      if (mask >= 0) values = gather(this.mask(mask), values, size);
-      const start = user.start * size;
-      for (let k = 0; k < values.length; k++) out[start + k] ^= values[k];
-    });
+    const index = this.resolve(user, reference, base);
+    let values;
+    let row;
+    let mask = -1;
+    if (user.of === "prototype") {
+      row = this.manifest.prototypes[user.index];
+      if (row.kind === "values") mask = row.presence;
+      values = base.ofBasePrototype(index);
+    } else {
+      row = this.manifest.entries[user.index];
+      if (row.kind === KEPT) mask = row.mask;
+      values = base.ofBaseEntry(index);
+    }
+    if (mask >= 0) values = gather(this.mask(mask), values, dtypeOf(row.dtype).size);
+    for (let k = 0; k < out.length; k++) out[k] ^= values[k];
   }
 
   /** A prototype for a delta, within the limit of 4.7. @param {number} index @returns {Uint8Array} */

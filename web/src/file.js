@@ -5,9 +5,9 @@ import { Decoder } from "./decoder.js";
 import { dtypeOf, typed } from "./dtypes.js";
 import { PemnError, RequestError, quoted } from "./errors.js";
 import { HEADER_SIZE, checkFileSize, readHeader } from "./header.js";
-import { MAX_BYTES, checkSize } from "./limits.js";
+import { MAX_BYTES, checkLimit, checkSize } from "./limits.js";
 import { readManifest } from "./manifest/manifest.js";
-import { ALIAS, KEPT, TENSOR } from "./manifest/tables.js";
+import { ALIAS, TENSOR } from "./manifest/tables.js";
 import { Payload } from "./payload.js";
 import { decompress } from "./zstd/frame.js";
 
@@ -262,16 +262,7 @@ export class PemnFile {
         blocksOf.push(prototype.block);
         if (prototype.presence >= 0) sections.add(masks[prototype.presence]);
       }
-      for (const block of blocksOf.filter((i) => i >= 0)) {
-        sections.add(blocks[block]);
-        // Differences of a kept layer or a partial prototype are at the bits of a mask, for all users of the block.
-        if (blocks[block].coder !== 6) continue;
-        for (const user of blocks[block].users) {
-          const of = user.of === "entry" ? entries[user.index] : prototypes[user.index];
-          if ("mask" in of && of.kind === KEPT) sections.add(masks[of.mask]);
-          if ("presence" in of && of.presence >= 0) sections.add(masks[of.presence]);
-        }
-      }
+      for (const block of blocksOf) if (block >= 0) sections.add(blocks[block]);
     }
     const ranges = [...sections].filter(({ size }) => size > 0).map(({ at, size }) => this.payload.pagesOf(at, size));
     for (const [start, end] of joined(ranges)) {
@@ -310,8 +301,11 @@ export class PemnFile {
   async mask(index) {
     const row = this.manifest.entries[this.owner(index)];
     if (row.kind === TENSOR) return null;
+    checkLimit(this.manifest.masks[row.mask].length / 8, this.maxBytes, "a mask");
     await this.fetch([index]);
-    return this.decoder.mask(row.mask);
+    const mask = this.decoder.mask(row.mask);
+    this.decoder.forget();
+    return mask;
   }
 }
 

@@ -8,7 +8,7 @@ import { readRans } from "./rans.js";
 /**
  * Bits of a mask, or none where all are of one value: such a mask may be as long as its users without taking memory.
  * @typedef {{length: number, ones: number, bits: Uint8Array|null}} Mask
- * @typedef {(index: number) => Mask} BaseMasks mask of the base, or the class `payload` if there is none
+ * @typedef {(index: number, length: number) => Mask} BaseMasks a mask of the base of that length; else class `payload`
  */
 
 /**
@@ -160,9 +160,7 @@ function readFlips(length, reader, baseMask) {
   const coder = reader.u8();
   if (flipped > length || coder > 7) reader.fail("the flips of a mask are out of range");
   const flips = bitsOf(readMask(coder, length, flipped, reader, baseMask));
-  const base = baseMask(index);
-  if (base.length !== length) reader.fail("the mask of the base has another length");
-  const bits = bitsOf(base).slice();
+  const bits = bitsOf(baseMask(index, length)).slice();
   for (let i = 0; i < bits.length; i++) bits[i] ^= flips[i];
   return bits;
 }

@@ -3,6 +3,8 @@
 import { allocate } from "../numbers.js";
 
 const SUM = 65536;
+/** The byte of every r, made anew for each string: memory that small strings would take again and again. */
+const SYMBOLS = new Uint8Array(SUM);
 
 /**
  * Decode all bytes of a string; the rANS must end with the reader.
@@ -23,18 +25,17 @@ export function readRans(reader, count, frequencies) {
   const words = reader.rest();
   if (words.length % 2) reader.fail("half a word is left over");
 
-  const symbols = new Uint8Array(SUM);
   const starts = new Uint32Array(256);
   for (let v = 0, start = 0; v < 256; v++) {
     starts[v] = start;
-    symbols.fill(v, start, (start += frequencies[v]));
+    SYMBOLS.fill(v, start, (start += frequencies[v]));
   }
   const out = allocate(Uint8Array, count);
   let at = 0;
   for (let i = 0, lane = 0; i < count; i++) {
     let x = states[lane];
     const r = x & 0xffff;
-    const v = symbols[r];
+    const v = SYMBOLS[r];
     out[i] = v;
     // Below 2^32 (section 5.1), so the product's low 32 bits are all of it.
     x = (Math.imul(frequencies[v], x >>> 16) + r - starts[v]) >>> 0;

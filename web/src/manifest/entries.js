@@ -29,7 +29,7 @@ function emptyRow() {
     elements: 0,
     dtype: 0,
     block: -1,
-    start: 0,
+    user: -1,
     mask: -1,
     prototype: -1,
     phase: 0,
@@ -142,7 +142,7 @@ function finishRow(reader, row, { masks, blocks, prototypes }) {
  * @param {number} minor
  * @param {import("./references.js").References} references
  * @param {Tables} tables
- * @returns {EntryRow[]} without their `start`
+ * @returns {EntryRow[]} without their `user`
  */
 export function readEntries(reader, minor, references, tables) {
   const count = reader.u();

@@ -5,7 +5,7 @@ import { Reader } from "../numbers.js";
 import { readEntries } from "./entries.js";
 import { readPrototypes } from "./prototypes.js";
 import { References } from "./references.js";
-import { KEPT, MAX_ELEMENTS, MAX_ROWS, TENSOR } from "./tables.js";
+import { FLIPS, KEPT, MAX_ELEMENTS, MAX_ROWS, TENSOR, XOR } from "./tables.js";
 
 /**
  * @typedef {import("./tables.js").Manifest} Manifest
@@ -16,8 +16,6 @@ import { KEPT, MAX_ELEMENTS, MAX_ROWS, TENSOR } from "./tables.js";
 /** Minor version that the id of a coder came with. */
 const MASK_CODERS = [0, 0, 0, 0, 0, 1, 1, 1, 3];
 const BLOCK_CODERS = [0, 0, 0, 0, 1, 2, 3];
-export const FLIPS = 8;
-export const XOR = 6;
 const MAX_TASKS = 65535;
 const MAX_NAME = 1024;
 
@@ -116,19 +114,18 @@ function layOut(reader, { masks, blocks, prototypes, entries }) {
   /** @param {"prototype"|"entry"} of @param {number} index @param {number} block @param {number} count */
   const take = (of, index, block, count) => {
     const row = blocks[block];
-    const start = row.count;
-    row.users.push({ of, index, start, count });
+    row.users.push({ of, index, start: row.count, count });
     row.count += count;
     if (row.count > MAX_ELEMENTS) reader.fail("a block has too many elements");
-    return start;
+    return row.users.length - 1;
   };
   prototypes.forEach((row, i) => {
     if (row.kind !== "values") return;
-    row.start = take("prototype", i, row.block, row.presence < 0 ? row.length : masks[row.presence].ones);
+    row.user = take("prototype", i, row.block, row.presence < 0 ? row.length : masks[row.presence].ones);
   });
   entries.forEach((row, i) => {
-    if (row.kind === TENSOR) row.start = take("entry", i, row.block, row.elements);
-    if (row.kind === KEPT) row.start = take("entry", i, row.block, masks[row.mask].ones);
+    if (row.kind === TENSOR) row.user = take("entry", i, row.block, row.elements);
+    if (row.kind === KEPT) row.user = take("entry", i, row.block, masks[row.mask].ones);
   });
   if (blocks.some((row) => row.users.length === 0)) reader.fail("a block has no user");
   const used = new Set(entries.flatMap((row) => [row.prototype, row.second]));

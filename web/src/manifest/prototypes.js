@@ -101,7 +101,7 @@ function readGenerator(reader, minor, length) {
  * @param {import("./references.js").References} references
  * @param {import("./tables.js").MaskRow[]} masks
  * @param {import("./tables.js").BlockRow[]} blocks
- * @returns {PrototypeRow[]} values without their `start`
+ * @returns {PrototypeRow[]} values without their `user`
  */
 export function readPrototypes(reader, minor, references, masks, blocks) {
   const count = reader.u();
@@ -125,7 +125,7 @@ export function readPrototypes(reader, minor, references, masks, blocks) {
     if (partial > 1) reader.fail("a prototype is neither whole nor partial");
     const presence = partial ? references.read() : -1;
     if (partial && masks[presence].length !== length) reader.fail("a presence mask has another length");
-    rows.push({ kind: "values", length, dtype, block, presence, start: 0 });
+    rows.push({ kind: "values", length, dtype, block, presence, user: -1 });
   }
   return rows;
 }

@@ -10,8 +10,8 @@
 
 /**
  * @typedef {{
- *   kind: "values", length: number, dtype: number, block: number, presence: number, start: number
- * }} ValuesRow `presence`: a mask, or −1; `start`: its first element in the block
+ *   kind: "values", length: number, dtype: number, block: number, presence: number, user: number
+ * }} ValuesRow `presence`: a mask, or −1; `user`: its number among the users of the block
  */
 /**
  * `seed` and `stream`: low and high word. Where a generator has no field it is 0.
@@ -33,7 +33,7 @@ export const BOOL_MASK = 4;
  * Indices are −1 where an entry has no such field.
  * @typedef {{
  *   name: string, kind: number, task: number, shape: number[], elements: number, dtype: number, block: number,
- *   start: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
+ *   user: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
  *   second: number, secondPhase: number, target: number
  * }} EntryRow
  */
@@ -44,6 +44,10 @@ export const BOOL_MASK = 4;
  *   entries: EntryRow[], delta: boolean, base: string
  * }} Manifest `base`: digest of the base of a delta, else empty
  */
+
+/** The coders of what a delta takes from its base: of masks, and of blocks. */
+export const FLIPS = 8;
+export const XOR = 6;
 
 /** The largest number of rows of a table, of elements, and of bits. */
 export const MAX_ROWS = 2 ** 18;

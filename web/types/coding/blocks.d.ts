@@ -1,15 +1,21 @@
 /**
+ * Check the elements of a dtype (4.8).
+ * @param {number} dtype
+ * @param {Uint8Array} elements
+ * @param {import("../numbers.js").Reader} reader for errors
+ */
+export function checkElements(dtype: number, elements: Uint8Array, reader: import("../numbers.js").Reader): void;
+/**
  * Decode a block.
  * @param {import("../manifest/tables.js").BlockRow} row
  * @param {import("../numbers.js").Reader} reader of its payload, of the class `payload`
- * @param {BaseElements} base
- * @returns {Uint8Array} the bytes of its elements; perhaps a view of the file
+ * @returns {Block} its elements are perhaps a view of the file
  */
-export function readBlock(row: import("../manifest/tables.js").BlockRow, reader: import("../numbers.js").Reader, base: BaseElements): Uint8Array;
+export function readBlock({ coder, count, dtype, users }: import("../manifest/tables.js").BlockRow, reader: import("../numbers.js").Reader): Block;
 /**
- * `references` checks all of them, `xorInto` adds what they say
+ * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
  */
-export type BaseElements = {
-    references: (references: number[]) => void;
-    xorInto: (elements: Uint8Array, references: number[]) => void;
+export type Block = {
+    elements: Uint8Array;
+    references: number[] | null;
 };

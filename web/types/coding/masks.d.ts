@@ -1,7 +1,7 @@
 /**
  * Bits of a mask, or none where all are of one value: such a mask may be as long as its users without taking memory.
  * @typedef {{length: number, ones: number, bits: Uint8Array|null}} Mask
- * @typedef {(index: number) => Mask} BaseMasks mask of the base, or the class `payload` if there is none
+ * @typedef {(index: number, length: number) => Mask} BaseMasks a mask of the base of that length; else class `payload`
  */
 /**
  * The bits of a mask, made where they are constant.
@@ -28,7 +28,7 @@ export type Mask = {
     bits: Uint8Array | null;
 };
 /**
- * mask of the base, or the class `payload` if there is none
+ * a mask of the base of that length; else class `payload`
  */
-export type BaseMasks = (index: number) => Mask;
+export type BaseMasks = (index: number, length: number) => Mask;
 import { Reader } from "../numbers.js";

@@ -3,7 +3,7 @@
  * @param {number} minor
  * @param {import("./references.js").References} references
  * @param {Tables} tables
- * @returns {EntryRow[]} without their `start`
+ * @returns {EntryRow[]} without their `user`
  */
 export function readEntries(reader: Reader, minor: number, references: import("./references.js").References, tables: Tables): EntryRow[];
 export type Reader = import("../numbers.js").Reader;

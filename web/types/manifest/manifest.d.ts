@@ -5,8 +5,6 @@
  * @returns {Manifest}
  */
 export function readManifest(bytes: Uint8Array, minor: number, payloadSize: number): Manifest;
-export const FLIPS: 8;
-export const XOR: 6;
 export type Manifest = import("./tables.js").Manifest;
 export type MaskRow = import("./tables.js").MaskRow;
 export type BlockRow = import("./tables.js").BlockRow;

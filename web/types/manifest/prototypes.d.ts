@@ -10,7 +10,7 @@ export function readFinite(reader: Reader, positive: boolean): number;
  * @param {import("./references.js").References} references
  * @param {import("./tables.js").MaskRow[]} masks
  * @param {import("./tables.js").BlockRow[]} blocks
- * @returns {PrototypeRow[]} values without their `start`
+ * @returns {PrototypeRow[]} values without their `user`
  */
 export function readPrototypes(reader: Reader, minor: number, references: import("./references.js").References, masks: import("./tables.js").MaskRow[], blocks: import("./tables.js").BlockRow[]): PrototypeRow[];
 export type Reader = import("../numbers.js").Reader;

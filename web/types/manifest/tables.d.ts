@@ -7,8 +7,8 @@
  */
 /**
  * @typedef {{
- *   kind: "values", length: number, dtype: number, block: number, presence: number, start: number
- * }} ValuesRow `presence`: a mask, or −1; `start`: its first element in the block
+ *   kind: "values", length: number, dtype: number, block: number, presence: number, user: number
+ * }} ValuesRow `presence`: a mask, or −1; `user`: its number among the users of the block
  */
 /**
  * `seed` and `stream`: low and high word. Where a generator has no field it is 0.
@@ -28,7 +28,7 @@ export const BOOL_MASK: 4;
  * Indices are −1 where an entry has no such field.
  * @typedef {{
  *   name: string, kind: number, task: number, shape: number[], elements: number, dtype: number, block: number,
- *   start: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
+ *   user: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
  *   second: number, secondPhase: number, target: number
  * }} EntryRow
  */
@@ -38,6 +38,9 @@ export const BOOL_MASK: 4;
  *   entries: EntryRow[], delta: boolean, base: string
  * }} Manifest `base`: digest of the base of a delta, else empty
  */
+/** The coders of what a delta takes from its base: of masks, and of blocks. */
+export const FLIPS: 8;
+export const XOR: 6;
 /** The largest number of rows of a table, of elements, and of bits. */
 export const MAX_ROWS: number;
 export const MAX_ELEMENTS: number;
@@ -72,7 +75,7 @@ export type BlockRow = {
     count: number;
 };
 /**
- * `presence`: a mask, or −1; `start`: its first element in the block
+ * `presence`: a mask, or −1; `user`: its number among the users of the block
  */
 export type ValuesRow = {
     kind: "values";
@@ -80,7 +83,7 @@ export type ValuesRow = {
     dtype: number;
     block: number;
     presence: number;
-    start: number;
+    user: number;
 };
 /**
  * `seed` and `stream`: low and high word. Where a generator has no field it is 0.
@@ -117,7 +120,7 @@ export type EntryRow = {
     elements: number;
     dtype: number;
     block: number;
-    start: number;
+    user: number;
     mask: number;
     prototype: number;
     phase: number;
