@@ -181,8 +181,9 @@ def main() -> None:
         return
     rows = runner.run_all(runs, command)
     if command.preset in ("medium", "long") and rows:
-        choosing.picture(rows, command.plot)
-        print("\n".join([*choosing.table(rows), "", *choosing.against(rows), "", *choosing.equal_bytes(rows)]))
+        resnets = [row for row in rows if row["kind"] == "resnet"]  # only these are pruned, too
+        choosing.picture(resnets, command.plot)
+        print("\n".join([*choosing.table(rows), "", *choosing.against(resnets), "", *choosing.equal_bytes(rows)]))
         return
     pictures.compression(rows, command.plot)
     print("\n".join(tables.compression(rows) + tables.equal_accuracy(rows)))
