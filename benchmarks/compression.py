@@ -76,7 +76,7 @@ def ways(architecture: Architecture) -> dict[str, Setting]:
 
 
 def choose(epochs: int) -> Preset:
-    """What somebody with 8 to 64 kB has to choose from, the most telling first."""
+    """The choices of somebody with 8 to 64 kB, the most telling first."""
     widths = {width: Architecture("resnet", width, 8, patch=2) for width in (12, 16, 24, 32)}
     masked = {width: ways(architecture) for width, architecture in widths.items()}
     recipe = Recipe(epochs, precision="bfloat16")

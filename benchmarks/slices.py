@@ -170,18 +170,24 @@ def counted() -> Counter[str]:
     return made
 
 
-def rank_loads(rank: int, ranks: int, folder: str) -> None:
-    """Load the shards of a rank from the file and from an ordinary checkpoint, and print what was decoded."""
-    from torch.distributed.checkpoint.state_dict_loader import load
-
-    from pemncodec.distributed import PemnReader
-
+def network_of_rank(rank: int, ranks: int, folder: str) -> torch.nn.Module:
+    """Join the ranks, and return the network of which each holds its rows."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     store = (Path(folder) / "store").as_uri()
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=ranks)
     model = vit()
     fully_shard(model, mesh=init_device_mesh("cpu", (ranks,)))
+    return model
+
+
+def rank_loads(rank: int, ranks: int, folder: str) -> None:
+    """Load the shards of a rank from the file and from an ordinary checkpoint, and print what was decoded."""
+    from torch.distributed.checkpoint.state_dict_loader import load
+
+    from pemncodec.distributed import PemnReader
+
+    model = network_of_rank(rank, ranks, folder)
     wanted = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     load(wanted, checkpoint_id=str(Path(folder) / "dcp"))
     state, made = model.state_dict(), counted()
@@ -215,12 +221,7 @@ def rank_saves(rank: int, ranks: int, folder: str) -> None:
 
     from pemncodec.distributed import PemnReader, PemnWriter
 
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
-    store = (Path(folder) / "store").as_uri()
-    torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=ranks)
-    model = vit()
-    fully_shard(model, mesh=init_device_mesh("cpu", (ranks,)))
+    model = network_of_rank(rank, ranks, folder)
     state = model.state_dict()
     load(state, storage_reader=PemnReader(Path(folder) / "model.pemn"))
     before, most, ended = private_bytes(), [0], Event()

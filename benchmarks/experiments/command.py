@@ -85,7 +85,7 @@ class Command:
 
     @property
     def text(self) -> str:
-        """What a row says: without paths of this machine."""
+        """The command in a row, without paths of this machine."""
         seeds = "" if self.seeds is None else f" --seeds {self.seeds}"
         return f"python benchmarks/{self.experiment}.py {self.preset}{seeds}{' --data CIFAR' if self.data else ''}"
 

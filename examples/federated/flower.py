@@ -27,7 +27,7 @@ BACKEND: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Rounds:
-    """What a run printed, a value a round. `up`, `down`: bits a parameter and client; `accuracy`: per cent."""
+    """The numbers of a run, a value a round. `up`, `down`: bits a parameter and client; `accuracy`: per cent."""
 
     up: list[float] = field(default_factory=list)
     down: list[float] = field(default_factory=list)

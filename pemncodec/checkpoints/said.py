@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from ..errors import MaskRuleError
 from .metadata import Metadata
 from .options import RULES, PackOptions
 
 # Families that tensors do not identify: a file that was packed from one names it.
 NAMED = ("biprop", "fedpm", "lottery-jackpots")
+
+
+T = TypeVar("T")
+
+
+def read_as_said(read: Callable[[PackOptions], T], options: PackOptions, said: Metadata) -> T:
+    """Read a checkpoint with options; where these do not say enough, with those that the file was packed with."""
+    try:
+        return read(options)
+    except MaskRuleError:
+        return read(as_said(options, said))
 
 
 def as_said(options: PackOptions, said: Metadata) -> PackOptions:

@@ -169,7 +169,7 @@ def _short(line: str) -> str:
 def _rows(manifest: Manifest) -> Iterator[str]:
     """Prototypes, and a table of tensors."""
     for index in range(len(manifest.prototypes)):
-        yield f"prototype {index}: {_prototype_text(manifest, index)}"
+        yield f"prototype {index}: {manifest.prototype_text(index)}"
     widths = [0, 0, 0, 0]
     for tensor in _entries(manifest):
         row = _row(tensor)
@@ -177,15 +177,6 @@ def _rows(manifest: Manifest) -> Iterator[str]:
         widths = [max(width, min(len(cell), _WIDEST)) for width, cell in zip(widths[:3], row[:3], strict=True)] + [0]
     for tensor in _entries(manifest):
         yield "  ".join(cell.ljust(width) for cell, width in zip(_row(tensor), widths, strict=True)).rstrip()
-
-
-def _prototype_text(manifest: Manifest, index: int) -> str:
-    row = manifest.prototypes[index]
-    if isinstance(row, GeneratedRow):
-        return row.summary()
-    stored = manifest.stored_values(row)
-    some = "" if stored == row.length else f", {stored:,} of them stored"
-    return f"{row.length:,} values of {manifest.prototype_dtype(index).name}{some}"
 
 
 def _row(tensor: dict[str, Any]) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ..container.opening import PathOrBytes
-from ..errors import CheckpointError, MaskRuleError, MismatchError
+from ..errors import CheckpointError, MismatchError
 from . import checkpoint_options, endpoints, file_options, show
 from .output_path import refuse_pipe
 
@@ -98,7 +99,7 @@ def _compare(
 ) -> list[str]:
     from ..checkpoints.metadata import read
     from ..checkpoints.recognise import draft_of
-    from ..checkpoints.said import always_said, as_said
+    from ..checkpoints.said import always_said, read_as_said
     from ..container.opening import metadata_of, naming, path_of
     from ..loading.compare import compare
     from ..loading.recheck.compare import recheck
@@ -110,10 +111,7 @@ def _compare(
         said = read(metadata).for_task(task)
     options = always_said(how.loaded(max_bytes), said)
     try:
-        try:
-            draft = draft_of(source, options)
-        except MaskRuleError:  # options that are not given default to those that FILE was packed with
-            draft = draft_of(source, as_said(options, said))
+        draft = read_as_said(partial(draft_of, source), options, said)
         draft = convert_again(draft, metadata)
         with show.progress_bar("comparing", quiet) as progress:
             found = compare(file, draft, task=task, max_bytes=max_bytes, base=base, progress=progress)

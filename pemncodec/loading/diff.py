@@ -256,7 +256,8 @@ class _Side:
             return "no mask"
         if isinstance(row, KeptRow):
             return "kept values"
-        text = self._prototype(row.prototype)
+        manifest = self.file.decoder.manifest
+        text = manifest.prototype_text(row.prototype)
         if row.phase:
             text += f", from {row.phase} on"
         if row.scale_bits is not None:
@@ -264,17 +265,8 @@ class _Side:
         if row.zero:
             text += f", zero bit: {ZERO_RULES[row.zero].name}"
         if row.second is not None:
-            text += f" ({self._prototype(row.second)}, from {row.second_phase} on)"
+            text += f" ({manifest.prototype_text(row.second)}, from {row.second_phase} on)"
         return text
-
-    def _prototype(self, index: int) -> str:
-        manifest = self.file.decoder.manifest
-        row = manifest.prototypes[index]
-        if isinstance(row, GeneratedRow):
-            return row.summary()
-        stored = manifest.stored_values(row)
-        some = "" if stored == row.length else f", {stored:,} of them stored"
-        return f"{row.length:,} values of {manifest.prototype_dtype(index).name}{some}"
 
 
 def _masks(found: TensorDifference, one: Packed | None, two: Packed | None) -> TensorDifference:

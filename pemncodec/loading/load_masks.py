@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..checkpoints.names import PREFIXES
 from ..coding.delta.base_files import BaseFiles
 from ..common import torch_tensors
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
@@ -23,6 +22,7 @@ from ..errors.quoting import listed, quoted
 from ..nn.density import check_fraction
 from ..nn.masking import MaskedFill
 from .load import load_file
+from .load_model import renamed
 
 _ORIGINAL = "original"
 
@@ -93,10 +93,12 @@ def load_masks(
     if any(layer.fill is None for layer in layers):
         theirs = load_file(path, layout="masked", task=task, max_bytes=max_bytes, base=base)
     dense = load_file(path, task=task, max_bytes=max_bytes, base=base)
-    state = {_bare(name): tensor for name, tensor in model.state_dict(keep_vars=True).items()}
     taken = {name for layer in layers for name in layer.taken}
+    state = model.state_dict(keep_vars=True)
     others = {name: tensor for name, tensor in state.items() if name not in taken}
-    _check_names(dense, {layer.name for layer in layers} | set(others), path)
+    own = {layer.name for layer in layers} | set(others)
+    dense, theirs = ({new: given[name] for name, new in renamed(own, given).items()} for given in (dense, theirs))
+    _check_names(dense, own, path)
     changes: list[tuple[torch.Tensor, torch.Tensor]] = []
     for name, tensor in others.items():
         _check_shape(name, tensor, dense[name])
@@ -108,14 +110,14 @@ def load_masks(
         else:
             changes += _of_others(layer, theirs, dense[layer.name], keep, margin)
     with torch.no_grad():
-        for own, value in changes:
-            own.copy_(value)
+        for target, value in changes:
+            target.copy_(value)
 
 
 def _layers(model: nn.Module) -> Iterator[_Layer]:
     """The layers with scores, of `pemncodec.nn` and of others."""
     for path, module in model.named_modules():
-        where = _bare(f"{path}." if path else "")
+        where = f"{path}." if path else ""
         for name, fills in getattr(module, "parametrizations", {}).items():
             fill = fills[0]
             if isinstance(fill, MaskedFill) and len(fills) == 1:
@@ -126,13 +128,6 @@ def _layers(model: nn.Module) -> Iterator[_Layer]:
         scores, weight = module._parameters.get("scores"), module._parameters.get("weight")
         if scores is not None and weight is not None and scores.shape == weight.shape:
             yield _Layer(f"{where}weight", scores, None, weight, (f"{where}weight", f"{where}scores"))
-
-
-def _bare(name: str) -> str:
-    """Return a name without what wrappers put before it."""
-    for prefix in PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
 
 
 def _scores(layer: _Layer, fill: MaskedFill, weight: torch.Tensor, margin: float, probability: float) -> torch.Tensor:

@@ -77,8 +77,8 @@ def load_model(
     file = PemnFile(path, task=task, max_bytes=max_bytes, base=base)
     with nullcontext() if packed else file:
         tensors = tensors_of(file, path, "cpu", layout, False, verify, threads, callback(progress))
-    renamed = _renamed(own, tensors)
-    tensors = {new: tensors[name] for name, new in renamed.items()}
+    names = renamed(own, tensors)
+    tensors = {new: tensors[name] for name, new in names.items()}
     _check_ties(own, tensors, path)
     try:
         # What torch asks of each tensor (shape, device, requires_grad) is asked of a packed one directly.
@@ -95,14 +95,15 @@ def load_model(
         raise MismatchError(f"{_called(path)} does not fit the model: {why}") from None
     if packed:
         _make_constant(tensors.values())
-        remember(model, file, renamed)
+        remember(model, file, names)
     return found
 
 
-def _renamed(own: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, str]:
+def renamed(own: Iterable[str], tensors: Mapping[str, Any]) -> dict[str, str]:
     """Return the name in the model of each tensor, where a prefix is superfluous or missing."""
     same = {name: name for name in tensors}
-    if not own or set(own) & set(tensors):
+    own = set(own)
+    if not own or own & set(tensors):
         return same
     bare = {name: new for new, name in stripped(same).items()}
     for prefix in PREFIXES:

@@ -12,13 +12,12 @@ import torch
 from ..checkpoints import metadata as own_metadata
 from ..checkpoints.options import PackOptions
 from ..checkpoints.reading.load import CheckpointFile
-from ..checkpoints.said import always_said, as_said
+from ..checkpoints.said import always_said, read_as_said
 from ..coding.delta.base_files import BaseFiles
 from ..common.progress import Reporting, callback, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes, metadata_of, naming
 from ..container.ranges import is_url
-from ..errors import MaskRuleError
 from ..loading import diff as stored
 from ..loading.differences import Difference
 from .job import Job, Source
@@ -93,8 +92,6 @@ def _packed(source: Source, options: PackOptions, other: PathOrBytes | None, tas
         return pack_to_bytes(Job({"": source}, reading=options))[0]
     with naming(other):
         said = own_metadata.read(metadata_of(other)).for_task(task)
-    options = always_said(options, said)
-    try:
-        return pack_to_bytes(Job({"": source}, reading=options))[0]
-    except MaskRuleError:  # options that are not given default to those that the other file was packed with
-        return pack_to_bytes(Job({"": source}, reading=as_said(options, said)))[0]
+    return read_as_said(
+        lambda reading: pack_to_bytes(Job({"": source}, reading=reading))[0], always_said(options, said), said
+    )

@@ -9,7 +9,7 @@ from threading import Thread
 
 
 class Served:
-    """What a server gave.
+    """The answers of a server.
 
     Attributes:
         url: of the file.

@@ -99,6 +99,23 @@ def test_bernoulli_probabilities() -> None:
     assert torch.isclose(torch.minimum((drawn - 0.9).abs(), (drawn - 0.1).abs()), torch.zeros(()), atol=1e-6).all()
 
 
+def test_names_under_wrappers() -> None:
+    """What wraps the whole model is added or removed; a part that is called `module` is a part."""
+    saved = network(0)
+    data = pemncodec.save(saved)
+    wrapped: Any = nn.Module()
+    wrapped.module = network(5)
+    pemncodec.load_masks(wrapped, data)
+    assert all(one.equal(two) for one, two in zip(weights(wrapped.module), weights(saved), strict=True))
+    parts: list[Any] = []
+    for start in (0, 5):
+        part: Any = nn.Module()
+        part.module, part.head = network(start), nn.Linear(2, 2)
+        parts.append(part)
+    pemncodec.load_masks(parts[1], pemncodec.save(parts[0], mixed_prefixes=True))
+    assert all(one.equal(two) for one, two in zip(*(weights(part.module) for part in parts), strict=True))
+
+
 def refused(net: nn.Module, data: bytes, error: type[Exception], message: str, **options: Any) -> None:
     """The call is refused, and nothing in the model has changed."""
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

@@ -168,7 +168,7 @@ def test_a_file_that_needs_no_mask_keeps_its_version() -> None:
 
 
 def test_an_old_reader_refuses_the_file() -> None:
-    """What a reader does that knows one minor version less: it compares the byte, before all else."""
+    """A reader that knows one minor version less compares the byte, before all else."""
     data = bytearray(pemncodec.save(masks(0.1)))
     data[9] = MINOR + 1
     with pytest.raises(pemncodec.VersionError, match=rf"format version 1\.{MINOR + 1}; this pemncodec reads 1\.0 to"):
@@ -343,7 +343,7 @@ def test_limits_count_a_byte_for_an_element() -> None:
 
 
 def test_metadata_are_as_given() -> None:
-    """What a file does not say of a state_dict of bools is told by its kinds, and nothing is added to its metadata."""
+    """The kinds of entries say that a file is a state_dict of bools, and nothing is added to its metadata."""
     network = MaskedNetwork([Tensor("x", BY_NAME["bool"], (300,), np.ones(300, dtype=np.uint8))], metadata={"a": "b"})
     data = encode(network)
     assert pemncodec.load_network(data).metadata == {"a": "b"}

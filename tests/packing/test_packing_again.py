@@ -33,10 +33,7 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", WHOLE)
 def test_every_valid_vector_packed_again(name: str, tmp_path: Path) -> None:
     """The second decoder reads the same out of both; a second packing changes no byte."""
-    try:
-        pemncodec.pack_file(VALID / f"{name}.pemn", tmp_path / "a.pemn")
-    except pemncodec.PemnError as reason:  # this torch has not the dtype, or the vector is a delta without its base
-        pytest.skip(f"{name}: {reason}")
+    pemncodec.pack_file(VALID / f"{name}.pemn", tmp_path / "a.pemn")
     old, new = ((path).read_bytes() for path in (VALID / f"{name}.pemn", tmp_path / "a.pemn"))
     assert networks.second_content(old) == networks.second_content(new)
     pemncodec.pack_file(tmp_path / "a.pemn", tmp_path / "b.pemn")

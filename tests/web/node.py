@@ -29,7 +29,7 @@ def node() -> str:
 
 
 def run_node(*arguments: str | Path, stdin: str = "") -> str:
-    """What Node prints; a failure shows what it said."""
+    """Return the output of Node; a failure shows its messages."""
     done = subprocess.run([node(), *map(str, arguments)], input=stdin, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -164,6 +164,15 @@ class Manifest:
         row = self.prototypes[index]
         return self.blocks[row.block].dtype if isinstance(row, ValuesRow) else FLOAT32
 
+    def prototype_text(self, index: int) -> str:
+        """A prototype in a line, as `pemn inspect` and `pemn diff` print it."""
+        row = self.prototypes[index]
+        if not isinstance(row, ValuesRow):
+            return row.summary()
+        stored = self.stored_values(row)
+        some = "" if stored == row.length else f", {stored:,} of them stored"
+        return f"{row.length:,} values of {self.prototype_dtype(index).name}{some}"
+
     @property
     def only_bools(self) -> bool:
         """Return whether all masks are bool tensors: then the file is `dense` unless it says more (section 10)."""
