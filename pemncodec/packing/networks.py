@@ -30,6 +30,7 @@ from ..errors import CheckpointError, ConversionError, MismatchError, NetworkErr
 from ..errors.quoting import quoted
 from ..loading.compare import compare_network
 from ..loading.diff import diff
+from ..loading.differences import Difference, TensorDifference
 from ..loading.file import PemnFile
 from ..loading.load import load_network
 from ..network.model import Alias, Entry, MaskedNetwork, Tensor
@@ -218,10 +219,10 @@ def compare_sources(
     for name, (source, own) in origins.items():
         task = (name, own) if name else None
         found = diff(file, source, task=task, max_bytes=job.max_bytes, base=job.base, progress=progress)
-        bad = next((one.name for one in found.tensors if one.differing != 0 or not one.tied.same), None)
+        bad = _first_other(found)
         if bad is not None or found.only_first or found.only_second or found.reordered:
             where = f"task {quoted(name)}" if name else "the network"
-            raise MismatchError(f"{where} would not be the same in the new file ({bad or 'names'})")
+            raise MismatchError(f"{where} would not be the same in the new file ({bad.name if bad else 'names'})")
 
 
 def compare_files(
@@ -259,7 +260,7 @@ def compare_files(
             found = compare_network(opened, changed, progress)
         return found.tensors, ", and ".join(one.done for one in conversions)
     compared = diff(file, against, task=task, max_bytes=max_bytes, base=base, progress=progress)
-    bad = next((one for one in compared.tensors if one.differing != 0 or not one.tied.same), None)
+    bad = _first_other(compared)
     if bad is not None:
         how = (
             f"{bad.differing} elements of {quoted(bad.name)} differ" if bad.differing else f"{quoted(bad.name)} differs"
@@ -268,6 +269,11 @@ def compare_files(
     if not compared.same_tensors:
         raise MismatchError("they hold other tensors or tasks, or in another order (`pemn diff` lists them)")
     return len(compared.tensors), ""
+
+
+def _first_other(found: Difference) -> TensorDifference | None:
+    """Return the first tensor that has other values, or is tied otherwise."""
+    return next((one for one in found.tensors if one.differing != 0 or not one.tied.same), None)
 
 
 def _without_base(metadata: Mapping[str, str]) -> dict[str, str]:
