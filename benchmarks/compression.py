@@ -121,7 +121,7 @@ def choose(epochs: int) -> Preset:
     ]
     points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
     first = [*default, *narrow], [*wider, *smaller]
-    order = [((0,), first[0]), ((1,), default), ((0,), first[1]), ((2,), default), ((0,), leading)]
+    order = [((0, 1, 2), default), ((0,), first[0]), ((0,), first[1]), ((0,), leading)]
     return Preset(points, seeds=3, first=order)
 
 
