@@ -19,13 +19,20 @@ from .rows import encode_tables
 _BASE_BYTES = 80
 
 
-def encode(network: MaskedNetwork, progress: Progress = silent, base: BaseFiles = None) -> bytes:
+def encode(
+    network: MaskedNetwork, progress: Progress = silent, base: BaseFiles = None, *, seekable: bool = False
+) -> bytes:
     """Return the bytes of a `.pemn` file; arguments and errors as `encode_file`."""
-    return encode_file(network, progress, base=base).to_bytes()
+    return encode_file(network, progress, base=base, seekable=seekable).to_bytes()
 
 
 def encode_file(
-    network: MaskedNetwork, progress: Progress = silent, folder: Path | None = None, base: BaseFiles = None
+    network: MaskedNetwork,
+    progress: Progress = silent,
+    folder: Path | None = None,
+    base: BaseFiles = None,
+    *,
+    seekable: bool = False,
 ) -> EncodedFile:
     """Return a `.pemn` file, ready to be written.
 
@@ -33,13 +40,14 @@ def encode_file(
         folder: where a temporary file may be for what would take much memory; by default there is none.
         base: another `.pemn` file, and what it needs itself. What is smaller as a difference from it is stored as one,
             and the file is a delta then (spec section 6.2); if that saves little, the file has no base.
+        seekable: whether large masks and blocks are in chunks, so that a part of a tensor does not take the whole one.
 
     Raises:
         NetworkError: the network contradicts itself or does not fit the format.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     check_network(network)
-    tables = encode_tables(network, progress, folder, base)
+    tables = encode_tables(network, progress, folder, base, seekable=seekable)
     if 0 < tables.saved <= _BASE_BYTES:
-        tables = encode_tables(network, progress, folder, None)
+        tables = encode_tables(network, progress, folder, None, seekable=seekable)
     return write_container(tables.manifest, tables.sections)

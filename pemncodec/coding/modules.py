@@ -24,7 +24,7 @@ class Modules(Mapping[int, ModuleType]):
 
     def __getitem__(self, number: int) -> ModuleType:
         row = self._table[number]
-        if row.of_base:
+        if row.around:
             raise KeyError(number)
         module = self._found.get(row.module)
         if module is None:
@@ -33,7 +33,7 @@ class Modules(Mapping[int, ModuleType]):
         return module
 
     def __iter__(self) -> Iterator[int]:
-        return (number for number, row in self._table.items() if not row.of_base)
+        return (number for number, row in self._table.items() if not row.around)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -44,25 +44,30 @@ class Tables:
     saved: int
 
 
-def encode_tables(network: MaskedNetwork, progress: Progress, folder: Path | None, base: BaseFiles) -> Tables:
+def encode_tables(
+    network: MaskedNetwork, progress: Progress, folder: Path | None, base: BaseFiles, *, seekable: bool = False
+) -> Tables:
     """Encode all masks and blocks, and return them with the rows that refer to them.
 
     Args:
         network: consistent, as `check_network` says.
         folder: where a temporary file may be.
         base: the file that masks and blocks may be differences from, and those that it needs; None: no file.
+        seekable: whether large masks and blocks are in chunks.
 
     Raises:
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
     with open_base(base) as opened:
-        return _encoded(network, progress, folder, Against(network, opened))
+        return _encoded(network, progress, folder, Against(network, opened), seekable)
 
 
-def _encoded(network: MaskedNetwork, progress: Progress, folder: Path | None, against: Against) -> Tables:
+def _encoded(
+    network: MaskedNetwork, progress: Progress, folder: Path | None, against: Against, seekable: bool
+) -> Tables:
     order = _order(network)
-    blocks = EncodedBlocks(network, order, against, folder)
-    masks = EncodedMasks(network, against, folder)
+    blocks = EncodedBlocks(network, order, against, folder, seekable=seekable)
+    masks = EncodedMasks(network, against, folder, seekable=seekable)
     # Masks are numbered in the order in which the manifest refers to them: presence, kept, tiled, bool.
     prototypes = [_prototype_row(network, index, blocks, masks) for index in order]
     of_entries = masks.of_entries(progress)

@@ -170,6 +170,10 @@ class SectionDecoder:
 
         return decode_mask(self.manifest.masks[index], self.mask_payload(index), index, of_base)
 
+    def elements(self, block: int) -> int:
+        """The number of elements of a block."""
+        return self._counts[block]
+
     def users(self, block: int) -> int:
         """The number of users of a block."""
         return self._first_users[block + 1] - self._first_users[block]

@@ -2,24 +2,31 @@
 
 Each module has `encode(words, dtype, limit) -> bytes | None` (None: surely not below `limit` bytes) and
 `decode(payload, dtype, count) -> words`, where `words` are elements as unsigned integers
-(`pemncodec.common.words`) and `count` is the number of elements. `xor` is put around any of them.
+(`pemncodec.common.words`) and `count` is the number of elements. `xor` and `chunks` are put around any of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from ...common.dtypes import DType
-from ...common.words import Words
+from ...common.words import Words, word_type
 from ...container.cursor import Payload
-from ...container.manifest.coder_table import BLOCK_CODERS, BLOCK_RAW, BLOCK_XOR
+from ...container.manifest.coder_table import BLOCK_CHUNKS, BLOCK_CODERS, BLOCK_RAW, BLOCK_XOR
 from ...container.manifest.rows import BlockRow
 from ...errors import PayloadError
+from .. import chunks
 from ..modules import Modules
 from . import raw, xor
 from .experience import Experience
 
 CODERS = Modules(BLOCK_CODERS, __package__)
+
+# Of a block, and how an encoder cuts one: chunks of 256 KiB of elements, where there are several.
+IN_CHUNKS = chunks.Kind(BLOCK_XOR, ones=False, unit="elements")
+_LEAST_BYTES, _POWER_OF_BYTES = 1 << 20, 18
 
 # Xors into the elements of a block what its users refer to in the base.
 AddBase = Callable[[Sequence[int], Words], None]
@@ -45,6 +52,24 @@ def encode_block(words: Words, dtype: DType, experience: Experience | None = Non
     if experience is not None:
         experience.note(sizes, len(payload), len(payload) / size)
     return BlockRow(dtype, coder, len(payload)), payload
+
+
+def encode_in_chunks(words: Words, dtype: DType, experience: Experience | None = None) -> tuple[BlockRow, bytes]:
+    """As `encode_block`, but a block of a mebibyte or more can be decoded in parts: it is raw, or in chunks."""
+    if words.nbytes < _LEAST_BYTES:
+        return encode_block(words, dtype, experience)
+    per = dtype.words_per_element
+    count = len(words) // per
+    power = _POWER_OF_BYTES - (dtype.itemsize.bit_length() - 1)
+    power = max(power, (count - 1).bit_length() - (chunks.MOST_CHUNKS.bit_length() - 1))
+    experience = Experience()  # its chunks are of one kind
+    pieces = [words[per * i : per * (i + (1 << power))] for i in range(0, count, 1 << power)]
+    coded = [encode_block(piece, dtype, experience) for piece in pieces]
+    payload = chunks.write(power, [row.coder for row, _ in coded], (), [part for _, part in coded])
+    if len(payload) >= words.nbytes:
+        payload = raw.encode(words, dtype, words.nbytes)
+        return BlockRow(dtype, BLOCK_RAW, len(payload)), payload
+    return BlockRow(dtype, BLOCK_CHUNKS, len(payload)), payload
 
 
 def encode_xor(differences: Words, dtype: DType, references: Sequence[int]) -> tuple[BlockRow, bytes]:
@@ -73,7 +98,9 @@ def decode_block(
     """
     words: Words
     try:
-        if row.coder != BLOCK_XOR:
+        if row.coder == BLOCK_CHUNKS:
+            words = _joined(row, payload, count)
+        elif row.coder != BLOCK_XOR:
             words = CODERS[row.coder].decode(payload, row.dtype, count)
         else:
             assert add_base is not None, "the decoder of a file has it"
@@ -81,8 +108,37 @@ def decode_block(
             words = CODERS[coder].decode(differences, row.dtype, count)
             words = words if words.flags.writeable else words.copy()
             add_base(references, words)
+        _check_bools(row.dtype, words)
     except PayloadError as reason:
         raise PayloadError(f"block {index}: {reason}") from None
-    if row.dtype.kind == "bool" and count and words.max() > 1:
-        raise PayloadError(f"block {index}: a bool is {words.max()}, and must be 0 or 1")
     return words
+
+
+def decode_chunk(chunk: chunks.Chunk, dtype: DType, payload: Payload, number: int) -> Words:
+    """The elements of chunk `number` of a block.
+
+    Raises:
+        PayloadError: the payload does not give as many elements of `dtype` as the chunk has.
+    """
+    try:
+        words: Words = CODERS[chunk.coder].decode(payload, dtype, chunk.length)
+        _check_bools(dtype, words)
+    except PayloadError as reason:
+        raise PayloadError(f"chunk {number}: {reason}") from None
+    return words
+
+
+def _joined(row: BlockRow, payload: Payload, count: int) -> Words:
+    table = chunks.read_table(payload, row.size, count, 0, IN_CHUNKS)
+    words = np.empty(row.dtype.words_per_element * count, dtype=word_type(row.dtype))
+    content, start = memoryview(payload), 0
+    for number, chunk in enumerate(table):
+        decoded = decode_chunk(chunk, row.dtype, content[chunk.start : chunk.stop], number)
+        words[start : start + len(decoded)] = decoded
+        start += len(decoded)
+    return words
+
+
+def _check_bools(dtype: DType, words: Words) -> None:
+    if dtype.kind == "bool" and len(words) and words.max() > 1:
+        raise PayloadError(f"a bool is {words.max()}, and must be 0 or 1")

@@ -24,6 +24,7 @@ class EncodedBlocks:
         order: its prototypes, in the order of the file.
         against: what they may be differences from.
         folder: where a temporary file may be.
+        seekable: whether large ones are in chunks.
 
     Attributes:
         rows: of the manifest.
@@ -31,12 +32,20 @@ class EncodedBlocks:
         saved: bytes that differences from the base have saved.
     """
 
-    def __init__(self, network: MaskedNetwork, order: Iterable[int], against: Against, folder: Path | None) -> None:
+    def __init__(
+        self,
+        network: MaskedNetwork,
+        order: Iterable[int],
+        against: Against,
+        folder: Path | None,
+        *,
+        seekable: bool = False,
+    ) -> None:
         self.rows: list[BlockRow] = []
         self.payloads = Sections(folder)
         self.saved = 0
         self._of: dict[tuple[str, int], int] = {}
-        for block in encode_groups(_sources(network, order, against)):
+        for block in encode_groups(_sources(network, order, against), seekable=seekable):
             for user in block.users:
                 self._of[user] = len(self.rows)
             self.saved += block.saved

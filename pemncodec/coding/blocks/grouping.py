@@ -17,7 +17,7 @@ from ...common.dtypes import DType
 from ...common.words import Words
 from ...container.cursor import Payload
 from ...container.manifest.rows import BlockRow
-from .coders import encode_block, encode_xor
+from .coders import encode_block, encode_in_chunks, encode_xor
 from .experience import Experience
 
 User = tuple[str, int]
@@ -89,8 +89,12 @@ class _Group:
     size: int
 
 
-def encode_groups(sources: Sequence[Source]) -> Iterator[Block]:
-    """All sources in blocks, in the order of the first user of each."""
+def encode_groups(sources: Sequence[Source], *, seekable: bool = False) -> Iterator[Block]:
+    """All sources in blocks, in the order of the first user of each.
+
+    Args:
+        seekable: whether large blocks are in chunks.
+    """
     groups: list[tuple[_Group, Block | None]] = []
     for members in _alike(sources).values():
         whole, partial = _by_kind(sources, members)
@@ -102,7 +106,8 @@ def encode_groups(sources: Sequence[Source]) -> Iterator[Block]:
             yield block
         else:
             first = sources[group.members[0]]
-            yield from _encode(sources, group, experiences[first.user[0], first.dtype.name, first.task, first.kind])
+            experience = experiences[first.user[0], first.dtype.name, first.task, first.kind]
+            yield from _encode(sources, group, experience, seekable)
 
 
 def _alike(sources: Sequence[Source]) -> dict[tuple[str, str, int], list[int]]:
@@ -166,11 +171,14 @@ def _together(groups: Sequence[_Group]) -> _Group:
     return _Group(sorted(number for group in groups for number in group.members), sum(group.size for group in groups))
 
 
-def _encode_together(sources: Sequence[Source], group: _Group, experience: Experience | None = None) -> Block:
+def _encode_together(
+    sources: Sequence[Source], group: _Group, experience: Experience | None = None, seekable: bool = False
+) -> Block:
     members = [sources[number] for number in group.members]
     words = members[0].load() if len(members) == 1 else np.concatenate([member.load() for member in members])
     experience = experience if len(members) > 1 else None  # of large arrays each is a kind of its own
-    block = Block(*encode_block(words, members[0].dtype, experience), [member.user for member in members])
+    encode = encode_in_chunks if seekable else encode_block
+    block = Block(*encode(words, members[0].dtype, experience), [member.user for member in members])
     references, differences = _differences(members, words)
     if not any(references):
         return block
@@ -201,9 +209,9 @@ def _bytes_not_zero(words: Words) -> int:
     return int(np.count_nonzero(np.ascontiguousarray(words).view(np.uint8)))
 
 
-def _encode(sources: Sequence[Source], group: _Group, experience: Experience) -> Iterator[Block]:
+def _encode(sources: Sequence[Source], group: _Group, experience: Experience, seekable: bool) -> Iterator[Block]:
     """One block; or one for each member, where that is smaller."""
-    together = _encode_together(sources, group, experience)
+    together = _encode_together(sources, group, experience, seekable)
     # Two signed constants apart cost a bit a value, together two. Of tensors there may be ten thousands.
     if 1 < len(group.members) <= _MOST_APART and together.users[0][0] != "tensor":
         apart = [_encode_together(sources, _Group([number], 0)) for number in group.members]

@@ -1,8 +1,8 @@
 """Mask coders: bits <-> bytes, one coder a file (spec section 5).
 
 Each module has `encode(packed, length, ones, limit) -> bytes | None` (None: surely not below `limit` bytes) and
-`decode(payload, length, ones) -> packed`, where `packed` are bits in bytes (`pemncodec.common.bits`). `flips` is put
-around any of them.
+`decode(payload, length, ones) -> packed`, where `packed` are bits in bytes (`pemncodec.common.bits`). `flips` and
+`chunks` are put around any of them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ import numpy as np
 from ...common import bits
 from ...common.bits import Packed
 from ...container.cursor import Payload
-from ...container.manifest.coder_table import MASK_CODERS, MASK_CONSTANT, MASK_FLIPS, MASK_RAW
+from ...container.manifest.coder_table import MASK_CHUNKS, MASK_CODERS, MASK_CONSTANT, MASK_FLIPS, MASK_RAW
 from ...container.manifest.rows import MaskRow
 from ...errors import PayloadError
+from .. import chunks
 from ..modules import Modules
 from . import flips
 
 CODERS = Modules(MASK_CODERS, __package__)
+
+# Of a mask, and how an encoder cuts one: chunks of 32 KiB of bits, or 64 to 128 of a smaller mask.
+IN_CHUNKS = chunks.Kind(MASK_FLIPS, ones=True, unit="bits")
+_LEAST_BITS, _POWER, _POWER_OF_COUNT = 1 << 20, 18, 6
 
 # The bits of a mask of the base by its number, if it has as many as the second argument says.
 BaseMask = Callable[[int, int], Packed]
@@ -38,6 +43,23 @@ def encode_mask(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
         if candidate is not None and (len(candidate), other) < (len(payload), coder):
             coder, payload = other, candidate
     return MaskRow(coder, length, ones, len(payload)), payload
+
+
+def encode_in_chunks(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
+    """As `encode_mask`, but a mask of 2^20 bits or more can be decoded in parts: it is constant, raw, or in chunks."""
+    ones = bits.count_ones(packed)
+    if length < _LEAST_BITS or ones in (0, length):
+        return encode_mask(packed, length)
+    power = min(_POWER, length.bit_length() - 1 - _POWER_OF_COUNT)
+    power = max(power, (length - 1).bit_length() - (chunks.MOST_CHUNKS.bit_length() - 1))
+    starts = range(0, length, 1 << power)
+    parts = [(start, min(start + (1 << power), length)) for start in starts]
+    coded = [encode_mask(bits.part(packed, *part), part[1] - part[0]) for part in parts]
+    rows = [row for row, _ in coded]
+    payload = chunks.write(power, [row.coder for row in rows], [row.ones for row in rows], [part for _, part in coded])
+    if len(payload) >= len(packed):
+        return MaskRow(MASK_RAW, length, ones, len(packed)), cast(Payload, np.ascontiguousarray(packed).data)
+    return MaskRow(MASK_CHUNKS, length, ones, len(payload)), payload
 
 
 def encode_flips(packed: Packed, length: int, number: int, base: Packed) -> tuple[MaskRow, Payload]:
@@ -57,6 +79,8 @@ def decode_mask(row: MaskRow, payload: Payload, index: int, base: BaseMask | Non
         FormatError, BaseFileError: as `base`.
     """
     try:
+        if row.coder == MASK_CHUNKS:
+            return _joined(row, payload)
         if row.coder != MASK_FLIPS:
             return _decode(row, payload, "the manifest")
         assert base is not None, "the decoder of a file has it"
@@ -65,6 +89,29 @@ def decode_mask(row: MaskRow, payload: Payload, index: int, base: BaseMask | Non
         return _counted(packed, row.ones, "the manifest")
     except PayloadError as reason:
         raise PayloadError(f"mask {index}: {reason}") from None
+
+
+def _joined(row: MaskRow, payload: Payload) -> Packed:
+    table = chunks.read_table(payload, row.size, row.length, row.ones, IN_CHUNKS)
+    packed = np.empty(bits.byte_length(row.length), dtype=np.uint8)
+    content = memoryview(payload)
+    for number, chunk in enumerate(table):
+        start = number << table.power
+        decoded = decode_chunk(chunk, content[chunk.start : chunk.stop], number)
+        packed[start // 8 : bits.byte_length(start + chunk.length)] = decoded
+    return packed
+
+
+def decode_chunk(chunk: chunks.Chunk, payload: Payload, number: int) -> Packed:
+    """The bits of chunk `number` of a mask.
+
+    Raises:
+        PayloadError: the payload does not give what the table of chunks says.
+    """
+    try:
+        return _decode(MaskRow(chunk.coder, chunk.length, chunk.ones, chunk.size), payload, "the table of chunks")
+    except PayloadError as reason:
+        raise PayloadError(f"chunk {number}: {reason}") from None
 
 
 def check_raw_part(row: MaskRow, payload: Payload, index: int, start: int, stop: int) -> Packed:

@@ -17,7 +17,7 @@ from ...network.model import KeptFill, Layer, MaskedNetwork, StoredPrototype, Ti
 from ...network.tile import Tile, scaled
 from ..bools import packed_bits, stored_as_masks
 from ..delta.matching import Against, BaseMask
-from .coders import encode_flips, encode_mask
+from .coders import encode_flips, encode_in_chunks, encode_mask
 
 
 class EncodedMasks:
@@ -27,6 +27,7 @@ class EncodedMasks:
         network: whose masks are asked for.
         against: what they may be differences from.
         folder: where a temporary file may be.
+        seekable: whether large ones are in chunks.
 
     Attributes:
         rows: of the manifest.
@@ -34,7 +35,10 @@ class EncodedMasks:
         saved: bytes that differences from the base have saved so far.
     """
 
-    def __init__(self, network: MaskedNetwork, against: Against, folder: Path | None) -> None:
+    def __init__(
+        self, network: MaskedNetwork, against: Against, folder: Path | None, *, seekable: bool = False
+    ) -> None:
+        self._encode = encode_in_chunks if seekable else encode_mask
         self._network = network
         self._against = against
         self._tiles: dict[int, Tile] = {}
@@ -102,7 +106,7 @@ class EncodedMasks:
     def _add(self, packed: Packed, length: int, base: BaseMask | None) -> int:
         key = length, hashlib.blake2b(packed.data).digest()
         if key not in self._numbers:
-            row, payload = encode_mask(packed, length)
+            row, payload = self._encode(packed, length)
             if base is not None:
                 flips, flips_payload = encode_flips(packed, length, base.number, base.packed)
                 if flips.size < row.size:

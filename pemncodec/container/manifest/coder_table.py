@@ -19,18 +19,18 @@ class Coder:
         module: with `encode` and `decode`: its name in the folder of these coders, or a whole dotted name.
         tried: place in the order in which an encoder tries the coders, the fast ones first: what they reach tells the
             others when not to begin. None: not one of these.
-        of_base: whether it says differences from a base, which another coder codes.
+        around: whether it is put around other coders, which code what it holds.
     """
 
     name: str
     since: int
     module: str
     tried: int | None = None
-    of_base: bool = False
+    around: bool = False
 
 
 MASK_CONSTANT, MASK_RAW, MASK_ZSTD, MASK_GAPS_OF_ONES, MASK_GAPS_OF_ZEROS = range(5)
-MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS, MASK_FLIPS = range(5, 9)
+MASK_RANS_BYTES, MASK_RANS_GAPS_OF_ONES, MASK_RANS_GAPS_OF_ZEROS, MASK_FLIPS, MASK_CHUNKS = range(5, 10)
 MASK_CODERS: dict[int, Coder] = {
     MASK_CONSTANT: Coder("constant", 0, "constant", 0),
     MASK_RAW: Coder("raw", 0, "raw"),
@@ -40,10 +40,12 @@ MASK_CODERS: dict[int, Coder] = {
     MASK_RANS_BYTES: Coder("rANS bytes", 1, "rans_bytes", 1),
     MASK_RANS_GAPS_OF_ONES: Coder("rANS gaps of ones", 1, "rans_gaps_of_ones", 2),
     MASK_RANS_GAPS_OF_ZEROS: Coder("rANS gaps of zeros", 1, "rans_gaps_of_zeros", 3),
-    MASK_FLIPS: Coder("flips", 3, "flips", of_base=True),
+    MASK_FLIPS: Coder("flips", 3, "flips", around=True),
+    MASK_CHUNKS: Coder("chunks", 6, "chunks", around=True),
 }
 
-BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE, BLOCK_ROTATED_PLANES, BLOCK_GROUPED_PLANES, BLOCK_XOR = range(7)
+BLOCK_RAW, BLOCK_ZSTD, BLOCK_PLANES, BLOCK_PALETTE, BLOCK_ROTATED_PLANES = range(5)
+BLOCK_GROUPED_PLANES, BLOCK_XOR, BLOCK_CHUNKS = range(5, 8)
 BLOCK_CODERS: dict[int, Coder] = {
     BLOCK_RAW: Coder("raw", 0, "raw"),
     BLOCK_ZSTD: Coder("zstd", 0, "zstd", 4),
@@ -51,5 +53,6 @@ BLOCK_CODERS: dict[int, Coder] = {
     BLOCK_PALETTE: Coder("palette", 0, "palette", 0),
     BLOCK_ROTATED_PLANES: Coder("rotated planes", 1, "rotated_planes", 3),
     BLOCK_GROUPED_PLANES: Coder("grouped planes", 2, "grouped_planes", 1),
-    BLOCK_XOR: Coder("xor", 3, "xor", of_base=True),
+    BLOCK_XOR: Coder("xor", 3, "xor", around=True),
+    BLOCK_CHUNKS: Coder("chunks", 6, "chunks", around=True),
 }

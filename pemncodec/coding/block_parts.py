@@ -1,0 +1,111 @@
+"""Parts of blocks, decoded without the rest where their coder allows it (spec section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from ..common.words import Words, word_type
+from ..container.cursor import Payload
+from ..container.manifest.coder_table import BLOCK_CHUNKS, BLOCK_RAW
+from ..container.reader import WHOLE
+from . import chunks
+from .blocks.coders import IN_CHUNKS, decode_chunk
+from .cache import Once
+from .mask_parts import Span
+from .sections import SectionDecoder
+
+
+class BlockParts(Protocol):
+    """Elements of one block, a part at a time; errors as `SectionDecoder.values`.
+
+    Attributes:
+        is_whole: whether the first part decodes all of it.
+    """
+
+    is_whole: bool
+
+    def spans(self, parts: Sequence[Span]) -> list[slice]:
+        """Return the bytes of the block that are read for parts, as far as they are known."""
+        ...
+
+    def part(self, start: int, stop: int) -> Words:
+        """Elements start … stop − 1."""
+        ...
+
+
+def block_parts(decoder: SectionDecoder, number: int) -> BlockParts:
+    """What decodes parts of block `number`."""
+    coder = decoder.manifest.blocks[number].coder
+    if coder == BLOCK_CHUNKS:
+        return _Chunks(decoder, number)
+    return _Raw(decoder, number) if coder == BLOCK_RAW else _Whole(decoder, number)
+
+
+class _Whole:
+    """A block that is decoded whole, and kept."""
+
+    is_whole = True
+
+    def __init__(self, decoder: SectionDecoder, number: int) -> None:
+        self._per = decoder.manifest.blocks[number].dtype.words_per_element
+        self._values: Once[Words] = Once()
+        self._decode = partial(decoder.values, number, 0, decoder.elements(number))
+
+    def spans(self, parts: Sequence[Span]) -> list[slice]:
+        return [WHOLE] if parts else []
+
+    def part(self, start: int, stop: int) -> Words:
+        return self._values(0, self._decode)[start * self._per : stop * self._per]
+
+
+class _Raw:
+    """A raw block, read by range."""
+
+    is_whole = False
+
+    def __init__(self, decoder: SectionDecoder, number: int) -> None:
+        self.part = partial(decoder.raw_block_part, number)
+        self._size = decoder.manifest.blocks[number].dtype.itemsize
+
+    def spans(self, parts: Sequence[Span]) -> list[slice]:
+        return [slice(start * self._size, stop * self._size) for start, stop in parts]
+
+
+class _Chunks:
+    """A block in chunks, of which those are decoded that a part touches."""
+
+    is_whole = False
+
+    def __init__(self, decoder: SectionDecoder, number: int) -> None:
+        self._decoder = decoder
+        self._dtype = decoder.manifest.blocks[number].dtype
+        self._name = f"block {number}"
+        size, count = decoder.manifest.blocks[number].size, decoder.elements(number)
+        self._chunks: chunks.Chunks[Words] = chunks.Chunks(
+            self._name,
+            partial(decoder.container.block_payload, number),
+            lambda read: chunks.read_front(read, size, count, 0, IN_CHUNKS),
+            self._decode,
+        )
+        self.spans = self._chunks.spans
+
+    def part(self, start: int, stop: int) -> Words:
+        table, per = self._chunks.table, self._dtype.words_per_element
+        self._check(stop - start)
+        words = np.empty((stop - start) * per, dtype=word_type(self._dtype))
+        for number, chunk in self._chunks.decoded(table.touched(start, stop)):
+            begin = number << table.power
+            first, last = max(start, begin), min(stop, begin + table[number].length)
+            words[per * (first - start) : per * (last - start)] = chunk[per * (first - begin) : per * (last - begin)]
+        return words
+
+    def _decode(self, chunk: chunks.Chunk, payload: Payload, number: int) -> Words:
+        self._check(chunk.length)
+        return decode_chunk(chunk, self._dtype, payload, number)
+
+    def _check(self, count: int) -> None:
+        self._decoder.check_limit(count * self._dtype.itemsize, self._name)
