@@ -248,8 +248,8 @@ TENSOR, KEPT, TILED, ALIAS, BOOLS = range(5)
 KINDS = (range(4), range(4), range(4), range(4), range(4), range(4), range(5))  # of entries, of minor 0, 1, and so on
 MOST_ROWS, MOST_ELEMENTS, MOST_DRAWS = 1 << 18, 1 << 48, 1 << 40
 GENERATORS = ((1,), (1, 2), (1, 2), (1, 2), (1, 2, 3), *((1, 2, 3, 4),) * 2)  # of minor 0, of minor 1, and so on
-MASK_CODERS = (range(5), range(8), range(8), *(range(9),) * 4)  # likewise
-BLOCK_CODERS = (range(4), range(5), range(6), *(range(7),) * 4)
+MASK_CODERS = (range(5), range(8), range(8), *(range(9),) * 3, range(10))  # likewise
+BLOCK_CODERS = (range(4), range(5), range(6), *(range(7),) * 3, range(8))
 DRAWN = {  # the distributions of each generator that draws, from 1 on
     3: ("uniform", "normal", "signs of uniform", "signs of normal"),
     4: ("uniform", "uniform rounded twice", "normal", "normal of the C library", "normal with nothing fused"),
@@ -257,6 +257,7 @@ DRAWN = {  # the distributions of each generator that draws, from 1 on
 LOW = ("uniform", "uniform rounded twice")  # those that have a low
 SIXTEENS = ("normal", "signs of normal", "normal of the C library", "normal with nothing fused")  # 16 draws make 16
 FLIPS, XOR = 8, 6  # the coders that need a base
+MASK_CHUNKS, BLOCK_CHUNKS = 9, 7
 MOST_BASES = 32
 
 
@@ -635,6 +636,8 @@ def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
     if mask.coder == 0:
         check(not raw and mask.ones in (0, mask.length), "payload", f"{where}: not constant: {mask}")
         return np.full(mask.length, mask.ones > 0, np.bool_)
+    if mask.coder == MASK_CHUNKS:
+        return decode_mask_chunks(mask, raw, where)
     if mask.coder in (3, 4, 6, 7):
         return decode_gaps(mask, raw, where)
     if mask.coder == 2:
@@ -647,6 +650,33 @@ def decode_mask(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
     bits = unpack(raw, "payload", where, mask.length)
     check_ones(mask, bits, where)
     return bits
+
+
+def decode_mask_chunks(mask: Mask, raw: bytes, where: str) -> npt.NDArray[np.bool_]:
+    """Section 5.5: a mask of coder 9."""
+    r = Reader(raw, "payload", where)
+    lengths = read_chunks(r, mask.length)
+    coders = r.take(len(lengths))
+    ones = [r.u() for _ in lengths]
+    sizes = [r.u() for _ in lengths]
+    r.check(max(coders) < FLIPS, f"a chunk by coder {max(coders)}")
+    r.check(sum(ones) == mask.ones, f"the chunks have {sum(ones)} ones, not {mask.ones}")
+    r.check(sum(sizes) == r.left(), f"the chunks have {sum(sizes)} bytes, and {r.left()} are left")
+    parts = []
+    for i, (coder, length, one, size) in enumerate(zip(coders, lengths, ones, sizes, strict=True)):
+        r.check(one <= length, f"{one} ones in the {length} bits of chunk {i}")
+        parts.append(decode_mask(Mask(coder, length, one), r.take(size), f"{where}, chunk {i}"))
+    return np.concatenate(parts)
+
+
+def read_chunks(r: Reader, total: int) -> list[int]:
+    """Sections 5.5 and 6.3: how many bits or elements each chunk has."""
+    k = r.u8()
+    r.check(3 <= k <= 40, f"chunks of 2^{k}")
+    n = -(-total // 2**k)
+    r.check(2 <= n <= 65536, f"{n} chunks")
+    r.check(2 * n <= r.left(), f"{n} chunks in {r.left()} bytes")
+    return [2**k] * (n - 1) + [total - (n - 1) * 2**k]
 
 
 def check_ones(mask: Mask, bits: npt.NDArray[np.bool_], where: str) -> None:
@@ -760,6 +790,8 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
         raw = raw if block.coder == 0 else unzstd(raw, "payload", where, block.count * width)
         check(len(raw) == block.count * width, "payload", f"{where}: {len(raw)} bytes for {block}")
         content = np.frombuffer(raw, np.uint8)
+    elif block.coder == BLOCK_CHUNKS:
+        content = decode_block_chunks(block, raw, where)
     else:
         r = Reader(raw, "payload", where)
         decode = {2: decode_planes, 3: decode_palette, 4: decode_planes, 5: decode_grouped_planes}[block.coder]
@@ -768,6 +800,21 @@ def decode_block(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
         if block.coder >= 4:
             content = rotate_right(content, width)
     return content
+
+
+def decode_block_chunks(block: Block, raw: bytes, where: str) -> npt.NDArray[np.uint8]:
+    """Section 6.3: a block of coder 7."""
+    r = Reader(raw, "payload", where)
+    counts = read_chunks(r, block.count)
+    coders = r.take(len(counts))
+    sizes = [r.u() for _ in counts]
+    r.check(max(coders) < XOR, f"a chunk by coder {max(coders)}")
+    r.check(sum(sizes) == r.left(), f"the chunks have {sum(sizes)} bytes, and {r.left()} are left")
+    parts = []
+    for i, (coder, count, size) in enumerate(zip(coders, counts, sizes, strict=True)):
+        chunk = replace(block, coder=coder, count=count)
+        parts.append(decode_block(chunk, r.take(size), f"{where}, chunk {i}").reshape(-1))
+    return np.concatenate(parts)
 
 
 def check_bools(dtype: int, content: npt.NDArray[np.uint8], where: str) -> None:

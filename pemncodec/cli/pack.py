@@ -12,7 +12,7 @@ import click
 from ..checkpoints.options import PackOptions
 from ..container.ranges import is_url
 from ..errors.quoting import quoted
-from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding
+from ..packing.options import DEFAULT_TRIED, InferenceOptions, Seeding, Storing
 from ..packing.report import PackReport
 from . import checkpoint_options, endpoints, file_options, show
 from .derived import options_of
@@ -67,6 +67,7 @@ class _Pack(click.Command):
     help="Keep the files of the folder CHECKPOINT that match, such as 'config.json', as they are; may be repeated.",
 )
 @options_of(InferenceOptions)
+@options_of(Storing)
 @file_options.max_bytes
 @file_options.force
 @file_options.quiet
@@ -85,6 +86,7 @@ def pack(
     fold_batchnorm: bool,
     batchnorm_eps: float | None,
     tensor_dtype: str | None,
+    seekable: bool,
     max_bytes: int,
     force: bool,
     quiet: bool,
@@ -130,6 +132,7 @@ def pack(
         backbone=None if how.backbone is None else how.file(how.backbone, max_bytes),
         seeding=seeding,
         lossy=conversions,
+        storing=Storing(seekable),
         metadata=metadata,
         base=base,
         add_to=add_to,

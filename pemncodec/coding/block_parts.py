@@ -38,7 +38,7 @@ class BlockParts(Protocol):
 
 
 def block_parts(decoder: SectionDecoder, number: int) -> BlockParts:
-    """What decodes parts of block `number`."""
+    """Return a decoder of parts of block `number`."""
     coder = decoder.manifest.blocks[number].coder
     if coder == BLOCK_CHUNKS:
         return _Chunks(decoder, number)

@@ -28,7 +28,7 @@ _INTEGER_BYTES = 7
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is in chunks.
+    """A kind of section in chunks: masks or blocks.
 
     Attributes:
         coders: those of a chunk are below this id.
@@ -97,7 +97,7 @@ class Table:
         return range(start >> self.power, (stop - 1 >> self.power) + 1) if start < stop else range(0)
 
     def bytes_of(self, chunks: range) -> slice:
-        """Where the payloads of chunks that follow each other are in the section."""
+        """The place, in the section, of the payloads of chunks that follow each other."""
         return slice(self._ends[chunks.start], self._ends[chunks.stop]) if chunks else slice(0, 0)
 
 
@@ -197,7 +197,7 @@ def read_table(front: Payload, size: int, length: int, ones: int, kind: Kind) ->
         raise PayloadError(f"chunks of 2^{power} {kind.unit}: 2^{LEAST_POWER} to 2^{MOST_POWER} are allowed")
     count = _count(power, length)
     if not 2 <= count <= MOST_CHUNKS:
-        raise PayloadError(f"{length} {kind.unit} in {count} chunks: 2 to {MOST_CHUNKS} are allowed")
+        raise PayloadError(f"{length} {kind.unit} make {count} chunks of 2^{power}: 2 to {MOST_CHUNKS} are allowed")
     coders = cursor.take(count, "coders of the chunks")
     if max(coders) >= kind.coders:
         raise PayloadError(f"a chunk has the coder {max(coders)}, but only 0 to {kind.coders - 1} are allowed")
@@ -205,8 +205,10 @@ def read_table(front: Payload, size: int, length: int, ones: int, kind: Kind) ->
     if kind.ones:
         in_chunks = cursor.varints(count, "ones of a chunk", 1 << power)
         last = length - (count - 1 << power)
-        if in_chunks[-1] > last or sum(in_chunks) != ones:
-            raise PayloadError(f"the chunks have {sum(in_chunks)} ones, the last {in_chunks[-1]} of {last}, not {ones}")
+        if in_chunks[-1] > last:
+            raise PayloadError(f"the last chunk has {in_chunks[-1]} ones in {last} bits")
+        if sum(in_chunks) != ones:
+            raise PayloadError(f"the chunks have {sum(in_chunks)} ones, but the manifest says {ones}")
     sizes = cursor.varints(count, "size of a chunk", size)
     if cursor.position + sum(sizes) != size:
         raise PayloadError(f"the chunks have {sum(sizes)} bytes, but {size - cursor.position} are left for them")

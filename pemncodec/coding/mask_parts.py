@@ -48,7 +48,7 @@ class CountedParts(MaskParts, Protocol):
 
 
 def mask_parts(decoder: SectionDecoder, number: int, whole: Callable[[], Packed]) -> MaskParts:
-    """What decodes parts of mask `number`.
+    """Return a decoder of parts of mask `number`.
 
     Args:
         whole: decodes it whole, and keeps it.

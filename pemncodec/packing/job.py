@@ -16,7 +16,7 @@ from ..common.progress import Progress, silent
 from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..network.model import MaskedNetwork
-from .options import InferenceOptions, Seeding
+from .options import InferenceOptions, Seeding, Storing
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Job:
         masks, backbone: of `reading`, where these are files.
         seeding: where random weights may come from.
         lossy: conversions of tensors without a mask.
+        storing: how masks and values are stored.
         metadata: string to string, stored in the file.
         base: the file that this one may be a difference from.
         add_to: a file with tasks, to which these are added.
@@ -61,6 +62,7 @@ class Job:
     backbone: CheckpointFile | None = None
     seeding: Seeding = field(default_factory=Seeding)
     lossy: InferenceOptions = field(default_factory=InferenceOptions)
+    storing: Storing = field(default_factory=Storing)
     metadata: Mapping[str, str] = field(default_factory=dict)
     base: BaseFiles = None
     add_to: PathOrBytes | None = None
@@ -78,3 +80,24 @@ class Job:
 def quiet(_: str) -> AbstractContextManager[Progress]:
     """Report nothing, whatever the stage."""
     return nullcontext(silent)
+
+
+_READING = tuple(PackOptions.__dataclass_fields__)
+_LOSSY = tuple(InferenceOptions.__dataclass_fields__)
+
+
+def job_of(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
+    """Return the job for the arguments of a function of `packing.save`, given by name."""
+    return Job(
+        sources=sources,
+        reading=PackOptions(**{name: given[name] for name in _READING}),
+        seeding=Seeding(given["torch_seed"], given["find_seed"] or 0),
+        lossy=InferenceOptions(**{name: given[name] for name in _LOSSY if name in given}),
+        metadata=given["metadata"] or {},
+        base=given["base"],
+        add_to=given.get("add_to"),
+        max_bytes=given.get("max_bytes", DEFAULT_MAX_BYTES),
+        include=given.get("include", ()),
+        storing=Storing(given["seekable"]),
+        verify=given["verify"],
+    )

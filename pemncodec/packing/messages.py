@@ -30,11 +30,11 @@ from ..errors.quoting import quoted
 from ..network.model import MaskedNetwork, Tensor
 from ..network.validation import check_network
 from .job import Job
-from .options import InferenceOptions, Seeding
+from .options import InferenceOptions, Seeding, Storing
 
 # Parts of names of each family but `dense`, if it is no mask beside a weight; and what wrappers put before all names.
 _TELLING = ("score", "orig", "compress", "parametri", "recipe", *PREFIXES)
-_READING, _SEEDING, _LOSSY = PackOptions(), Seeding(), InferenceOptions()
+_DEFAULTS = PackOptions(), Seeding(), InferenceOptions(), Storing()
 
 
 def message_of(job: Job) -> bytes | None:
@@ -49,7 +49,7 @@ def message_of(job: Job) -> bytes | None:
     source: Any = job.sources.get("")
     if type(source) not in (dict, OrderedDict) or len(job.sources) > 1 or job.base or job.add_to or job.include:
         return None
-    if (job.reading, job.seeding, job.lossy) != (_READING, _SEEDING, _LOSSY) or not _are_plain(job.metadata):
+    if (job.reading, job.seeding, job.lossy, job.storing) != _DEFAULTS or not _are_plain(job.metadata):
         return None
     entries = _tensors(source)
     network = MaskedNetwork(list(entries), metadata=dict(job.metadata))

@@ -1,4 +1,4 @@
-"""Options of packing beside those of the checkpoint: the origin of random weights, and lossy conversions."""
+"""Options of packing beside those of the checkpoint: where random weights come from, conversions, and storage."""
 
 from __future__ import annotations
 
@@ -110,3 +110,17 @@ class InferenceOptions:
     def lossy(self) -> bool:
         """Return whether any conversion is asked for."""
         return self.fold_batchnorm or self.tensor_dtype is not None
+
+
+@dataclass(frozen=True)
+class Storing:
+    """The way in which masks and values are stored; nothing that is decoded depends on it.
+
+    Attributes:
+        seekable: put large masks and values in chunks, so that parts of a tensor decode without the rest
+            (docs/how-to/single-tensors.md).
+    """
+
+    seekable: bool = option(
+        False, "Put large masks and values in chunks, so that parts of tensors decode alone; 0.1 % larger.", "flag"
+    )

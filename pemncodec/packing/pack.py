@@ -127,10 +127,11 @@ class _Packing:
                     folder=folder,
                     base=job.base,
                     seeding=job.seeding,
+                    seekable=job.storing.seekable,
                 )
                 return encoded
             network = made.network
-            encoded = encode_file(network, progress, folder, job.base)
+            encoded = encode_file(network, progress, folder, job.base, seekable=job.storing.seekable)
             self._report = PackReport(
                 family=network.metadata.get(FAMILY, "MaskedNetwork"),
                 mask_rule=network.metadata.get(MASK_RULE, ""),
@@ -213,6 +214,7 @@ def pack_draft(
     folder: Path | None = None,
     base: BaseFiles = None,
     seeding: Seeding = UNKNOWN,
+    seekable: bool = False,
 ) -> tuple[EncodedFile, PackReport]:
     """Encode a checkpoint that has been recognised, and converted where that is wanted.
 
@@ -220,13 +222,14 @@ def pack_draft(
         folder: where a temporary file may be for what would take much memory; by default there is none.
         base: as for `Job`.
         seeding: which seed of PyTorch may have made the random weights; by default that of the base, if it has one.
+        seekable: whether large masks and blocks are in chunks.
 
     Raises:
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
         NetworkError: bad metadata, or a network that does not fit the format.
     """
     assembled = assemble(draft, metadata, progress, _seed_of(base) if seeding == UNKNOWN else seeding)
-    encoded = encode_file(assembled.network, progress, folder, base)
+    encoded = encode_file(assembled.network, progress, folder, base, seekable=seekable)
     return encoded, PackReport(
         family=draft.family,
         mask_rule=draft.mask_rule,

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 
-from ..checkpoints.options import Fractions, PackOptions
+from ..checkpoints.options import Fractions
 from ..checkpoints.reading.load import CheckpointFile
 from ..coding.delta.base_files import BaseFiles
 from ..common.progress import Reporting, callback, silent
@@ -21,9 +21,8 @@ from ..container.manifest.rows import DEFAULT_MAX_BYTES
 from ..container.opening import PathOrBytes
 from ..container.ranges import is_url
 from ..network.model import MaskedNetwork
-from .job import Job, NetworkFile, Source, Stages
+from .job import NetworkFile, Source, Stages, job_of
 from .messages import message_of
-from .options import InferenceOptions, Seeding
 from .output import Output
 from .pack import pack_to_bytes, pack_to_file
 from .report import PackReport
@@ -61,6 +60,7 @@ def pack_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    seekable: bool = False,
     include: Sequence[str] = (),
     progress: Reporting = silent,
 ) -> PackReport:
@@ -105,6 +105,8 @@ def pack_file(
         torch_seed: the argument of `torch.manual_seed` before the network was made. Weights that PyTorch's CPU
             generator drew are stored as the seed.
         find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
+        seekable: put masks and values of a mebibit and a mebibyte or more in chunks, so that `get_slice`, and sharded
+            loading, decode no more than they need of a tensor. The file is up to a thousandth larger.
         include: patterns of files beside the network in a folder (`"config.json"`) that are kept as they are.
         progress: called with (done, total, name); or `tqdm`, or one of its bars.
 
@@ -127,7 +129,7 @@ def pack_file(
         sources = {"": CheckpointFile(Path(source), unsafe, checksums, max_bytes)}
     else:
         sources = {"": source}
-    return pack_to_file(_job(sources, given), path, overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(job_of(sources, given), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def pack(
@@ -154,6 +156,7 @@ def pack(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    seekable: bool = False,
     progress: Reporting = silent,
 ) -> tuple[bytes, PackReport]:
     """Return the bytes of a `.pemn` file, and a report.
@@ -168,7 +171,7 @@ def pack(
         CheckpointError, NetworkError, MismatchError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_bytes(_job({"": source}, locals()), stages=_stages(progress))
+    return pack_to_bytes(job_of({"": source}, locals()), stages=_stages(progress))
 
 
 def save(
@@ -195,13 +198,14 @@ def save(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    seekable: bool = False,
     progress: Reporting = silent,
 ) -> bytes:
     """Return the bytes of a `.pemn` file; arguments and errors as `pack`.
 
     A state_dict of bool tensors alone takes a shorter way to the same bytes.
     """
-    job = _job({"": source}, locals())
+    job = job_of({"": source}, locals())
     message = message_of(job) if progress is silent else None
     return pack_to_bytes(job, stages=_stages(progress))[0] if message is None else message
 
@@ -232,6 +236,7 @@ def save_file(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    seekable: bool = False,
     progress: Reporting = silent,
 ) -> PackReport:
     """Write a `.pemn` file, whole or not at all; the source as for `pack`, other arguments as for `pack_file`.
@@ -243,7 +248,7 @@ def save_file(
         OutputExistsError, OutputError: `path` exists or cannot be written.
         FormatError, BaseFileError, FileAccessError: the base cannot be read.
     """
-    return pack_to_file(_job({"": source}, locals()), path, overwrite=overwrite, stages=_stages(progress))
+    return pack_to_file(job_of({"": source}, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def save_tasks(
@@ -271,6 +276,7 @@ def save_tasks(
     base: BaseFiles = None,
     torch_seed: int | None = None,
     find_seed: int = 0,
+    seekable: bool = False,
     progress: Reporting = silent,
 ) -> PackReport:
     """Write one `.pemn` file for several networks over one backbone, whole or not at all.
@@ -292,27 +298,7 @@ def save_tasks(
         MismatchError, OutputExistsError, OutputError: as `pack_file`.
         FormatError, BaseFileError, FileAccessError: the base, or `add_to`, cannot be read.
     """
-    return pack_to_file(_job(tasks, locals()), path, overwrite=overwrite, stages=_stages(progress))
-
-
-_READING = tuple(PackOptions.__dataclass_fields__)
-_LOSSY = tuple(InferenceOptions.__dataclass_fields__)
-
-
-def _job(sources: Mapping[str, Source], given: Mapping[str, Any]) -> Job:
-    """Return the job for the arguments of a function above, given by name."""
-    return Job(
-        sources=sources,
-        reading=PackOptions(**{name: given[name] for name in _READING}),
-        seeding=Seeding(given["torch_seed"], given["find_seed"] or 0),
-        lossy=InferenceOptions(**{name: given[name] for name in _LOSSY if name in given}),
-        metadata=given["metadata"] or {},
-        base=given["base"],
-        add_to=given.get("add_to"),
-        max_bytes=given.get("max_bytes", DEFAULT_MAX_BYTES),
-        include=given.get("include", ()),
-        verify=given["verify"],
-    )
+    return pack_to_file(job_of(tasks, locals()), path, overwrite=overwrite, stages=_stages(progress))
 
 
 def _stages(progress: Reporting) -> Stages:

@@ -56,7 +56,7 @@ def test_a_toy_mask_coder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         return np.packbits(flags, bitorder="little")
 
     toy.encode, toy.decode = encode, decode  # type: ignore[attr-defined]
-    monkeypatch.setitem(MASK_CODERS, 9, Coder("toy steps", 5, "toys.steps", 1))
+    monkeypatch.setitem(MASK_CODERS, 99, Coder("toy steps", 5, "toys.steps", 1))
 
     flags = np.arange(30_000) % 3 == 0
     kept = pemncodec.KeptFill(FLOAT32, np.arange(10_000, dtype=np.uint32) * 77_777)
@@ -73,9 +73,9 @@ def test_a_toy_mask_coder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     shown = json.loads(pemn("inspect", "--json", "toy.pemn", cwd=tmp_path).stdout)
     assert shown["coders"]["masks"] == {"toy steps": 1}
 
-    monkeypatch.delitem(MASK_CODERS, 9)
+    monkeypatch.delitem(MASK_CODERS, 99)
     with pytest.raises(
-        pemncodec.ManifestError, match=r"mask 0 has the coder 9, which is unknown in format version 1\.5"
+        pemncodec.ManifestError, match=r"mask 0 has the coder 99, which is unknown in format version 1\.5"
     ):
         pemncodec.open(data)
 
@@ -91,7 +91,7 @@ def test_a_toy_block_coder(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.arange(count, dtype=np.uint32)
 
     toy.encode, toy.decode = encode, decode  # type: ignore[attr-defined]
-    monkeypatch.setitem(BLOCK_CODERS, 7, Coder("toy counting", 5, "toys.counting", 1))
+    monkeypatch.setitem(BLOCK_CODERS, 98, Coder("toy counting", 5, "toys.counting", 1))
     data = pemncodec.save(counting())
     assert np.array_equal(pemncodec.load_network(data).tensors[0].values, counting().tensors[0].values)
     with pemncodec.open(data) as file:
