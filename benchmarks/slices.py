@@ -1,13 +1,13 @@
 """Time of a part of a layer beside the whole, and what each rank of a sharded load decodes.
 
-    python benchmarks/slices.py [--rounds 31] [--ranks 4] [--load | --save] [--out results.jsonl]
+    python benchmarks/slices.py [--rounds 31] [--ranks 4] [--load | --save] [--seekable] [--out results.jsonl]
 
 By default: 1/16 of the rows of a 4096 × 4096 layer, by `get_slice` of an opened file, at the start, in the middle and
-at the end, and the whole by `get_tensor`: interleaved, medians. With `--load`: ranks over gloo load ViT-B (86 million
-weights, a random vector under masks) sharded by FSDP. Each compares its rows with an ordinary distributed checkpoint,
-and counts the weights that it made, and the bytes: of weights, of masks and blocks that were decoded whole, and of
-fronts of masks. With `--save`: the same model, sharded, is saved by `PemnWriter`; of each rank the most private memory
-(Linux) beyond that before.
+at the end, and the whole by `get_tensor`: interleaved, medians; of an ordinary file, and of one in chunks
+(`seekable=True`). With `--load`: ranks over gloo load ViT-B (86 million weights, a random vector under masks) sharded
+by FSDP. Each compares its rows with an ordinary distributed checkpoint, and counts the weights that it made, and the
+bytes: of weights, of masks, blocks and chunks that were decoded whole, and of fronts of masks. With `--save`: the
+same model, sharded, is saved by `PemnWriter`; of each rank the most private memory (Linux) beyond that before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from torch.distributed.tensor import DTensor
 from torch.multiprocessing.spawn import start_processes
 
 import pemncodec
-from pemncodec.coding import parts, rans, sections
+from pemncodec.coding import block_parts, mask_parts, parts, rans, sections
 from pemncodec.coding.blocks import coders as block_coders
 from pemncodec.coding.masks import coders
 from pemncodec.common.dtypes import FLOAT32
@@ -44,8 +44,8 @@ PART = 16
 VECTOR = 16_384
 
 
-def layer(path: Path, density: float, kept: bool) -> None:
-    """Write a file of one layer of 16 million weights."""
+def layer(path: Path, density: float, kept: bool, seekable: bool) -> int:
+    """Write a file of one layer of 16 million weights, and return its size."""
     rng = np.random.default_rng(0)
     mask = pemncodec.Mask.from_bool(rng.random(ROWS * COLUMNS) < density)
     count = mask.count if kept else VECTOR
@@ -55,7 +55,7 @@ def layer(path: Path, density: float, kept: bool) -> None:
         network.prototypes.append(pemncodec.StoredPrototype(FLOAT32, values))
     filled = pemncodec.KeptFill(FLOAT32, values) if kept else pemncodec.TileFill(0)
     network.entries.append(pemncodec.Layer("weight", (ROWS, COLUMNS), 0, filled))
-    pemncodec.save_file(network, path)
+    return pemncodec.save_file(network, path, seekable=seekable).sizes.total
 
 
 def timed(function: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
@@ -142,6 +142,7 @@ def counted() -> Counter[str]:
     """Count from now on the bytes of elements that parts are made of, and of what is decoded whole."""
     made: Counter[str] = Counter()
     fill, mask, block = parts.PartDecoder.fill, coders.decode_mask, block_coders.decode_block
+    mask_chunk, block_chunk = coders.decode_chunk, block_coders.decode_chunk
     until = rans.Front.until
 
     def fill_counted(self: parts.PartDecoder, out: Any, start: int) -> None:
@@ -165,6 +166,18 @@ def counted() -> Counter[str]:
         made["block_bytes"] += words.nbytes
         return words
 
+    def mask_chunk_counted(*arguments: Any) -> Any:
+        packed = mask_chunk(*arguments)
+        made["mask_bytes"] += packed.nbytes
+        return packed
+
+    def block_chunk_counted(*arguments: Any) -> Any:
+        words = block_chunk(*arguments)
+        made["block_bytes"] += words.nbytes
+        return words
+
+    vars(mask_parts).update(decode_chunk=mask_chunk_counted)
+    vars(block_parts).update(decode_chunk=block_chunk_counted)
     parts.PartDecoder.fill, rans.Front.until = fill_counted, until_counted  # type: ignore[method-assign]
     vars(sections).update(decode_mask=mask_counted, decode_block=block_counted)
     return made
@@ -243,30 +256,31 @@ def rank_saves(rank: int, ranks: int, folder: str) -> None:
     torch.distributed.destroy_process_group()
 
 
-def saved(ranks: int, density: float) -> list[dict[str, Any]]:
+def saved(ranks: int, density: float, seekable: bool) -> list[dict[str, Any]]:
     """Rows of all ranks."""
     with tempfile.TemporaryDirectory() as folder:
-        pemncodec.save_file(network_of(density)[0], Path(folder) / "model.pemn")
+        pemncodec.save_file(network_of(density)[0], Path(folder) / "model.pemn", seekable=seekable)
         start_processes(rank_saves, (ranks, folder), ranks, start_method="spawn")
         loaded, again = (pemncodec.load_file(Path(folder) / f"{name}.pemn") for name in ("model", "saved"))
         same = all(torch.equal(loaded[name].view(torch.int32), again[name].view(torch.int32)) for name in loaded)
         rows = [json.loads(Path(folder, f"rank{rank}.json").read_text()) for rank in range(ranks)]
-    return [{"saved": True, "density": density, "ranks": ranks, **row, "same": same} for row in rows]
+    said = {"saved": True, "density": density, "seekable": seekable, "ranks": ranks}
+    return [{**said, **row, "same": same} for row in rows]
 
 
-def sharded(ranks: int, density: float) -> list[dict[str, Any]]:
+def sharded(ranks: int, density: float, seekable: bool) -> list[dict[str, Any]]:
     """Rows of all ranks."""
     from torch.distributed.checkpoint.state_dict_saver import save
 
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         network, state = network_of(density)
-        pemncodec.save_file(network, Path(folder) / "model.pemn")
+        pemncodec.save_file(network, Path(folder) / "model.pemn", seekable=seekable)
         save(dict(state), checkpoint_id=str(Path(folder) / "dcp"))
         del network, state
         start_processes(rank_loads, (ranks, folder), ranks, start_method="spawn")
         rows = [json.loads(Path(folder, f"rank{rank}.json").read_text()) for rank in range(ranks)]
-    return [{"density": density, "ranks": ranks, **row} for row in rows]
+    return [{"density": density, "seekable": seekable, "ranks": ranks, **row} for row in rows]
 
 
 def main() -> None:
@@ -277,6 +291,7 @@ def main() -> None:
     parser.add_argument("--density", type=float, nargs="*")
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--save", action="store_true")
+    parser.add_argument("--seekable", action="store_true", help="with --load and --save: the file is in chunks")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -287,14 +302,17 @@ def main() -> None:
 
     if options.load or options.save:
         for density in options.density or (0.5, 0.2):
-            for row in (sharded if options.load else saved)(options.ranks, density):
+            for row in (sharded if options.load else saved)(options.ranks, density, options.seekable):
                 note(row)
     else:
         with tempfile.TemporaryDirectory() as folder:
             for density in options.density or (0.5, 0.2, 0.05):
                 for kept in (False, True):
-                    layer(Path(folder) / "a.pemn", density, kept)
-                    note({"density": density, "kept": kept, **one_layer(Path(folder) / "a.pemn", options.rounds)})
+                    for seekable in (False, True):
+                        path = Path(folder) / "a.pemn"
+                        said = {"density": density, "kept": kept, "seekable": seekable}
+                        said["bytes"] = layer(path, density, kept, seekable)
+                        note({**said, **one_layer(path, options.rounds)})
     if options.out is not None:
         options.out.write_text("".join(json.dumps(row) + "\n" for row in rows))
 

@@ -122,5 +122,5 @@ class Storing:
     """
 
     seekable: bool = option(
-        False, "Put large masks and values in chunks, so that parts of tensors decode alone; 0.1 % larger.", "flag"
+        False, "Put large masks and values in chunks, so that parts of tensors decode alone (up to 1 % larger).", "flag"
     )

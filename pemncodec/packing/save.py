@@ -106,7 +106,7 @@ def pack_file(
             generator drew are stored as the seed.
         find_seed: how many seeds from 0 on to try, beside some common ones; True: ten thousand.
         seekable: put masks and values of a mebibit and a mebibyte or more in chunks, so that `get_slice`, and sharded
-            loading, decode no more than they need of a tensor. The file is up to a thousandth larger.
+            loading, decode no more than they need of a tensor. The file is up to 1 % larger.
         include: patterns of files beside the network in a folder (`"config.json"`) that are kept as they are.
         progress: called with (done, total, name); or `tqdm`, or one of its bars.
 

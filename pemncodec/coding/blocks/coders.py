@@ -24,9 +24,9 @@ from .experience import Experience
 
 CODERS = Modules(BLOCK_CODERS, __package__)
 
-# Of a block, and how an encoder cuts one: chunks of 256 KiB of elements, where there are several.
+# Of a block, and how an encoder cuts one: 64 to 128 chunks, of 64 to 256 KiB of elements.
 IN_CHUNKS = chunks.Kind(BLOCK_XOR, ones=False, unit="elements")
-_LEAST_BYTES, _POWER_OF_BYTES = 1 << 20, 18
+_LEAST_BYTES, _POWERS_OF_BYTES, _POWER_OF_COUNT = 1 << 20, (16, 18), 6
 
 # Xors into the elements of a block what its users refer to in the base.
 AddBase = Callable[[Sequence[int], Words], None]
@@ -60,7 +60,8 @@ def encode_in_chunks(words: Words, dtype: DType, experience: Experience | None =
         return encode_block(words, dtype, experience)
     per = dtype.words_per_element
     count = len(words) // per
-    power = _POWER_OF_BYTES - (dtype.itemsize.bit_length() - 1)
+    least, most = _POWERS_OF_BYTES
+    power = min(max(words.nbytes.bit_length() - 1 - _POWER_OF_COUNT, least), most) - (dtype.itemsize.bit_length() - 1)
     power = max(power, (count - 1).bit_length() - (chunks.MOST_CHUNKS.bit_length() - 1))
     experience = Experience()  # its chunks are of one kind
     pieces = [words[per * i : per * (i + (1 << power))] for i in range(0, count, 1 << power)]

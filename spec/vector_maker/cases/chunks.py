@@ -131,7 +131,7 @@ def chunks_block_users() -> Valid:
         tiled("w", (5,), 1),
     ]
     a, k, b = values[5:14], values[14 : 14 + ones], values[14 + ones :]
-    rows = [("a", (9,), a), ("none", (0, 7), b""), ("k", (50,), keep(choice, k)), ("b", (3,), b)]
+    rows = [("a", (9,), a), ("none", (0, 7), values[:0]), ("k", (50,), keep(choice, k)), ("b", (3,), b)]
     return same(file, D.INT16, *rows, ("w", (5,), values[:5]))
 
 

@@ -17,11 +17,12 @@ How = tuple[int, ...]  # a coder, and its numbers
 
 def mask_payload(k: int, chunks: Sequence[Mask], **columns: Sequence[Number]) -> bytes:
     """Return the payload of coder 9 for chunks, each coded as a mask; columns of the table may be replaced."""
-    told: dict[str, Sequence[Number]] = {
+    own: dict[str, Sequence[Number]] = {
         "coders": [chunk.coder for chunk in chunks],
         "ones": [chunk.ones for chunk in chunks],
         "sizes": [len(chunk.payload) for chunk in chunks],
-    } | columns
+    }
+    told = own | columns
     table = b"".join([*map(u8, told["coders"]), *map(u, told["ones"]), *map(u, told["sizes"])])
     return u8(k) + table + b"".join(chunk.payload for chunk in chunks)
 
