@@ -8,7 +8,7 @@ from importlib import import_module
 from .harness import Target
 
 # The modules, and the targets in them; each has `TARGET` or `TARGETS`.
-DECODERS = ("containers", "made", "deltas", "packed_layout")
+DECODERS = ("containers", "made", "chunks", "deltas", "packed_layout")
 CHECKPOINTS = ("readers", "bombs", "metadata", "archives", "tensor_files", "states", "layouts")
 MODULES = (*DECODERS, *CHECKPOINTS)
 
