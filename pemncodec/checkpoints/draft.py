@@ -89,7 +89,7 @@ class SeededWeight:
     coats: tuple[Mask, ...] = ()
 
     def level(self, start: int, stop: int) -> NDArray[np.float32]:
-        """How many masks keep each of the weights start … stop − 1; start is a multiple of 8."""
+        """Return the number of masks that keep each of the weights start … stop − 1; start is a multiple of 8."""
         level = np.zeros(stop - start, dtype=np.float32)
         for mask in (self.mask, *self.coats):
             level += bits.unpack(mask.packed[start // 8 :], stop - start)

@@ -79,7 +79,7 @@ class MaskedFill(nn.Module):
 
     @property
     def drop(self) -> int:
-        """How many weights are not kept."""
+        """The number of weights that are not kept."""
         return self.drops[0]
 
     def set_keep(self, keep: float) -> None:

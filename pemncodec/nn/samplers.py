@@ -84,7 +84,7 @@ class Coated(torch.autograd.Function):
 
 @torch.no_grad()
 def levels(scores: torch.Tensor, drops: Sequence[int]) -> torch.Tensor:
-    """How many masks keep each weight, in the dtype of `scores`.
+    """Return the number of masks that keep each weight, in the dtype of `scores`.
 
     Each mask is edge-popup's over the same scores, so that one that keeps less lies within one that keeps more (Okoshi
     et al., "Multicoated supermasks enhance hidden networks", ICML 2022).

@@ -238,7 +238,7 @@ class _Checked:
             raise MismatchError(f"the mask of {quoted(name)} does not follow from its scores")
 
     def _coats_follow(self, entry: SeededWeight, keys: torch.Tensor, keep: float) -> bool:
-        """Whether further masks keep the shares that stand behind the thirteen integers of the recipe."""
+        """Return whether further masks keep the shares that stand behind the thirteen integers of the recipe."""
         recipe = self._tensors.get(entry.source.removesuffix(".original") + ".0.recipe")
         shares = [] if recipe is None else recipe[13:].view(torch.float64).tolist()
         return len(shares) == len(entry.coats) and all(
