@@ -155,7 +155,12 @@ def _scores(layer: _Layer, fill: MaskedFill, weight: torch.Tensor, margin: float
         for number in range(1, coats):  # within the kept weights, those that are kept once more
             outside = ~kept
             kept = weight.abs() > (number + 0.5) * one.abs()
-            _check_count(layer.name, int(kept.sum()), fill.count - fill.drops[number], fill.count)
+            found, expected = int(kept.sum()), fill.count - fill.drops[number]
+            if found != expected:
+                raise MaskRuleError(
+                    f"coat {number + 1} of {quoted(layer.name)} keeps {found} weights in the file, but {expected} in "
+                    "the model: mask it with the coats of the saved network"
+                )
             scores = _ranked(scores, kept, outside, margin)
         if fill.sampler == "ternary":
             scores = torch.where(weight < 0, -scores.abs(), scores.abs())

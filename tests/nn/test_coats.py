@@ -185,8 +185,13 @@ def test_training_goes_on_from_a_file(options: dict[str, Any]) -> None:
     x = torch.rand(4, 3, 8, 8)
     assert torch.equal(other.eval()(x), model(x))
     fewer = mask_network(network(), **{**options, "coats": 1})
-    with pytest.raises((errors.MismatchError, errors.MaskRuleError)):
+    with pytest.raises(errors.MismatchError, match=r"random values of .* are others"):
         pemncodec.load_masks(fewer, pemncodec.save(model))
+    changed = mask_network(network(), **{**options, "coats": (0.95, 0.45, 0.1)})
+    before = {name: tensor.clone() for name, tensor in changed.state_dict().items()}
+    with pytest.raises(errors.MaskRuleError, match=r"coat 2 of '0.weight' keeps .* mask it with the coats"):
+        pemncodec.load_masks(changed, pemncodec.save(model))
+    assert all(torch.equal(before[name], tensor) for name, tensor in changed.state_dict().items())
 
 
 def test_a_schedule_changes_every_coat() -> None:
