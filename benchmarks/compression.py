@@ -72,6 +72,9 @@ def ways(architecture: Architecture) -> dict[str, Setting]:
         "uniform": way("full", init="uniform"),
         "rescaled": way(rescale=True),
         "Bernoulli": way("full", init=SIGNED, sampler="bernoulli"),
+        # About as large as "ternary 20 %" and "constants".
+        "ternary 15 %, 2 coats": way(keep=0.15, sampler="ternary", coats=2),
+        "constants 20 %, 2 coats": way("full", keep=0.2, init=SIGNED, coats=2),
     }
 
 
@@ -111,13 +114,14 @@ def choose(epochs: int) -> Preset:
         *trained(16, "rewound", 0.9),
         *trained(16, "random", 0.9),
         *all_of(Setting(widths[12], "dense"), Setting(widths[16], "dense")),
-        *all_of(*masked[16].values()),
+        *all_of(*(setting for setting in masked[16].values() if setting.coats == 1)),
         *all_of(masked[12]["signs"], masked[24]["signs"], masked[32]["ternary 5 %"], masked[32]["ternary 20 %"]),
         *trained(32, "magnitude", 0.98, 0.9),
         *trained(24, "gradual", 0.95, 0.9),
         *trained(12, "magnitude", 0.9),
         *((other[name], Recipe(epochs)) for other in others for name in ("signs", "ternary 20 %", "trained vector")),
         *all_of(ways(replace(widths[16], affine=False))["paper"]),
+        *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
     ]
     points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
     first = [*default, *narrow], [*wider, *smaller]

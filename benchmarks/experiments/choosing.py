@@ -54,6 +54,7 @@ COLOURS = {
     "masks of signs": "tab:orange",
     "ternary": "tab:purple",
     "trained vector": "tab:pink",
+    "several coats": "gold",
     "other masks": "tab:olive",
     "pruned, float32 or bfloat16": "tab:cyan",
     "pruned, 8 bits": "tab:green",
@@ -63,6 +64,8 @@ COLOURS = {
 
 
 def _masked_method(row: Row) -> str:
+    if row.get("coats", 1) != 1:
+        return "several coats"
     if row["sampler"] == "ternary":
         return "ternary"
     if row["trained"]:

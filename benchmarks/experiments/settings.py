@@ -83,7 +83,7 @@ class Setting:
             `"magnitude"` (at once, after half of the epochs), `"gradual"` (cubically from a quarter of them to three
             quarters; Zhu and Gupta 2017) or `"rewound"` (at once after half of them, then with the weights of the first
             epoch and a new cycle of the rate); `"random"` (pruned at random before training).
-        strategy, ratio, keep, zeros, permute, init, zero, sampler, trained, rescale: of a masked network, as
+        strategy, ratio, keep, zeros, permute, init, zero, sampler, trained, rescale, coats: of a masked network, as
             `mask_network` takes them.
         pruned: fraction that a pruned network loses.
     """
@@ -101,6 +101,7 @@ class Setting:
     sampler: str = "edge-popup"
     trained: bool = False
     rescale: bool = False
+    coats: int = 1
 
     @property
     def name(self) -> str:
@@ -132,4 +133,5 @@ class Setting:
             *([self.sampler] if self.sampler == "bernoulli" else []),
             *(["trained values"] if self.trained else []),
             *(["rescaled"] if self.rescale else []),
+            *([f"{self.coats} coats"] if self.coats > 1 else []),
         ]

@@ -39,6 +39,7 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
             sampler=setting.sampler,
             trained=setting.trained,
             rescale=setting.rescale,
+            coats=setting.coats,
             seed=seed,
         )
     pruning.prepare(model, setting)

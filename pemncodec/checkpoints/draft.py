@@ -10,7 +10,11 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..coding.bools import is_stored_as_mask
+from ..common import bits
 from ..common.dtypes import DType
 from ..common.words import Words
 from ..network.mask import Mask
@@ -69,6 +73,8 @@ class SeededWeight:
     Attributes:
         zero: what a zero bit stands for: `"zero"` or `"negated"`.
         factor: a float32 that multiplies the prototype, or None.
+        coats: further masks, each within the one before. A weight is its value times the number of masks that keep it;
+            then `zero` is `"zero"` and there is no factor.
     """
 
     name: str
@@ -80,6 +86,14 @@ class SeededWeight:
     task: int = 0
     memory: Hashable = field(default=None, compare=False, repr=False)
     source: str = field(default="", compare=False)
+    coats: tuple[Mask, ...] = ()
+
+    def level(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the number of masks that keep each of the weights start … stop − 1; start is a multiple of 8."""
+        level = np.zeros(stop - start, dtype=np.float32)
+        for mask in (self.mask, *self.coats):
+            level += bits.unpack(mask.packed[start // 8 :], stop - start)
+        return level
 
 
 @dataclass(frozen=True)

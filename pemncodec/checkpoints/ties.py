@@ -44,12 +44,9 @@ def means_the_same(one: DraftEntry, two: DraftEntry) -> bool:
         alike = (one.dtype, one.shape) == (two.dtype, two.shape) and one.mask == two.mask
         return alike and (one.known is None) == (two.known is None) and _equal(one.values, two.values)
     if isinstance(one, SeededWeight) and isinstance(two, SeededWeight):
-        return (one.shape, one.prototype, one.mask, one.zero, one.factor) == (
-            two.shape,
-            two.prototype,
-            two.mask,
-            two.zero,
-            two.factor,
+        return all(
+            getattr(one, name) == getattr(two, name)
+            for name in ("shape", "prototype", "mask", "zero", "factor", "coats")
         )
     return False
 

@@ -172,6 +172,8 @@ def _effective_seeded(original: SeededWeight) -> Callable[[int, int], Words]:
             values = values * np.float32(original.factor)
         zeros = np.where(values == 0, values, -values) if original.zero == "negated" else np.zeros_like(values)
         flags = bits.unpack(original.mask.packed[start // 8 :], stop - start)
+        if original.coats:
+            values = values * original.level(start, stop)
         return np.where(flags, values, zeros).view(np.uint32)
 
     return piece

@@ -141,7 +141,8 @@ def _scores(layer: _Layer, fill: MaskedFill, weight: torch.Tensor, margin: float
     if isinstance(fill.prototype.values, nn.Parameter):
         raise MismatchError(f"the values of {quoted(layer.name)} are trained, and a file does not hold them as such")
     one = fill.filled(own)
-    kept = weight != 0 if fill.sampler == "ternary" else _same(one, weight) & (one != 0)
+    coats = len(fill.drops)
+    kept = weight != 0 if fill.sampler == "ternary" or coats > 1 else _same(one, weight) & (one != 0)
     if not bool((kept | (one == 0) | _same(-one if fill.zero == "negated" else torch.zeros_like(one), weight)).all()):
         raise _others(layer.name)
     if fill.sampler == "bernoulli":
@@ -151,6 +152,16 @@ def _scores(layer: _Layer, fill: MaskedFill, weight: torch.Tensor, margin: float
         _check_count(layer.name, int(kept.sum()), fill.count - fill.drop, fill.count)
         idle = one == 0 if fill.has_zeros else torch.zeros_like(kept)
         scores = _ranked(own, kept, idle, margin)
+        for number in range(1, coats):  # within the kept weights, those that are kept once more
+            outside = ~kept
+            kept = weight.abs() > (number + 0.5) * one.abs()
+            found, expected = int(kept.sum()), fill.count - fill.drops[number]
+            if found != expected:
+                raise MaskRuleError(
+                    f"coat {number + 1} of {quoted(layer.name)} keeps {found} weights in the file, but {expected} in "
+                    "the model: mask it with the coats of the saved network"
+                )
+            scores = _ranked(scores, kept, outside, margin)
         if fill.sampler == "ternary":
             scores = torch.where(weight < 0, -scores.abs(), scores.abs())
     was = fill.training

@@ -4,8 +4,10 @@ from .batchnorm import recalibrate_batchnorm
 from .density import erdos_renyi
 from .lottery import lottery_ticket
 from .masking import MaskedFill, Prototype, mask_network, set_keep
+from .schedule import KeepSchedule
 
 __all__ = [
+    "KeepSchedule",
     "MaskedFill",
     "Prototype",
     "erdos_renyi",

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from torch import nn
 
 from ..errors import MaskRuleError, NetworkError
+from ..errors.quoting import quoted
+from .recipe import MOST_COATS, descend
 from .scope import Scope, weights_in_scope
 
 Fractions = float | Mapping[str, float]
@@ -46,6 +48,24 @@ def fractions(keep: Fractions, paths: Sequence[str]) -> list[float]:
             raise NetworkError(f"keep has no fraction for the module {path!r}: add the pattern '*' at its end")
         found.append(fraction)
     return found
+
+
+def shares(coats: int | Sequence[float]) -> tuple[float, ...]:
+    """Return the shares of the kept weights that the second and further coats keep.
+
+    Raises:
+        NetworkError: `coats` is neither a number of coats nor descending shares below 1.
+    """
+    if isinstance(coats, int) and not isinstance(coats, bool) and 1 <= coats <= MOST_COATS:
+        return tuple(left / coats for left in range(coats - 1, 0, -1))
+    if isinstance(coats, (list, tuple)) and len(coats) < MOST_COATS:
+        given = tuple(float(share) for share in coats if isinstance(share, (int, float)))
+        if len(given) == len(coats) and descend(given):
+            return given
+    raise NetworkError(
+        f"coats is {quoted(str(coats))}: use 1 to {MOST_COATS}, or the shares of kept weights that further coats keep, "
+        "descending between 1 and 0"
+    )
 
 
 def erdos_renyi(model: nn.Module, keep: float, *, scope: Scope = None) -> dict[str, float]:

@@ -6,7 +6,7 @@ computed: random values that a recipe makes, selected by the mask that follows f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 from ..errors import MaskRuleError, NetworkError
 from ..generators.philox.generator import Generator
 from . import samplers, strategies
-from .density import Fractions, check_fraction, fractions
+from .density import Fractions, check_fraction, fractions, shares
 from .recipe import SAMPLERS, Recipe
 from .scope import Scope, weights_in_scope
 
@@ -74,13 +74,18 @@ class MaskedFill(nn.Module):
         active = recipe.active(numel)
         self.has_zeros = active is not None
         self.count = numel if active is None else int(active.sum())
-        self.drop = _dropped(recipe.keep, self.count)
+        self.drops = _dropped(recipe, self.count)
         self.register_buffer("recipe", torch.tensor(recipe.to_integers(), dtype=torch.int64))
+
+    @property
+    def drop(self) -> int:
+        """The number of weights that are not kept."""
+        return self.drops[0]
 
     def set_keep(self, keep: float) -> None:
         """Keep another fraction from now on, in (0, 1]; not for Bernoulli masks."""
         recipe = replace(Recipe.from_integers(self.recipe.tolist(), "the recipe"), keep=keep)
-        self.drop = _dropped(keep, self.count)
+        self.drops = _dropped(recipe, self.count)
         self.recipe.copy_(torch.tensor(recipe.to_integers(), dtype=torch.int64))
 
     def _load_from_state_dict(self, state_dict: dict[str, torch.Tensor], prefix: str, *rest: Any) -> None:
@@ -104,7 +109,14 @@ class MaskedFill(nn.Module):
 
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
         """The weight, in the shape of `scores`."""
+        # First, because torch.compile stops here, and would keep what has a gradient beyond it.
+        level = samplers.levels(scores, self.drops) if len(self.drops) > 1 else None
         one = self.filled(scores)
+        if level is not None:
+            if self.sampler == "ternary":
+                one = torch.where(scores < 0, -one, one)
+            coated: torch.Tensor = samplers.Coated.apply(scores.abs(), level, one, len(self.drops))  # type: ignore[no-untyped-call]
+            return coated
         if self.sampler == "ternary":
             _, mask = samplers.edge_popup(scores, self.drop)
             ternary: torch.Tensor = samplers.Ternary.apply(scores, mask, one)  # type: ignore[no-untyped-call]
@@ -121,8 +133,8 @@ class MaskedFill(nn.Module):
         return weight
 
 
-def _dropped(keep: float, count: int) -> int:
-    return int((1 - keep) * count)
+def _dropped(recipe: Recipe, count: int) -> tuple[int, ...]:
+    return tuple(int((1 - keep) * count) for keep in recipe.keeps)
 
 
 def set_keep(model: nn.Module, keep: Fractions) -> None:
@@ -164,6 +176,7 @@ def mask_network(
     zero: str = "zero",
     rescale: bool = False,
     trained: bool = False,
+    coats: int | Sequence[float] = 1,
     scope: Scope = None,
 ) -> M:
     """Turn weights of `model` into masked random weights, in place.
@@ -199,6 +212,10 @@ def mask_network(
             fan-in. The published code gives every layer the variance of the largest.
         trained: whether the random values are trained, too, together with the masks; with `"ternary"` the magnitude of
             every layer. They are then in the file, 4 bytes a distinct value, instead of their seed.
+        coats: how many masks are added, each within the one before, so that a weight is its value times 0, 1, …,
+            `coats` (Okoshi et al., "Multicoated supermasks enhance hidden networks", ICML 2022): for `"ternary"`, and
+            for edge-popup with `init="signed-constant"`. Of the kept weights the second of 3 masks keeps 2/3 and the
+            third 1/3; or these shares, `(2/3, 1/3)`. The gradient passes through every mask.
         scope: which modules: a glob pattern of names (`"layer?.*"`), several, a function of name and module, or all.
 
     Returns:
@@ -219,6 +236,11 @@ def mask_network(
         raise NetworkError("ternary weights have no random values: omit permute, zeros, rescale and zero")
     if trained and (zeros or permute):
         raise NetworkError("trained values stay neither zero nor repeated: omit trained, or zeros and permute")
+    further = shares(coats)
+    if further and sampler != "ternary" and not (sampler == "edge-popup" and init == "signed-constant"):
+        raise NetworkError("several coats require sampler='ternary', or init='signed-constant' with edge-popup")
+    if further and (zeros or rescale or zero != "zero" or (trained and sampler != "ternary")):
+        raise NetworkError("several coats are of one constant a layer: omit zeros, rescale, zero and trained, or coats")
     weights = list(weights_in_scope(model, scope))
     if not weights:
         raise NetworkError("there is no weight to mask: no linear, convolution or attention layer in the scope")
@@ -240,7 +262,7 @@ def mask_network(
             prototypes[filling.generator] = Prototype(filling.generator, trained).to(scores.device)
         samplers.start(scores, sampler, fraction)
         scores.requires_grad_(True)  # frozen weights are what one masks, and scores are what is trained
-        recipe = Recipe(filling.generator, fraction, sampler, zero, filling.factor, trained)
+        recipe = Recipe(filling.generator, fraction, sampler, zero, filling.factor, trained, further)
         parametrize.register_parametrization(
             module, name, MaskedFill(recipe, prototypes[filling.generator], scores.numel())
         )

@@ -1,7 +1,8 @@
-"""From scores to masks in training: edge-popup, Bernoulli and ternary, with straight-through gradients."""
+"""From scores to masks in training: edge-popup, Bernoulli, ternary and multicoated, with straight-through gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -55,6 +56,47 @@ class Ternary(torch.autograd.Function):
         """Straight through: d weight / d score = one."""
         sign, one = ctx.saved_tensors
         return gradients[0] * one, None, gradients[0] * sign if ctx.needs_input_grad[2] else None
+
+
+class Coated(torch.autograd.Function):
+    """`one` times the number of masks that keep a weight; the gradient passes through every mask as the surrogate's."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        surrogate: torch.Tensor,  # noqa: ARG004 (its gradient is what this is for)
+        level: torch.Tensor,
+        one: torch.Tensor,
+        coats: int,
+    ) -> torch.Tensor:
+        """The weights, in the shape of `level`, which is 0 … `coats`."""
+        ctx.save_for_backward(level, one)
+        ctx.coats = coats
+        return torch.where(level > 0, level * one, 0.0)  # and not −0.0
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, torch.Tensor | None, None]:
+        """Straight through: d weight / d mask = one, for each of the masks."""
+        level, one = ctx.saved_tensors
+        by_one = gradients[0] * level if ctx.needs_input_grad[2] else None
+        return gradients[0] * one * ctx.coats, None, by_one, None
+
+
+@torch.no_grad()
+def levels(scores: torch.Tensor, drops: Sequence[int]) -> torch.Tensor:
+    """Return the number of masks that keep each weight, in the dtype of `scores`.
+
+    Each mask is edge-popup's over the same scores, so that one that keeps less lies within one that keeps more (Okoshi
+    et al., "Multicoated supermasks enhance hidden networks", ICML 2022).
+
+    Args:
+        scores: of the weights.
+        drops: for each mask, how many weights it does not keep.
+    """
+    level = torch.zeros_like(scores)
+    for drop in drops:
+        level += edge_popup(scores, drop)[1]
+    return level
 
 
 def edge_popup(scores: torch.Tensor, drop: int, idle: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:

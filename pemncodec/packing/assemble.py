@@ -28,6 +28,7 @@ from ..network.model import (
     Tensor,
     TileFill,
 )
+from . import coats
 from .options import Seeding
 from .seeds.find import find_generators
 from .sharing.describe import describe
@@ -158,6 +159,8 @@ def _entry(
         return Tensor(entry.name, entry.dtype, entry.shape, entry.values, entry.task)
     if isinstance(entry, TiedTensor):
         return Alias(entry.name, entry.target, entry.task)
+    if isinstance(entry, SeededWeight) and entry.coats:
+        return coats.layer(network, entry, partial(_generated, network, entry.prototype, seeds))
     network.masks.append(entry.mask)
     mask = len(network.masks) - 1
     if isinstance(entry, MaskedWeight):

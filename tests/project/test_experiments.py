@@ -123,6 +123,9 @@ def test_the_formula_by_hand() -> None:
     ternary = mask_network(plain(), sampler="ternary", keep=0.25)
     assert counting.paper(ternary, plain()) == 4 * 2 + weights // 8 + weights // 4 // 8
     assert counting.formula(ternary, plain()) == 4 * (rest + 2) + weights // 8 + weights // 4 // 8
+    coats = mask_network(plain(), sampler="ternary", keep=0.25, coats=2)
+    assert counting.formula(coats, plain()) == 4 * (rest + 2) + weights // 8 + 2 * (weights // 4 // 8)
+    assert counting.paper(coats, plain()) == 4 * 2 + weights // 8 + 2 * (weights // 4 // 8)
     pruned = plain()
     prune.l1_unstructured(pruned[0], "weight", 2000)
     prune.l1_unstructured(pruned[2], "weight", 300)

@@ -94,6 +94,7 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         mask = rules.sigmoid(scores, where)
     else:
         mask = rules.edge_popup(scores, recipe.keep, where, recipe.active(scores.numel())).mask
+    coats = tuple(rules.edge_popup(scores, keep, where).mask for keep in recipe.keeps[1:])
     if recipe.sampler == "bernoulli" and mask.count in (0, mask.length):
         some = "none" if mask.count == 0 else "all"
         draft.notes.append(
@@ -101,7 +102,7 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
             "weights with a probability of at least 1/2"
         )
     if recipe.trained or recipe.sampler == "ternary":
-        return _valued(state, base, recipe, mask)
+        return _valued(state, base, recipe, mask, coats)
     return SeededWeight(
         plain_name(base),
         tuple(scores.shape),
@@ -111,11 +112,15 @@ def _seeded(state: State, base: str, recipe_name: str, draft: Draft) -> SeededWe
         recipe.factor,
         memory=memory_of(scores),
         source=base + _ORIGINAL,
+        coats=coats,
     )
 
 
-def _valued(state: State, base: str, recipe: Recipe, mask: Mask) -> MaskedWeight:
+def _valued(state: State, base: str, recipe: Recipe, mask: Mask, coats: tuple[Mask, ...]) -> MaskedWeight:
     """A layer whose weights no seed makes: trained values, or a constant with the signs of the scores.
+
+    Args:
+        coats: further masks: a weight is its value times the number of masks that keep it.
 
     Raises:
         UnknownLayoutError: the trained values are not there, or are not those of the recipe.
@@ -136,6 +141,8 @@ def _valued(state: State, base: str, recipe: Recipe, mask: Mask) -> MaskedWeight
     values = vector.repeat(-(-scores.numel() // len(vector)))[: scores.numel()]
     if recipe.factor is not None:
         values = values * recipe.factor
+    if coats:
+        values = values * torch.from_numpy(sum((coat.to_bool().astype(np.float32) for coat in coats), np.float32(1)))
     if recipe.sampler == "ternary":
         values = torch.where(scores.detach().cpu().flatten() < 0, -values, values)
     words = values.numpy().view(np.uint32)

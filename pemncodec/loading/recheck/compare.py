@@ -233,8 +233,18 @@ class _Checked:
                 keys, mask = keys[active], mask[active]
             keep = 1.0 if self._keep is None else self._keep(entry.name) or 1.0
             holds = rules.splits(keys, mask, int((1 - keep) * len(mask)))
+            holds = holds and self._coats_follow(entry, keys, keep)
         if not holds:
             raise MismatchError(f"the mask of {quoted(name)} does not follow from its scores")
+
+    def _coats_follow(self, entry: SeededWeight, keys: torch.Tensor, keep: float) -> bool:
+        """Return whether further masks keep the shares that stand behind the thirteen integers of the recipe."""
+        recipe = self._tensors.get(entry.source.removesuffix(".original") + ".0.recipe")
+        shares = [] if recipe is None else recipe[13:].view(torch.float64).tolist()
+        return len(shares) == len(entry.coats) and all(
+            rules.splits(keys, torch.from_numpy(coat.to_bool()), int((1 - keep * share) * len(keys)))
+            for share, coat in zip(shares, entry.coats, strict=True)
+        )
 
     def _scores(self, name: str) -> torch.Tensor | None:
         if name in self._tensors:
