@@ -78,7 +78,7 @@ def main() -> None:
     start = time.perf_counter()
     torch.manual_seed(0)
     train_images, train_labels, test_images, test_labels = digits()
-    model = mask_network(network(), ratio=0.01, keep=0.5, seed=0)
+    model = mask_network(network(), strategy="random-vector", ratio=0.01, keep=0.5, seed=0)
     train(model, train_images, train_labels)
     before, logits = accuracy(model, test_images, test_labels)
     checkpoint, packed, unpacked = folder / "model.pt", folder / "model.pemn", folder / "dense.pt"

@@ -78,7 +78,7 @@ def tiny(name: str) -> Network:
     """A few hundred weights with a seed; for `--quick`, for tests, and to warm up."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(2, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(32, 10, bias=False)]
-    model = mask_network(nn.Sequential(*layers), ratio=0.1)
+    model = mask_network(nn.Sequential(*layers), strategy="random-vector", ratio=0.1)
     model.train()(torch.randn(8, 2, 4, 4))
     state = dense_state(model)
     masked: dict[str, Masked] = {}

@@ -30,7 +30,7 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
         model = mask_network(
             model,
             strategy=setting.strategy,
-            ratio=setting.ratio,
+            ratio=setting.ratio if setting.strategy == "random-vector" else None,
             keep=setting.keep,
             zeros=setting.zeros,
             permute=setting.permute,

@@ -165,10 +165,10 @@ def set_keep(model: nn.Module, keep: Fractions) -> None:
 def mask_network(
     model: M,
     *,
-    strategy: str = "random-vector",
+    strategy: str | None = None,
     keep: Fractions = 0.5,
-    ratio: float = 0.01,
-    init: str = "kaiming-normal",
+    ratio: float | None = None,
+    init: str | None = None,
     seed: int = 0,
     permute: bool = False,
     zeros: float = 0.0,
@@ -186,17 +186,21 @@ def mask_network(
     transposed ones included) and attention projections are masked; biases, BatchNorm, embeddings and everything else
     stay ordinary parameters.
 
+    The default is not the paper's, which `strategy="random-vector"` is: signed constants of its own for every layer
+    were more accurate in files of as many bytes (docs/choosing.md).
+
     Args:
         model: any module with float32 weights.
         strategy: where the random values come from (Bai et al., NeurIPS 2022, section 3): `"full"`, every layer its
-            own; `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like the largest;
-            `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
+            own (the default); `"one-layer"`, layers of one shape share theirs; `"max-layer"`, every layer begins like
+            the largest; `"random-vector"`, d = int(N · ratio) + 1 values, tiled, N the size of the largest layer.
         keep: fraction of the weights that each layer keeps, in (0, 1], among those whose random value is not zero. With
             Bernoulli masks it is the initial probability: weights with less than 1/2 in the end are not kept. Or
             fractions by the full names of modules, as patterns: the first that matches applies (`erdos_renyi` makes
             them from shapes).
-        ratio: length of the random vector as a fraction of the largest layer, in [0, 1].
-        init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in.
+        ratio: with `random-vector`, its length as a fraction of the largest layer, in [0, 1]; by default 0.01.
+        init: `"kaiming-normal"`, `"signed-constant"` or `"uniform"`, all with Kaiming's variance for the fan-in. By
+            default signed constants for `full`, and the paper's normal values for its strategies.
         seed: of the format's generator: the same seed gives the same values on every machine.
         permute: with `random-vector`, permute the tiled vector as a whole before every layer takes its prefix. Without,
             it is tiled in order, as in the published experiments.
@@ -236,6 +240,13 @@ def mask_network(
         raise NetworkError("ternary weights have no random values: omit permute, zeros, rescale and zero")
     if trained and (zeros or permute):
         raise NetworkError("trained values stay neither zero nor repeated: omit trained, or zeros and permute")
+    if strategy is None:
+        strategy = strategies.DEFAULT
+        of_vector = {"ratio": ratio is not None, "permute": permute, "rescale": rescale, "trained": trained}
+        named = next((option for option, given in of_vector.items() if given), None)
+        if named is not None and sampler != "ternary":
+            raise NetworkError(f"{named} is an option of a random vector: choose strategy='random-vector' as well")
+    init = strategies.default_init(strategy) if init is None else init
     further = shares(coats)
     if further and sampler != "ternary" and not (sampler == "edge-popup" and init == "signed-constant"):
         raise NetworkError("several coats require sampler='ternary', or init='signed-constant' with edge-popup")

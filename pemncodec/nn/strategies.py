@@ -88,6 +88,13 @@ def constants(shapes: Sequence[Shape]) -> list[Filling]:
 
 
 STRATEGIES = ("full", "one-layer", "max-layer", "random-vector")
+# Of `mask_network`, and the paper's for a random vector.
+DEFAULT, _RATIO = "full", 0.01
+
+
+def default_init(strategy: str) -> str:
+    """Return the distribution that a strategy has if none is said: the paper's for those of the paper."""
+    return "signed-constant" if strategy == DEFAULT else "kaiming-normal"
 
 
 def plan(
@@ -96,7 +103,7 @@ def plan(
     *,
     init: str,
     seed: int,
-    ratio: float,
+    ratio: float | None,
     permute: bool,
     zeros: float,
     rescale: bool,
@@ -111,7 +118,7 @@ def plan(
         raise NetworkError(f"strategy {strategy!r} is unknown: choose {', '.join(STRATEGIES)}")
     if init not in INITS:
         raise NetworkError(f"init {init!r} is unknown: choose {', '.join(INITS)}")
-    if not 0.0 <= ratio <= 1.0:
+    if ratio is not None and not 0.0 <= ratio <= 1.0:
         raise NetworkError(f"ratio is {ratio}, and must be between 0 and 1")
     if not 0.0 <= zeros < 1.0:
         raise NetworkError(
@@ -128,4 +135,6 @@ def plan(
         return full(shapes, make)
     if strategy == "one-layer":
         return one_layer(shapes, make)
-    return padding(shapes, make, ratio if strategy == "random-vector" else None, permute, rescale)
+    if strategy == "max-layer":
+        return padding(shapes, make, None, permute, rescale)
+    return padding(shapes, make, _RATIO if ratio is None else ratio, permute, rescale)

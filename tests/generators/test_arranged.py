@@ -157,7 +157,9 @@ def test_zeros_pack_without_flags(strategy: str, sampler: str, zero: str, permut
 
 
 def test_keep_is_a_fraction_of_what_is_not_zero() -> None:
-    model = mask_network(nn.Sequential(nn.Linear(100, 50, bias=False)), ratio=0.5, zeros=0.5, keep=0.3)
+    model = mask_network(
+        nn.Sequential(nn.Linear(100, 50, bias=False)), strategy="random-vector", ratio=0.5, zeros=0.5, keep=0.3
+    )
     layer: Any = model[0]
     scores = layer.parametrizations.weight.original
     (values,) = values_of(model).values()
@@ -173,7 +175,9 @@ def test_keep_is_a_fraction_of_what_is_not_zero() -> None:
 
 
 def test_distinct_values_of_a_permuted_vector() -> None:
-    model = mask_network(nn.Sequential(nn.Linear(300, 100), nn.Linear(20, 300)), ratio=0.01, permute=True)
+    model = mask_network(
+        nn.Sequential(nn.Linear(300, 100), nn.Linear(20, 300)), strategy="random-vector", ratio=0.01, permute=True
+    )
     values = list(values_of(model).values())
     assert len(values[0].unique()) == int(30_000 * 0.01) + 1
     assert torch.equal(values[1].flatten(), values[0].flatten()[:6000]), "every layer is a prefix"

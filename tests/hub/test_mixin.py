@@ -38,7 +38,7 @@ class Net(nn.Module, PemnModelHubMixin, license="mit"):
         self.task = task
         self.first, self.last = nn.Linear(32, width), nn.Linear(width, 4)
         if masked:
-            mask_network(self, ratio=0.1)
+            mask_network(self, strategy="random-vector", ratio=0.1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.first(x).relu())  # type: ignore[no-any-return]

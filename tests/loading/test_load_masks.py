@@ -15,7 +15,7 @@ from pemncodec.nn import mask_network
 
 KINDS: dict[str, dict[str, Any]] = {
     "edge-popup": {"keep": 0.5},
-    "few of few": {"keep": 0.3, "ratio": 0.02, "zeros": 0.25},
+    "few of few": {"strategy": "random-vector", "keep": 0.3, "ratio": 0.02, "zeros": 0.25},
     "rescaled": {"strategy": "max-layer", "rescale": True, "keep": 0.7},
     "signs": {"strategy": "full", "init": "signed-constant", "zero": "negated"},
     "bernoulli": {"sampler": "bernoulli"},
@@ -132,7 +132,7 @@ def test_what_does_not_fit() -> None:
     refused(
         network(5, keep=0.6), data, MaskRuleError, "keeps 320 of 640 weights, but the model 384: mask it with keep=0.5"
     )
-    refused(network(5, trained=True), data, MismatchError, "values of '0.weight' are trained")
+    refused(network(5, strategy="random-vector", trained=True), data, MismatchError, "values of '0.weight' are trained")
     refused(nn.Linear(2, 2), data, NetworkError, "has no scores")
     refused(network(5), data, NetworkError, "margin is -1", margin=-1)
     refused(network(5), data, NetworkError, "probability 0.5", probability=0.5)

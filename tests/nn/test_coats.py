@@ -35,8 +35,9 @@ OPTIONS: list[dict[str, Any]] = [
     {**CONSTANTS, "keep": 0.5, "coats": 3},
     {**CONSTANTS, "keep": 1.0, "coats": (0.9, 0.2, 0.1)},
     {**CONSTANTS, "strategy": "one-layer", "keep": {"3": 0.3, "*": 1.0}, "coats": [0.25], "seed": 9},
-    {"init": "signed-constant", "ratio": 0.0, "coats": 2},
-    {"init": "signed-constant", "permute": True, "coats": 2},
+    {**CONSTANTS, "strategy": "random-vector", "ratio": 0.0, "coats": 2},
+    {**CONSTANTS, "strategy": "random-vector", "permute": True, "coats": 2},
+    {"coats": 2},
 ]
 
 
@@ -244,7 +245,7 @@ def test_recipes() -> None:
     for coats in bad:
         with pytest.raises(errors.UnknownLayoutError, match="coats that do not descend"):
             Recipe.from_integers([*one, *coats], "it")
-    normal = mask_network(network())
+    normal = mask_network(network(), strategy="random-vector")
     fill = next(part for part in normal.modules() if isinstance(part, MaskedFill))
     with pytest.raises(errors.UnknownLayoutError, match="a mask that has none"):
         Recipe.from_integers([*fill.recipe.tolist(), *bits(0.5)], "it")
@@ -255,12 +256,15 @@ def test_recipes() -> None:
 @pytest.mark.parametrize(
     ("options", "phrase"),
     [
-        ({"coats": 2}, "several coats require sampler='ternary', or init='signed-constant'"),
+        (
+            {"strategy": "random-vector", "coats": 2},
+            "several coats require sampler='ternary', or init='signed-constant'",
+        ),
         ({**CONSTANTS, "coats": 2, "sampler": "bernoulli"}, "several coats require sampler='ternary'"),
         ({**CONSTANTS, "coats": 2, "zeros": 0.5}, "omit zeros, rescale, zero and trained, or coats"),
         ({**CONSTANTS, "coats": 2, "zero": "negated"}, "omit zeros, rescale, zero and trained, or coats"),
         ({**CONSTANTS, "coats": 2, "trained": True}, "omit zeros, rescale, zero and trained, or coats"),
-        ({"init": "signed-constant", "coats": 2, "rescale": True}, "omit zeros, rescale, zero and trained, or coats"),
+        ({**CONSTANTS, "coats": 2, "rescale": True}, "omit zeros, rescale, zero and trained, or coats"),
         ({**TERNARY, "coats": 0}, "coats is '0': use 1 to 16"),
         ({**TERNARY, "coats": 17}, "coats is '17': use 1 to 16"),
         ({**TERNARY, "coats": True}, "coats is 'True'"),

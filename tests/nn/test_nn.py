@@ -42,7 +42,7 @@ def network() -> nn.Sequential:
 
 
 def test_weights_are_the_tiled_vector_under_the_top_k_mask() -> None:
-    model = mask_network(network(), ratio=0.05, keep=0.3, seed=7)
+    model = mask_network(network(), strategy="random-vector", ratio=0.05, keep=0.3, seed=7)
     n = 16 * 8 * 9
     d = int(n * 0.05) + 1
     vector = pemncodec.Generator("normal", d, seed=7, scale=math.sqrt(2 / 72)).values()
@@ -58,7 +58,9 @@ def test_weights_are_the_tiled_vector_under_the_top_k_mask() -> None:
 @pytest.mark.parametrize("zero", ["zero", "negated"])
 @pytest.mark.parametrize("sampler", ["edge-popup", "bernoulli"])
 def test_gradient_is_straight_through(sampler: str, zero: str) -> None:
-    model = mask_network(nn.Sequential(nn.Linear(5, 4, bias=False)), ratio=0.3, sampler=sampler, zero=zero).eval()
+    model = mask_network(
+        nn.Sequential(nn.Linear(5, 4, bias=False)), strategy="random-vector", ratio=0.3, sampler=sampler, zero=zero
+    ).eval()
     layer: Any = model[0]
     scores = layer.parametrizations.weight.original
     x, target = torch.rand(3, 5), torch.rand(3, 4)
@@ -90,7 +92,7 @@ def test_bernoulli_masks_are_drawn_in_training_and_fixed_in_evaluation() -> None
 
 
 def test_packing_needs_no_flag_and_gives_the_live_network(tmp_path: Path) -> None:
-    model = mask_network(network(), ratio=0.02, keep=0.4, seed=2**63 + 5)
+    model = mask_network(network(), strategy="random-vector", ratio=0.02, keep=0.4, seed=2**63 + 5)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     x = torch.rand(8, 3, 8, 8)
     for _ in range(3):
@@ -145,7 +147,7 @@ def test_distributed_training_packs_the_same(tmp_path: Path) -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 def test_a_gpu_computes_the_same_weights() -> None:
-    model = mask_network(Everything(), zeros=0.3, permute=True, rescale=True)
+    model = mask_network(Everything(), strategy="random-vector", zeros=0.3, permute=True, rescale=True)
     layers: list[Any] = [model.head, model.conv2, model.up1]
     here = [published.bits(layer.weight) for layer in layers]
     there = model.to("cuda")
@@ -154,16 +156,16 @@ def test_a_gpu_computes_the_same_weights() -> None:
 
 
 def test_a_state_dict_resumes(tmp_path: Path) -> None:
-    model = mask_network(network(), ratio=0.1, seed=3)
+    model = mask_network(network(), strategy="random-vector", ratio=0.1, seed=3)
     torch.save(model.state_dict(), tmp_path / "a.pt")
-    other = mask_network(network(), ratio=0.1, seed=3)
+    other = mask_network(network(), strategy="random-vector", ratio=0.1, seed=3)
     other.load_state_dict(torch.load(tmp_path / "a.pt", weights_only=True))
     x = torch.rand(2, 3, 8, 8)
     assert torch.equal(model.eval()(x), other.eval()(x))
 
 
 def test_a_state_dict_of_another_recipe_is_refused() -> None:
-    state = mask_network(network(), ratio=0.1, seed=3).state_dict()
+    state = mask_network(network(), strategy="random-vector", ratio=0.1, seed=3).state_dict()
     for options in ({"seed": 4}, {"ratio": 0.2}, {"keep": 0.4}, {"zeros": 0.1}, {"strategy": "full"}):
         other = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options})  # type: ignore[arg-type]
         with pytest.raises(RuntimeError, match=r"0\.parametrizations\.weight\.0\.recipe does not match this network"):
@@ -213,7 +215,7 @@ def test_bad_arguments() -> None:
     with pytest.raises(errors.MaskRuleError, match="keep is 0"):
         mask_network(network(), keep=0)
     with pytest.raises(errors.NetworkError, match="ratio is 2"):
-        mask_network(network(), ratio=2)
+        mask_network(network(), strategy="random-vector", ratio=2)
     with pytest.raises(errors.NetworkError, match="there is no weight to mask"):
         mask_network(nn.ReLU())
 
@@ -391,7 +393,9 @@ def test_random_vectors_have_exactly_d_distinct_values() -> None:
     n, ratio = 1000 * 400, 0.1
     d = int(n * ratio) + 1
     for init in ("kaiming-normal", "uniform"):
-        model = mask_network(nn.Sequential(nn.Linear(400, 1000)), ratio=ratio, init=init, keep=0.9)
+        model = mask_network(
+            nn.Sequential(nn.Linear(400, 1000)), strategy="random-vector", ratio=ratio, init=init, keep=0.9
+        )
         (values,) = values_of(model).values()
         assert len(values.unique()) == d
         plain = pemncodec.Generator("normal" if init != "uniform" else "uniform", d, 0).values()
@@ -443,3 +447,21 @@ def test_lottery_tickets_say_what_is_wrong() -> None:
         lottery_ticket(network(), lambda _: None, rounds=1, rewind={"0.bias": torch.zeros(8)})
     with pytest.raises(errors.NetworkError, match="no weight to prune"):
         lottery_ticket(nn.ReLU(), lambda _: None, rounds=1)
+
+
+def test_the_default_and_the_paper_one_argument_away() -> None:
+    def made(**options: Any) -> list[torch.Tensor]:
+        return list(values_of(mask_network(Everything(), **options)).values())
+
+    def same(one: list[torch.Tensor], two: list[torch.Tensor]) -> bool:
+        return len(one) == len(two) and all(map(torch.equal, one, two))
+
+    assert same(made(), made(strategy="full", init="signed-constant"))
+    for strategy in ("random-vector", "max-layer", "one-layer"):
+        assert same(made(strategy=strategy), made(strategy=strategy, init="kaiming-normal", ratio=0.01))
+    constants = made()
+    for values in constants:
+        assert len(values.abs().unique()) == 1
+    large = [values.flatten()[:50] > 0 for values in constants if values.numel() >= 50]
+    assert len(large) > 2
+    assert len({tuple(signs.tolist()) for signs in large}) == len(large), "each layer has signs of its own"

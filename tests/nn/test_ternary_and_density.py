@@ -32,12 +32,13 @@ def trained(**options: Any) -> nn.Sequential:
     return model.eval()
 
 
+VECTOR: dict[str, Any] = {"strategy": "random-vector", "trained": True}
 OPTIONS: list[dict[str, Any]] = [
     {"sampler": "ternary", "keep": 0.3},
     {"sampler": "ternary", "trained": True},
-    {"trained": True},
-    {"trained": True, "rescale": True, "sampler": "bernoulli"},
-    {"trained": True, "zero": "negated", "ratio": 0.0},
+    {**VECTOR},
+    {**VECTOR, "rescale": True, "sampler": "bernoulli"},
+    {**VECTOR, "zero": "negated", "ratio": 0.0},
     {"strategy": "one-layer", "trained": True, "init": "signed-constant"},
 ]
 
@@ -88,7 +89,7 @@ def test_every_ternary_layer_trains_its_own_magnitude_and_takes_a_bit_and_a_half
 
 
 def test_a_trained_vector_gets_the_gradient_of_what_was_kept() -> None:
-    model = mask_network(nn.Sequential(nn.Linear(5, 4, bias=False)), ratio=0.1, trained=True)
+    model = mask_network(nn.Sequential(nn.Linear(5, 4, bias=False)), strategy="random-vector", ratio=0.1, trained=True)
     layer: Any = model[0]
     vector = layer.parametrizations.weight[0].prototype.values
     assert vector.numel() == 3
@@ -99,14 +100,14 @@ def test_a_trained_vector_gets_the_gradient_of_what_was_kept() -> None:
     for place in range(3):
         own = torch.arange(20) % 3 == place
         assert torch.isclose(vector.grad[place], weight.grad.flatten()[own & kept].sum())
-    sizes = pemncodec.pack(trained(trained=True))[1].sizes
+    sizes = pemncodec.pack(trained(**VECTOR))[1].sizes
     assert 0 < sizes.prototypes < 200
     assert sizes.kept == 0
 
 
 def test_an_older_reader_refuses_what_it_does_not_know() -> None:
     """It knew the samplers 0 and 1, and 0 and 1 for whether values are distinct."""
-    for options, place in (({"sampler": "ternary"}, 7), ({"trained": True}, 10)):
+    for options, place in (({"sampler": "ternary"}, 7), (VECTOR, 10)):
         model = mask_network(network(), **options)
         recipe = next(part for part in model.modules() if isinstance(part, MaskedFill)).recipe.tolist()
         assert recipe[place] > 1
@@ -114,7 +115,7 @@ def test_an_older_reader_refuses_what_it_does_not_know() -> None:
 
 
 def test_trained_values_that_are_not_there() -> None:
-    state = dict(mask_network(network(), trained=True).state_dict())
+    state = dict(mask_network(network(), strategy="random-vector", trained=True).state_dict())
     name = "0.parametrizations.weight.0.prototype.values"
     wrong = {**state, name: state[name][:3]}
     with pytest.raises(errors.UnknownLayoutError, match="its recipe has 12 values"):
@@ -129,8 +130,12 @@ def test_trained_values_that_are_not_there() -> None:
     [
         ({"sampler": "ternary", "zeros": 0.5}, "ternary weights have no random values"),
         ({"sampler": "ternary", "zero": "negated"}, "ternary weights have no random values"),
-        ({"trained": True, "zeros": 0.5}, "trained values stay neither zero nor repeated"),
-        ({"trained": True, "permute": True}, "trained values stay neither zero nor repeated"),
+        ({**VECTOR, "zeros": 0.5}, "trained values stay neither zero nor repeated"),
+        ({**VECTOR, "permute": True}, "trained values stay neither zero nor repeated"),
+        ({"trained": True}, "trained is an option of a random vector: choose strategy='random-vector' as well"),
+        ({"ratio": 0.1}, "ratio is an option of a random vector"),
+        ({"permute": True}, "permute is an option of a random vector"),
+        ({"rescale": True}, "rescale is an option of a random vector"),
         ({"keep": {"nothing": 0.5}}, "'nothing', which matches no masked module"),
         ({"keep": {"0": 0.5}}, "no fraction for the module '3'"),
         ({"keep": {"*": 0.0}}, "must be above 0"),

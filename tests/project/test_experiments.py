@@ -111,11 +111,11 @@ def test_the_formula_by_hand() -> None:
 
     weights, rest = 64 * 32 + 320, 32 + 4 * 32
     assert counting.formula(plain(), plain()) == 4 * (weights + rest)
-    masked = mask_network(plain(), ratio=0.1)
+    masked = mask_network(plain(), strategy="random-vector", ratio=0.1)
     d = int(2048 * 0.1) + 1
     assert counting.prototype_values(masked) == d
     assert counting.formula(masked, plain()) == 4 * (rest + d) + weights // 8
-    zeros = mask_network(plain(), ratio=0.5, zeros=0.5, permute=True)
+    zeros = mask_network(plain(), strategy="random-vector", ratio=0.5, zeros=0.5, permute=True)
     active = sum(int((part.filled(torch.empty(shape)) != 0).sum()) for part, shape in fills(zeros))
     assert abs(active - weights / 2) < 60
     assert counting.formula(zeros, plain()) == -(-(32 * (rest + 1025 - 512) + active) // 8)

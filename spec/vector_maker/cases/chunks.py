@@ -141,7 +141,7 @@ def mask_of(values: np.ndarray) -> Mask:
 
 
 @valid
-def chunks_of_base() -> Valid:
+def delta_chunks() -> Valid:
     """A delta upon masks and blocks in chunks, with a mask in chunks of its own."""
     base = some_bits(40, 128, 2000)
     new = base ^ some_bits(40, 20, 5)
