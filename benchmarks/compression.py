@@ -98,11 +98,11 @@ def choose(epochs: int) -> Preset:
     # On the CPU bfloat16 makes these slower.
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
-    wider = [*all_of(masked[24]["paper"]), *trained(24, "magnitude", 0.95), *elsewhere[:2]]
+    wider = [*all_of(masked[24]["paper"], masked[24]["constants"]), *trained(24, "magnitude", 0.95)]
     smaller = all_of(masked[16]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"])
     leading = [
-        *all_of(masked[24]["constants"], masked[24]["ternary 10 %"]),
-        *elsewhere[2:],
+        *all_of(masked[24]["ternary 10 %"]),
+        *elsewhere,
         *all_of(masked[32]["paper"], masked[24]["ternary 20 %"]),
         *all_of(ways(replace(widths[16], affine=False))["constants"]),
         *trained(24, "magnitude", 0.9),
@@ -125,7 +125,8 @@ def choose(epochs: int) -> Preset:
     ]
     points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
     first = [*default, *narrow], [*wider, *smaller]
-    order = [((0, 1, 2), default), ((0,), first[0]), ((0,), first[1]), ((0,), leading)]
+    ternary = all_of(masked[16]["ternary 20 %"])
+    order = [((0, 1, 2), default), ((0,), first[0]), ((1, 2), ternary), ((0,), first[1]), ((0,), leading)]
     return Preset(points, seeds=3, first=order)
 
 

@@ -80,7 +80,7 @@ def _masked_method(row: Row) -> str:
 
 
 def is_paper(row: Row) -> bool:
-    """Return whether a row is of the default of `mask_network`, which is the paper's."""
+    """Return whether a row is of the paper's setting: a random vector of normal values."""
     return row["method"] == "masked" and _masked_method(row) == "random vector 1e-2" and row["keep"] == 0.5
 
 
