@@ -1,7 +1,7 @@
 /** Decompress frames, one JSON line each: {"frame"} in base64, answered by {"content"} or {"class"}. */
 
 import { createInterface } from "node:readline";
-import { PemnError } from "./src/errors.js";
+import { PemnError } from "./src/sync.js";
 import { decompress } from "./src/zstd/frame.js";
 
 for await (const line of createInterface({ input: process.stdin })) {

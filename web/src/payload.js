@@ -1,8 +1,9 @@
 /** The payload: bytes that are there so far, and the check of their pages (section 3). */
 
-import { crc32 } from "./checksums.js";
+import { crc32 } from "./crc32.js";
 import { PemnError } from "./errors.js";
 import { PAGE_SIZE } from "./header.js";
+import { littleEndian } from "./numbers.js";
 
 /** A payload of which ranges can be added. */
 export class Payload {
@@ -68,9 +69,8 @@ export class Payload {
       if (this.checked[page]) continue;
       const from = page * PAGE_SIZE - chunk.start;
       const to = Math.min((page + 1) * PAGE_SIZE, this.size) - chunk.start;
-      const t = this.table;
-      const stored = (t[4 * page] | (t[4 * page + 1] << 8) | (t[4 * page + 2] << 16) | (t[4 * page + 3] << 24)) >>> 0;
-      if (crc32(chunk.bytes.subarray(from, to)) !== stored) throw new PemnError("checksum", `page ${page} was damaged`);
+      const stored = littleEndian(this.table, 4 * page, 4);
+      if (crc32(chunk.bytes.subarray(from, to)) !== stored) throw new PemnError("checksum", "damaged", `page ${page}`);
       this.checked[page] = 1;
     }
     return chunk.bytes.subarray(at - chunk.start, at - chunk.start + size);

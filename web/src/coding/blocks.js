@@ -1,7 +1,7 @@
 /** Blocks of section 6: each coder's payload to the bytes of the elements. */
 
 import { BOOL, dtypeOf } from "../dtypes.js";
-import { XOR } from "../manifest/tables.js";
+import { XOR, countOf } from "../manifest/tables.js";
 import { decompress } from "../zstd/frame.js";
 import { readPalette } from "./palette.js";
 import { readGrouped, readPlanes } from "./planes.js";
@@ -21,7 +21,7 @@ import { readGrouped, readPlanes } from "./planes.js";
 function readElements(coder, count, size, reader) {
   switch (coder) {
     case 0:
-      if (reader.left !== count * size) reader.fail("a raw block has another size");
+      if (reader.left !== count * size) reader.fail("raw-size");
       return reader.rest();
     case 1:
       return decompress(reader.rest(), { exactly: count * size }, "payload");
@@ -42,7 +42,7 @@ function readElements(coder, count, size, reader) {
  * @param {import("../numbers.js").Reader} reader for errors
  */
 export function checkElements(dtype, elements, reader) {
-  if (dtype === BOOL && elements.some((byte) => byte > 1)) reader.fail("a bool is neither 0 nor 1");
+  if (dtype === BOOL && elements.some((byte) => byte > 1)) reader.fail("bool");
 }
 
 /**
@@ -51,7 +51,9 @@ export function checkElements(dtype, elements, reader) {
  * @param {import("../numbers.js").Reader} reader of its payload, of the class `payload`
  * @returns {Block} its elements are perhaps a view of the file
  */
-export function readBlock({ coder, count, dtype, users }, reader) {
+export function readBlock(row, reader) {
+  const { coder, dtype, users } = row;
+  const count = countOf(row);
   const { size } = dtypeOf(dtype);
   if (coder < XOR) {
     const elements = readElements(coder, count, size, reader);
@@ -60,6 +62,6 @@ export function readBlock({ coder, count, dtype, users }, reader) {
   }
   const references = users.map(() => reader.u());
   const inner = reader.u8();
-  if (inner >= XOR) reader.fail("unknown coder of differences");
+  if (inner >= XOR) reader.fail("unknown", "coder of differences");
   return { elements: readElements(inner, count, size, reader), references };
 }

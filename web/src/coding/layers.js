@@ -7,6 +7,7 @@ import { bitsOf } from "./masks.js";
 
 /**
  * @typedef {import("./masks.js").Mask} Mask
+ * @typedef {import("../manifest/tables.js").Tiling} Tiling
  * @typedef {Uint8Array|Uint16Array|Uint32Array} Words elements as integers; those of 8 bytes are two
  */
 
@@ -99,7 +100,7 @@ function scaled(prototype, scale) {
   for (let i = 0; i < out.length; i++) {
     out[i] = values[i] * scale;
     // An infinite or NaN value has no finite product with a scale above 0.
-    if (!Number.isFinite(out[i])) throw new PemnError("payload", "a scaled value is not finite");
+    if (!Number.isFinite(out[i])) throw new PemnError("payload", "scaled-infinite");
   }
   return new Uint8Array(out.buffer);
 }
@@ -200,7 +201,7 @@ function fillSlowly(out, mask, one, zero, per) {
     const idle = a[i] === b[j] && (per === 1 || a[i + 1] === b[j + 1]);
     let useA = idle;
     if (!idle) {
-      if (next === mask.length) throw new PemnError("payload", "a mask has fewer bits than its layer needs");
+      if (next === mask.length) throw new PemnError("payload", "bits-few");
       useA = ((bits[Math.floor(next / 8)] >> next % 8) & 1) === 1;
       next++;
     }
@@ -209,7 +210,7 @@ function fillSlowly(out, mask, one, zero, per) {
     if ((i += per) === a.length) i = 0;
     if ((j += per) === b.length) j = 0;
   }
-  if (next !== mask.length) throw new PemnError("payload", "a mask has more bits than its layer needs");
+  if (next !== mask.length) throw new PemnError("payload", "bits-many");
 }
 
 /**
@@ -217,25 +218,26 @@ function fillSlowly(out, mask, one, zero, per) {
  * @param {import("../manifest/tables.js").EntryRow} row
  * @param {Mask} mask
  * @param {Uint8Array} prototype
- * @param {Uint8Array|null} second
+ * @param {Uint8Array} [second]
  * @returns {Uint8Array} of its own memory
  */
 export function tile(row, mask, prototype, second) {
   const { size } = dtypeOf(row.dtype);
   const per = size === 8 ? 2 : 1;
-  const a = wordsOf(row.scaled ? scaled(prototype, row.scale) : prototype, size);
+  const { phase, secondPhase, zero, scale, scaled: isScaled } = /** @type {Tiling} */ (row.tiling);
+  const a = wordsOf(isScaled ? scaled(prototype, scale) : prototype, size);
   const out = makeWords(size, row.elements);
   if (second) {
-    const b = wordsOf(row.scaled ? scaled(second, row.scale) : second, size);
-    fillSlowly(out, mask, { words: a, phase: row.phase }, { words: b, phase: row.secondPhase }, per);
+    const b = wordsOf(isScaled ? scaled(second, scale) : second, size);
+    fillSlowly(out, mask, { words: a, phase }, { words: b, phase: secondPhase }, per);
     return bytesOf(out);
   }
   const plain = per === 1 && mask.length === row.elements && !a.includes(0);
   if (plain) {
-    fillWhole(out, bitsOf(mask), a, row.zero === 1 ? zeroValues(a, size, true) : null, row.phase);
+    fillWhole(out, bitsOf(mask), a, zero === 1 ? zeroValues(a, size, true) : null, phase);
   } else {
-    const b = zeroValues(a, size, row.zero === 1);
-    fillSlowly(out, mask, { words: a, phase: row.phase }, { words: b, phase: row.phase }, per);
+    const b = zeroValues(a, size, zero === 1);
+    fillSlowly(out, mask, { words: a, phase }, { words: b, phase }, per);
   }
   return bytesOf(out);
 }

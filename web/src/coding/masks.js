@@ -40,7 +40,7 @@ class GapSetter {
   /** @param {number} gap */
   add(gap) {
     this.position += gap + 1;
-    if (!(this.position < this.length)) this.reader.fail("a gap leads past the end of a mask");
+    if (!(this.position < this.length)) this.reader.fail("range", "gap");
     // By division, since positions may be above 2^32.
     this.bits[Math.floor(this.position / 8)] ^= 1 << this.position % 8;
   }
@@ -58,20 +58,20 @@ function splitGaps(bytes, positions, reader, use) {
     let gap = 0;
     let byte;
     do {
-      if (at === bytes.length) reader.fail("there are too few gaps");
+      if (at === bytes.length) reader.fail("gaps-few");
       byte = bytes[at++];
       gap += byte;
     } while (byte === 255);
     use(gap);
   }
-  if (at !== bytes.length) reader.fail("gap bytes are left over");
+  if (at !== bytes.length) reader.fail("gaps-left");
 }
 
 /** @param {Reader} reader @param {number} length @param {number} positions @param {boolean} zeros */
 function readGaps(reader, length, positions, zeros) {
   const atMost = positions + Math.floor(length / 255);
   const bytes = decompress(reader.rest(), { atMost }, "payload");
-  if (positions > bytes.length) reader.fail("there are too few gaps");
+  if (positions > bytes.length) reader.fail("gaps-few");
   const setter = new GapSetter(reader, length, zeros);
   splitGaps(bytes, positions, reader, (gap) => setter.add(gap));
   return setter.bits;
@@ -105,11 +105,11 @@ function gapFrequencies(t) {
 function readRansGaps(reader, length, positions, zeros) {
   const s = reader.u8();
   const t = reader.u8();
-  if (s > 31 || t < 1) reader.fail("a parameter of gaps is out of range");
+  if (s > 31 || t < 1) reader.fail("range", "parameter of gaps");
   const count = reader.u();
-  if (count > positions + Math.floor(length / 255) || count < positions) reader.fail("the number of gap bytes is wrong");
+  if (count > positions + Math.floor(length / 255) || count < positions) reader.fail("range", "number of gap bytes");
   const low = reader.take(Math.ceil((positions * s) / 8));
-  if (!endsClean(low, positions * s)) reader.fail("unused bits are set");
+  if (!endsClean(low, positions * s)) reader.fail("unused-bits");
   const bytes = readRans(reader, count, gapFrequencies(t));
   const setter = new GapSetter(reader, length, zeros);
   const numbers = new BitNumbers(low, s);
@@ -130,10 +130,10 @@ function readBits(coder, length, ones, reader, baseMask) {
   const size = Math.ceil(length / 8);
   switch (coder) {
     case 0:
-      if (reader.left > 0 || (ones !== 0 && ones !== length)) reader.fail("a constant mask is not constant");
+      if (reader.left > 0 || (ones !== 0 && ones !== length)) reader.fail("constant");
       return null;
     case 1:
-      if (reader.left !== size) reader.fail("a raw mask has another size");
+      if (reader.left !== size) reader.fail("raw-size");
       return reader.rest();
     case 2:
       return decompress(reader.rest(), { exactly: size }, "payload");
@@ -142,7 +142,7 @@ function readBits(coder, length, ones, reader, baseMask) {
       return readGaps(reader, length, coder === 3 ? ones : length - ones, coder === 4);
     case 5: {
       const q = reader.u8();
-      if (q < 1) reader.fail("the density of a mask is out of range");
+      if (q < 1) reader.fail("range", "density");
       return readRans(reader, size, densityFrequencies(q));
     }
     case 6:
@@ -158,7 +158,7 @@ function readFlips(length, reader, baseMask) {
   const index = reader.u();
   const flipped = reader.u();
   const coder = reader.u8();
-  if (flipped > length || coder > 7) reader.fail("the flips of a mask are out of range");
+  if (flipped > length || coder > 7) reader.fail("range", "flips");
   const flips = bitsOf(readMask(coder, length, flipped, reader, baseMask));
   const bits = bitsOf(baseMask(index, length)).slice();
   for (let i = 0; i < bits.length; i++) bits[i] ^= flips[i];
@@ -177,8 +177,8 @@ function readFlips(length, reader, baseMask) {
 export function readMask(coder, length, ones, reader, baseMask) {
   const bits = readBits(coder, length, ones, reader, baseMask);
   if (bits) {
-    if (!endsClean(bits, length)) reader.fail("unused bits are set");
-    if (countOnes(bits) !== ones) reader.fail("a mask has another number of ones");
+    if (!endsClean(bits, length)) reader.fail("unused-bits");
+    if (countOnes(bits) !== ones) reader.fail("ones");
   }
   return { length, ones, bits };
 }

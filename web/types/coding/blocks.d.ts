@@ -11,7 +11,7 @@ export function checkElements(dtype: number, elements: Uint8Array, reader: impor
  * @param {import("../numbers.js").Reader} reader of its payload, of the class `payload`
  * @returns {Block} its elements are perhaps a view of the file
  */
-export function readBlock({ coder, count, dtype, users }: import("../manifest/tables.js").BlockRow, reader: import("../numbers.js").Reader): Block;
+export function readBlock(row: import("../manifest/tables.js").BlockRow, reader: import("../numbers.js").Reader): Block;
 /**
  * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
  */
