@@ -59,7 +59,7 @@ export class Decoder {
   }
 
   /** The decoder of the base of a delta. @returns {Decoder} */
-  get base() {
+  base() {
     return (this.#base ??= need("delta").openBase(this));
   }
 
@@ -78,7 +78,7 @@ export class Decoder {
     return once(this.masks, index, () => {
       const row = this.manifest.masks[index];
       return readMask(row.coder, row.length, row.ones, this.open(row), (of, length) => {
-        return need("delta").baseMask(this.base, of, length);
+        return need("delta").baseMask(this.base(), of, length);
       });
     });
   }

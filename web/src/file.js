@@ -278,7 +278,7 @@ export class PemnFile {
     return withParts(async () => {
       const row = this.manifest.entries[this.owner(index)];
       if (row.kind === TENSOR) return null;
-      checkLimit(this.manifest.masks[row.mask].length / 8, this.maxBytes, "a mask");
+      checkLimit(Math.ceil(this.manifest.masks[row.mask].length / 8), this.maxBytes, "a mask");
       await this.fetch([index]);
       const mask = this.decoder.mask(row.mask);
       this.decoder.forget();

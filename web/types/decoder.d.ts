@@ -22,7 +22,7 @@ export class Decoder {
     /** @type {Map<number, Uint32Array>} */
     draws: Map<number, Uint32Array>;
     /** The decoder of the base of a delta. @returns {Decoder} */
-    get base(): Decoder;
+    base(): Decoder;
     /** Drop all that is kept. */
     forget(): void;
     /** @param {{at: number, size: number}} row @returns {Reader} */

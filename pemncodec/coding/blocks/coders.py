@@ -21,8 +21,8 @@ from .experience import Experience
 
 CODERS = Modules(BLOCK_CODERS, __package__)
 
-# Xors into the elements of a block what its users refer to in the base.
-AddBase = Callable[[Sequence[int], Words], None]
+# Takes what the users of a block refer to in the base.
+TakeReferences = Callable[[Sequence[int]], None]
 
 
 def encode_block(words: Words, dtype: DType, experience: Experience | None = None) -> tuple[BlockRow, bytes]:
@@ -59,30 +59,35 @@ def encode_xor(differences: Words, dtype: DType, references: Sequence[int]) -> t
 
 
 def decode_block(
-    row: BlockRow, payload: Payload, count: int, index: int, users: int = 0, add_base: AddBase | None = None
+    row: BlockRow, payload: Payload, count: int, index: int, users: int = 0, take: TakeReferences | None = None
 ) -> Words:
-    """The elements of block `index`.
+    """The elements of block `index`; of coder 6 what is different from those of the base.
 
     Args:
         users: how many take elements of the block.
-        add_base: needed for coder 6.
+        take: needed for coder 6.
 
     Raises:
         PayloadError: the payload does not give `count` elements of `row.dtype`.
-        FormatError, BaseFileError: as `add_base`.
+        FormatError, BaseFileError: as `take`.
     """
     words: Words
     try:
         if row.coder != BLOCK_XOR:
             words = CODERS[row.coder].decode(payload, row.dtype, count)
         else:
-            assert add_base is not None, "the decoder of a file has it"
+            assert take is not None, "the decoder of a file has it"
             references, coder, differences = xor.read(payload, users)
             words = CODERS[coder].decode(differences, row.dtype, count)
-            words = words if words.flags.writeable else words.copy()
-            add_base(references, words)
+            take(references)
     except PayloadError as reason:
         raise PayloadError(f"block {index}: {reason}") from None
-    if row.dtype.kind == "bool" and count and words.max() > 1:
-        raise PayloadError(f"block {index}: a bool is {words.max()}, and must be 0 or 1")
+    if row.coder != BLOCK_XOR:
+        check_bools(words, row.dtype, index)
     return words
+
+
+def check_bools(words: Words, dtype: DType, index: int) -> None:
+    """Refuse elements of block `index` that their dtype does not have (spec section 4.8)."""
+    if dtype.kind == "bool" and len(words) and words.max() > 1:
+        raise PayloadError(f"block {index}: a bool is {words.max()}, and must be 0 or 1")

@@ -96,6 +96,29 @@ class BaseValues:
                 return self._decoder.prototype(number)
             return self._kept(("prototype", number), partial(self._decoder.prototype, number))
 
+    def check_prototype(self, number: int, dtype: DType, count: int) -> None:
+        """Check by its tables that the base has a prototype of `count` elements of a dtype.
+
+        Raises:
+            PayloadError: it does not.
+        """
+        what = f"prototype {number} of the base"
+        if number >= len(self.manifest.prototypes):
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)} prototypes")
+        found = self.manifest.prototypes[number].length
+        _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+
+    def check_entry(self, number: int, dtype: DType, count: int) -> int:
+        """Check likewise for an entry; the number of that entry, or of the target of an alias."""
+        what = f"entry {number} of the base"
+        if number >= len(self.manifest.entries):
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)} entries")
+        row = self.manifest.entries[number]
+        target = row.target if isinstance(row, AliasRow) else number
+        found = numel(self.manifest.resolve(target).shape)
+        _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+        return target
+
     def add_prototype(
         self, words: Words, number: int, dtype: DType, count: int, packed: Packed | None, user: Hashable
     ) -> None:
@@ -113,11 +136,7 @@ class BaseValues:
             PayloadError: there is no such prototype, or it is another one.
             FormatError, BaseFileError: as `mask`.
         """
-        what = f"prototype {number} of the base"
-        if number >= len(self.manifest.prototypes):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)} prototypes")
-        found = self.manifest.prototypes[number].length
-        _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+        self.check_prototype(number, dtype, count)
         if not len(words):
             return
         values = self.prototype(number, user)
@@ -127,13 +146,7 @@ class BaseValues:
         self, words: Words, number: int, dtype: DType, count: int, packed: Packed | None, user: Hashable
     ) -> None:
         """Xor the elements of an entry, dense, into `words`; arguments and errors as `add_prototype`."""
-        what = f"entry {number} of the base"
-        if number >= len(self.manifest.entries):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)} entries")
-        row = self.manifest.entries[number]
-        target = row.target if isinstance(row, AliasRow) else number
-        found = numel(self.manifest.resolve(target).shape)
-        _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+        target = self.check_entry(number, dtype, count)
         if not len(words):
             return
         start = done = 0

@@ -34,6 +34,7 @@ INVALID = (
     "unfused",
     "draws_damaged",
     "bools",
+    "other_tasks",
 )
 for name in INVALID:
     tables.register(name)

@@ -19,10 +19,11 @@ const sizeOf = (row) => ("elements" in row ? row.elements : row.length);
 /**
  * A user of a block of the delta, and the table of the base that it refers to.
  * @param {Decoder} delta
+ * @param {Decoder} base
  * @param {number} user
  * @returns {{row: Row, theirs: Row[], isPrototype: boolean}}
  */
-function find({ manifest, base }, user) {
+function find({ manifest }, base, user) {
   const { prototypes, entries } = manifest;
   const isPrototype = user < prototypes.length;
   return isPrototype
@@ -64,7 +65,7 @@ export function baseMask(base, index, length) {
  * @returns {number} index of a prototype, or of an entry that is no alias
  */
 function resolve(delta, user, reference) {
-  const { row: ours, theirs } = find(delta, user);
+  const { row: ours, theirs } = find(delta, delta.base(), user);
   if (reference > theirs.length) throw new PemnError("payload", "base-row");
   let index = reference - 1;
   const row = theirs[index];
@@ -81,6 +82,8 @@ function resolve(delta, user, reference) {
  * @param {number[]} references
  */
 export function checkReferences(delta, users, references) {
+  // Without a reference, too, a block of differences needs the base.
+  delta.base();
   users.forEach((user, i) => {
     if (references[i] > 0) resolve(delta, user, references[i]);
   });
@@ -94,9 +97,10 @@ export function checkReferences(delta, users, references) {
  */
 export function xorInto(delta, out, user, reference) {
   const index = resolve(delta, user, reference);
-  const { row, isPrototype } = find(delta, user);
+  const base = delta.base();
+  const { row, isPrototype } = find(delta, base, user);
   const mask = row.kind === "values" ? row.presence : row.kind === KEPT ? row.mask : -1;
-  let values = (isPrototype ? basePrototype : baseEntry)(delta.base, index);
+  let values = (isPrototype ? basePrototype : baseEntry)(base, index);
   if (mask >= 0) values = gather(delta.mask(mask), values, dtypeOf(row.dtype).size);
   for (let k = 0; k < out.length; k++) out[k] ^= values[k];
 }
