@@ -226,13 +226,13 @@ class SectionDecoder:
         number, reference = self._users[place], self._references[block][place - first]
         row, dtype = self.manifest.user(number), self.manifest.blocks[block].dtype
         if reference:
-            words = words if words.flags.writeable else words.copy()
+            kept = self._of_chain is None or self.users(block) > 1
             try:
-                with nullcontext() if self._of_chain is None else self._of_chain.holding(words.nbytes):
+                with nullcontext() if kept or self._of_chain is None else self._of_chain.holding(words.nbytes):
                     mask = self.manifest.stored_mask(row)
                     packed = None if mask is None else self.mask(mask)
                     add = self.base().add_prototype if isinstance(row, ValuesRow) else self.base().add_entry
-                    add(words, reference - 1, dtype, numel_of(row), packed, number)
+                    words = add(words, reference - 1, dtype, numel_of(row), packed, number)
             except PayloadError as reason:
                 raise PayloadError(f"block {block}: {reason}") from None
         check_bools(words, dtype, block)

@@ -17,6 +17,7 @@ import pytest
 from .browser import Browser
 from .node import VECTORS, WEB, decode
 
+PARTS = ["delta", "messages", "ranges", "seeds", "torch", "xxh64"]
 # A file, and the parts that are imported for it.
 NEEDS = {
     "digits": ["seeds"],
@@ -42,18 +43,20 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[str]:
-    """The address of a folder with the bundle, the vectors and an empty page."""
+@pytest.fixture(scope="module", params=["src/index.js", "bundle/pemncodec.js"])
+def module(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the decoder, as sources or as the bundle, on a server that has the vectors and an empty page."""
     site = tmp_path_factory.mktemp("site")
-    shutil.copytree(bundle.parent, site / "bundle")
+    if request.param.startswith("bundle"):
+        shutil.copytree(request.getfixturevalue("bundle").parent, site / "bundle")
+    (site / "src").symlink_to(WEB / "src")
     for name in ("valid", "invalid"):
         (site / name).symlink_to(VECTORS / name)
     shutil.copyfile(WEB / "demo" / "digits.pemn", site / "digits.pemn")
     (site / "index.html").write_text("<!doctype html><title>Parts</title>")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
+    yield f"http://127.0.0.1:{server.server_port}/{request.param}"
     server.shutdown()
     server.server_close()
 
@@ -65,25 +68,39 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield opened
 
 
+@pytest.mark.parametrize("call", ["load", "open"])
 @pytest.mark.parametrize(("file", "parts"), NEEDS.items())
-def test_a_page_fetches_what_a_file_needs(browser: Browser, address: str, file: str, parts: list[str]) -> None:
+def test_a_page_fetches_what_a_file_needs(
+    browser: Browser, module: str, file: str, parts: list[str], call: str
+) -> None:
     """Each file in a page of its own, since parts stay."""
-    browser.open(f"{address}?{file}")
-    browser.wait(f"location.search === {json.dumps('?' + file)} && document.readyState === 'complete'")
-    bases = []
+    page = f"/?{file}&{call}"
+    browser.open(f"{module.partition('/src')[0].partition('/bundle')[0]}{page}")
+    browser.wait(f"location.search === {json.dumps(page[1:])} && document.readyState === 'complete'")
     described = VECTORS / f"{file}.json"
-    if described.exists() and (base := json.loads(described.read_text()).get("base")):
-        bases = [f"valid/{base}"]
+    row = json.loads(described.read_text(encoding="utf-8")) if described.exists() else {}
+    options = {
+        "base": [f"valid/{row['base']}"] if "base" in row else [],
+        "task": next(iter(row.get("tasks", [])), None),
+    }
     answer = browser.value(
-        f"""import("./bundle/pemncodec.js").then(async ({{ loadTasks }}) => {{
-            const answer = await loadTasks("{file}.pemn", {{ base: {json.dumps(bases)} }}).catch((error) => error);
+        f"""import("{module}").then(async (decoder) => {{
+            const options = {json.dumps(options)};
+            options.task ??= undefined;
+            const opened = (file) => file.tensors({{ task: options.task }});
+            const tensors = "{call}" === "load" ? decoder.load("{file}.pemn", options)
+                : decoder.open("{file}.pemn", options).then(opened);
+            const answer = await tensors.catch((error) => error);
             const names = performance.getEntriesByType("resource").map(({{ name }}) => name.split("/").pop());
-            return [answer.message ?? "", answer instanceof Map, names.filter((name) => name.endsWith(".js")).sort()];
+            return [answer.message ?? "", answer instanceof Map, names];
         }})"""
     )
     bad = file.startswith("invalid")
     assert answer[:2] == ["payload: not a Zstandard frame" if bad else "", not bad]
-    assert answer[2] == sorted(["pemncodec.js", *(f"pemncodec-{part}.js" for part in parts)])
+    names = [name.removeprefix("pemncodec-").removesuffix(".js") for name in answer[2]]
+    assert [part for part in PARTS if part in names] == [
+        p for p in PARTS if p in parts or (p, call) == ("ranges", "open")
+    ]
 
 
 def test_the_bundle_is_small(bundle: Path) -> None:
@@ -92,10 +109,7 @@ def test_the_bundle_is_small(bundle: Path) -> None:
     assert len(text) <= 40_000
     assert len(gzip.compress(text, 9)) <= 15_000
     assert not re.search(rb'(import|from)\s*"', text)
-    names = {path.name for path in bundle.parent.iterdir()}
-    assert names == {"pemncodec.js", *(f"pemncodec-{part}.js" for parts in NEEDS.values() for part in parts)} | {
-        "pemncodec-ranges.js"
-    }
+    assert {path.name for path in bundle.parent.iterdir()} == {"pemncodec.js", *(f"pemncodec-{p}.js" for p in PARTS)}
 
 
 def test_without_its_parts_an_error_says_so(bundle: Path, tmp_path: Path) -> None:

@@ -55,7 +55,11 @@ export function readWhole(bytes) {
   return { header, manifest, payload };
 }
 
-/** A `.pemn` file. */
+/**
+ * A `.pemn` file.
+ *
+ * `tensors`, `tensor` and `mask` import the parts that they need. What is not asynchronous needs them there (sync.js).
+ */
 export class PemnFile {
   /**
    * @param {Header} header

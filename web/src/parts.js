@@ -25,10 +25,11 @@ const IMPORTS = {
 /** @type {Partial<Parts>} */
 const present = {};
 
-/** Parts that have to be imported first. It is thrown, but nothing is wrong. */
-class Missing {
+/** Parts that have to be imported first. `withParts` does that; nothing is wrong. */
+class Missing extends Error {
   /** @param {(keyof Parts)[]} names */
   constructor(names) {
+    super(`${names.join(", ")}: not imported yet; pemncodec/sync has all parts`);
     this.names = names;
   }
 }

@@ -18,7 +18,11 @@ export function readWhole(bytes: Uint8Array): {
     manifest: Manifest;
     payload: Payload;
 };
-/** A `.pemn` file. */
+/**
+ * A `.pemn` file.
+ *
+ * `tensors`, `tensor` and `mask` import the parts that they need. What is not asynchronous needs them there (sync.js).
+ */
 export class PemnFile {
     /**
      * A file of which all bytes are there.
