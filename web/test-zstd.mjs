@@ -7,7 +7,7 @@ import { decompress } from "./src/zstd/frame.js";
 for await (const line of createInterface({ input: process.stdin })) {
   const frame = new Uint8Array(Buffer.from(JSON.parse(line).frame, "base64"));
   try {
-    console.log(JSON.stringify({ content: Buffer.from(decompress(frame, {}, "payload")).toString("base64") }));
+    console.log(JSON.stringify({ content: Buffer.from(decompress(frame, Infinity, { orLess: true })).toString("base64") }));
   } catch (error) {
     if (!(error instanceof PemnError)) throw error;
     console.log(JSON.stringify({ class: error.kind }));

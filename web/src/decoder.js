@@ -1,17 +1,20 @@
 /** Decoding of entries: what sections 5 to 8 need of each other, with what several entries share made once. */
 
-import { checkElements, readBlock } from "./coding/blocks.js";
+import { checkElements, readElements } from "./coding/blocks.js";
 import { boolsOf, scatter, tile } from "./coding/layers.js";
 import { readMask } from "./coding/masks.js";
 import { dtypeOf } from "./dtypes.js";
 import { checkLimit, drawsOfSeeds } from "./limits.js";
-import { ALIAS, BOOL_MASK, KEPT, TENSOR, countOf, prototypesOf } from "./manifest/tables.js";
+import { ALIAS, BOOL_MASK, FLIPS, KEPT, TENSOR, XOR, countOf, prototypesOf } from "./manifest/tables.js";
 import { Reader } from "./numbers.js";
 import { need, needAll } from "./parts.js";
 
 /**
+ * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
+ * @typedef {{elements: Uint8Array, references: number[]|null}} Block
+ */
+/**
  * @typedef {import("./coding/masks.js").Mask} Mask
- * @typedef {import("./coding/blocks.js").Block} Block
  * @typedef {import("./manifest/tables.js").Manifest} Manifest
  * @typedef {import("./payload.js").Payload} Payload
  */
@@ -77,9 +80,9 @@ export class Decoder {
   mask(index) {
     return once(this.masks, index, () => {
       const row = this.manifest.masks[index];
-      return readMask(row.coder, row.length, row.ones, this.open(row), (of, length) => {
-        return need("delta").baseMask(this.base(), of, length);
-      });
+      const reader = this.open(row);
+      if (row.coder === FLIPS) return need("delta").readFlips(this, row, reader);
+      return readMask(row.coder, row.length, row.ones, reader);
     });
   }
 
@@ -87,10 +90,14 @@ export class Decoder {
   block(index) {
     return once(this.blocks, index, () => {
       const row = this.manifest.blocks[index];
-      checkLimit(countOf(row) * dtypeOf(row.dtype).size, this.maxBytes, "a block");
-      const block = readBlock(row, this.open(row));
-      if (block.references) need("delta").checkReferences(this, row.users, block.references);
-      return block;
+      const count = countOf(row);
+      const { size } = dtypeOf(row.dtype);
+      checkLimit(count * size, this.maxBytes, "a block");
+      const reader = this.open(row);
+      if (row.coder === XOR) return need("delta").readDifferences(this, row, reader);
+      const elements = readElements(row.coder, count, size, reader);
+      checkElements(row.dtype, elements, reader);
+      return { elements, references: null };
     });
   }
 

@@ -37,7 +37,7 @@ export function readTables(header, bytes) {
   if (crc32(bytes) !== header.manifestCrc) throw new PemnError("checksum", "damaged", "manifest");
   const stored = bytes.subarray(0, header.manifestSize);
   const plain = header.manifestSize === header.manifestLength;
-  const decoded = plain ? stored : decompress(stored, { exactly: header.manifestLength }, "manifest");
+  const decoded = plain ? stored : decompress(stored, header.manifestLength, { kind: "manifest" });
   const manifest = readManifest(decoded, header.minor, header.payloadSize);
   return { manifest, payload: new Payload(header.payloadSize, bytes.subarray(header.manifestSize)) };
 }
@@ -244,7 +244,7 @@ export class PemnFile {
     }
     const ranges = [...sections].filter(({ size }) => size > 0).map(({ at, size }) => this.payload.pagesOf(at, size));
     for (const [start, end] of joined(ranges)) {
-      if (!this.payload.has(start, end)) this.payload.add(start, await this.fetchPayload(start, end));
+      if (!this.payload.find(start, end)) this.payload.add(start, await this.fetchPayload(start, end));
     }
   }
 

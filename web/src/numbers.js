@@ -61,6 +61,12 @@ export class Reader {
     return this.take(this.left);
   }
 
+  /** @param {number} size @returns {Uint8Array} a view of all that is left, which must be so many bytes */
+  exactly(size) {
+    if (this.left !== size) this.fail("raw-size");
+    return this.rest();
+  }
+
   /** @returns {number} */
   u8() {
     if (this.position >= this.bytes.length) this.fail("end");

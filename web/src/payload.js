@@ -28,12 +28,6 @@ export class Payload {
     this.chunks.push({ start, bytes });
   }
 
-  /** Forget the bytes that were added. */
-  clear() {
-    this.chunks = [];
-    this.checked.fill(0);
-  }
-
   /**
    * The pages that hold some bytes.
    * @param {number} at
@@ -48,10 +42,10 @@ export class Payload {
   /**
    * @param {number} start
    * @param {number} end
-   * @returns {boolean} these bytes are there
+   * @returns {{start: number, bytes: Uint8Array}|undefined} what was added with these bytes in it
    */
-  has(start, end) {
-    return this.chunks.some((chunk) => chunk.start <= start && end <= chunk.start + chunk.bytes.length);
+  find(start, end) {
+    return this.chunks.find((chunk) => chunk.start <= start && end <= chunk.start + chunk.bytes.length);
   }
 
   /**
@@ -63,7 +57,7 @@ export class Payload {
   view(at, size) {
     if (size === 0) return new Uint8Array(0);
     const [start, end] = this.pagesOf(at, size);
-    const chunk = this.chunks.find((one) => one.start <= start && end <= one.start + one.bytes.length);
+    const chunk = this.find(start, end);
     if (!chunk) throw new Error("bytes of the payload were not loaded");
     for (let page = start / PAGE_SIZE; page * PAGE_SIZE < end; page++) {
       if (this.checked[page]) continue;

@@ -55,8 +55,14 @@ export class Decoder {
     entry(index: number): Uint8Array;
     #private;
 }
+/**
+ * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
+ */
+export type Block = {
+    elements: Uint8Array;
+    references: number[] | null;
+};
 export type Mask = import("./coding/masks.js").Mask;
-export type Block = import("./coding/blocks.js").Block;
 export type Manifest = import("./manifest/tables.js").Manifest;
 export type Payload = import("./payload.js").Payload;
 import { Reader } from "./numbers.js";

@@ -45,6 +45,8 @@ export class Reader {
     take(count: number): Uint8Array;
     /** @returns {Uint8Array} a view of all that is left */
     rest(): Uint8Array;
+    /** @param {number} size @returns {Uint8Array} a view of all that is left, which must be so many bytes */
+    exactly(size: number): Uint8Array;
     /** @returns {number} */
     u8(): number;
     /** @returns {number} */

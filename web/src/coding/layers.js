@@ -146,39 +146,21 @@ function fillWhole(out, bits, a, b, phase) {
     return long;
   };
   const ones = extend(a);
-  const flips = b ? extend(b) : null;
-  if (flips) for (let i = 0; i < flips.length; i++) flips[i] ^= ones[i];
-  const whole = out.length - (out.length % 8);
-  let at = phase;
-  let to = 0;
-  if (flips) {
-    for (let i = 0; to < whole; i++) {
-      // A zero bit takes away what is different, a one bit nothing.
-      const byte = ~bits[i];
-      for (let k = 0; k < 8; k++) out[to + k] = ones[at + k] ^ (flips[at + k] & -((byte >> k) & 1));
-      to += 8;
-      at += 8;
-      if (at >= period) at -= period;
-    }
-  } else {
-    for (let i = 0; to < whole; i++) {
-      const byte = bits[i];
-      out[to] = ones[at] & -(byte & 1);
-      out[to + 1] = ones[at + 1] & -((byte >> 1) & 1);
-      out[to + 2] = ones[at + 2] & -((byte >> 2) & 1);
-      out[to + 3] = ones[at + 3] & -((byte >> 3) & 1);
-      out[to + 4] = ones[at + 4] & -((byte >> 4) & 1);
-      out[to + 5] = ones[at + 5] & -((byte >> 5) & 1);
-      out[to + 6] = ones[at + 6] & -((byte >> 6) & 1);
-      out[to + 7] = ones[at + 7] & -(byte >> 7);
-      to += 8;
-      at += 8;
-      if (at >= period) at -= period;
-    }
-  }
-  for (let k = 0; to < out.length; k++, to++) {
-    const bit = (bits[whole / 8] >> k) & 1;
-    out[to] = bit ? ones[at + k] : ones[at + k] ^ (flips ?? ones)[at + k];
+  // What a zero bit takes away: where b differs, or all of the value. Past the end of `out` nothing is stored.
+  const flips = b ? extend(b).map((value, i) => value ^ ones[i]) : ones;
+  for (let i = 0, at = phase, to = 0; to < out.length; i++) {
+    const byte = ~bits[i];
+    out[to] = ones[at] ^ (flips[at] & -(byte & 1));
+    out[to + 1] = ones[at + 1] ^ (flips[at + 1] & -((byte >> 1) & 1));
+    out[to + 2] = ones[at + 2] ^ (flips[at + 2] & -((byte >> 2) & 1));
+    out[to + 3] = ones[at + 3] ^ (flips[at + 3] & -((byte >> 3) & 1));
+    out[to + 4] = ones[at + 4] ^ (flips[at + 4] & -((byte >> 4) & 1));
+    out[to + 5] = ones[at + 5] ^ (flips[at + 5] & -((byte >> 5) & 1));
+    out[to + 6] = ones[at + 6] ^ (flips[at + 6] & -((byte >> 6) & 1));
+    out[to + 7] = ones[at + 7] ^ (flips[at + 7] & -((byte >> 7) & 1));
+    to += 8;
+    at += 8;
+    if (at >= period) at -= period;
   }
 }
 

@@ -37,14 +37,12 @@ export function readPalette(reader, count, size) {
     const width = 32 - Math.clz32(colours - 1);
     const packed = Math.ceil((count * width) / 8);
     if (method > 2) reader.fail("unknown", "method of a palette");
-    if (method === 0) {
-      if (reader.left !== packed) reader.fail("raw-size");
-      indexOf = packedIndices(reader.rest(), count * width, width, reader);
-    } else if (method === 1) {
-      indexOf = packedIndices(decompress(reader.rest(), { exactly: packed }, "payload"), count * width, width, reader);
+    if (method < 2) {
+      const bytes = method ? decompress(reader.rest(), packed) : reader.exactly(packed);
+      indexOf = packedIndices(bytes, count * width, width, reader);
     } else {
       const wide = colours > 256;
-      const bytes = decompress(reader.rest(), { exactly: count * (wide ? 2 : 1) }, "payload");
+      const bytes = decompress(reader.rest(), count * (wide ? 2 : 1));
       indexOf = wide ? (i) => bytes[2 * i] | (bytes[2 * i + 1] << 8) : (i) => bytes[i];
     }
   }

@@ -37,7 +37,7 @@ export function readPlanes(reader, count, size, rotated) {
       for (let i = j; i < out.length; i += size) out[i] = value;
       continue;
     }
-    const plane = method === 0 ? reader.take(count) : decompress(reader.take(reader.u()), { exactly: count }, "payload");
+    const plane = method === 0 ? reader.take(count) : decompress(reader.take(reader.u()), count);
     for (let i = 0, to = j; i < count; i++, to += size) out[to] = plane[i];
   }
   if (reader.left > 0) reader.fail("block-left");

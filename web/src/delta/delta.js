@@ -1,12 +1,14 @@
 /** What a delta takes from its base (5.4 and 6.2), which is decoded as far as it is used. */
 
+import { readElements } from "../coding/blocks.js";
 import { gather } from "../coding/layers.js";
+import { bitsOf, checkedMask, readMask } from "../coding/masks.js";
 import { Decoder } from "../decoder.js";
 import { dtypeOf } from "../dtypes.js";
 import { PemnError, RequestError } from "../errors.js";
 import { readWhole } from "../file.js";
 import { checkLimit, isDrawn } from "../limits.js";
-import { KEPT, prototypesOf } from "../manifest/tables.js";
+import { FLIPS, KEPT, XOR, countOf, prototypesOf } from "../manifest/tables.js";
 import { sha256 } from "./sha256.js";
 
 const MAX_BASES = 32;
@@ -45,16 +47,23 @@ export function openBase({ manifest, bases, depth, maxBytes }) {
 }
 
 /**
- * A mask of the base.
- * @param {Decoder} base
- * @param {number} index
- * @param {number} length
+ * A mask of coder 8 (5.4).
+ * @param {Decoder} delta
+ * @param {import("../manifest/tables.js").MaskRow} row
+ * @param {import("../numbers.js").Reader} reader
  * @returns {import("../coding/masks.js").Mask}
  */
-export function baseMask(base, index, length) {
+export function readFlips(delta, { length, ones }, reader) {
+  const index = reader.u();
+  const flipped = reader.u();
+  const coder = reader.u8();
+  if (flipped > length || coder >= FLIPS) reader.fail("range", "flips");
+  const base = delta.base();
   // Before it is decoded: a longer one could take any memory.
-  if (base.manifest.masks[index]?.length !== length) throw new PemnError("payload", "base-mask");
-  return base.mask(index);
+  if (base.manifest.masks[index]?.length !== length) reader.fail("base-mask");
+  const flips = bitsOf(readMask(coder, length, flipped, reader));
+  const bits = bitsOf(base.mask(index)).map((byte, i) => byte ^ flips[i]);
+  return checkedMask(bits, length, ones, reader);
 }
 
 /**
@@ -76,17 +85,23 @@ function resolve(delta, user, reference) {
 }
 
 /**
- * Check the references of a block, also of users that are not decoded.
+ * A block of coder 6. The references of all its users are checked, also of those that are not decoded.
  * @param {Decoder} delta
- * @param {number[]} users
- * @param {number[]} references
+ * @param {import("../manifest/tables.js").BlockRow} row
+ * @param {import("../numbers.js").Reader} reader
+ * @returns {import("../decoder.js").Block}
  */
-export function checkReferences(delta, users, references) {
+export function readDifferences(delta, row, reader) {
+  const references = row.users.map(() => reader.u());
+  const coder = reader.u8();
+  if (coder >= XOR) reader.fail("unknown", "coder of differences");
+  const elements = readElements(coder, countOf(row), dtypeOf(row.dtype).size, reader);
   // Without a reference, too, a block of differences needs the base.
   delta.base();
-  users.forEach((user, i) => {
+  row.users.forEach((user, i) => {
     if (references[i] > 0) resolve(delta, user, references[i]);
   });
+  return { elements, references };
 }
 
 /**

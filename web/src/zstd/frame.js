@@ -154,16 +154,14 @@ function readContent(bytes, header) {
 /**
  * The content of a frame.
  * @param {Uint8Array} bytes the frame, and nothing else
- * @param {{exactly?: number, atMost?: number}} expected content size; compared before anything is decompressed
- * @param {import("../errors.js").ErrorKind} kind class of all errors
+ * @param {number} size that it must declare; compared before anything is decompressed
+ * @param {{orLess?: boolean, kind?: import("../errors.js").ErrorKind}} [options] `kind`: class of all errors
  * @returns {Uint8Array}
  */
-export function decompress(bytes, expected, kind) {
+export function decompress(bytes, size, { orLess = false, kind = "payload" } = {}) {
   try {
     const header = readHeader(bytes);
-    const { exactly, atMost } = expected;
-    if (exactly !== undefined && header.contentSize !== exactly) corrupt("size");
-    if (atMost !== undefined && header.contentSize > atMost) corrupt("size");
+    if (header.contentSize > size || (!orLess && header.contentSize < size)) corrupt("size");
     return readContent(bytes, header);
   } catch (error) {
     if (error instanceof ZstdError) throw new PemnError(kind, `zstd-${error.code}`);

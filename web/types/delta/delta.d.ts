@@ -5,20 +5,21 @@
  */
 export function openBase({ manifest, bases, depth, maxBytes }: Decoder): Decoder;
 /**
- * A mask of the base.
- * @param {Decoder} base
- * @param {number} index
- * @param {number} length
+ * A mask of coder 8 (5.4).
+ * @param {Decoder} delta
+ * @param {import("../manifest/tables.js").MaskRow} row
+ * @param {import("../numbers.js").Reader} reader
  * @returns {import("../coding/masks.js").Mask}
  */
-export function baseMask(base: Decoder, index: number, length: number): import("../coding/masks.js").Mask;
+export function readFlips(delta: Decoder, { length, ones }: import("../manifest/tables.js").MaskRow, reader: import("../numbers.js").Reader): import("../coding/masks.js").Mask;
 /**
- * Check the references of a block, also of users that are not decoded.
+ * A block of coder 6. The references of all its users are checked, also of those that are not decoded.
  * @param {Decoder} delta
- * @param {number[]} users
- * @param {number[]} references
+ * @param {import("../manifest/tables.js").BlockRow} row
+ * @param {import("../numbers.js").Reader} reader
+ * @returns {import("../decoder.js").Block}
  */
-export function checkReferences(delta: Decoder, users: number[], references: number[]): void;
+export function readDifferences(delta: Decoder, row: import("../manifest/tables.js").BlockRow, reader: import("../numbers.js").Reader): import("../decoder.js").Block;
 /**
  * @param {Decoder} delta
  * @param {Uint8Array} out differences of a user; replaced by its elements
