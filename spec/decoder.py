@@ -1264,33 +1264,12 @@ def decode(data: bytes, task: str | None = None, max_bytes: int = 16 << 30, base
     check_limit(manifest, list(rows.values()), max_bytes)
     for page in range(len(table) // 4):
         check_page(table, payload, page)
-    content = Content(manifest, table, payload, max_bytes, read_bases(manifest, max_bytes, base))
+    content = Content(manifest, table, payload, max_bytes, base)
     try:
         made = {entry.name: content.entry(index) for index, entry in rows.items()}
     except MemoryError:
         raise DecodeError("limit", "decodes to more than the memory of this machine") from None
     return Network(manifest.metadata, manifest.tasks, task, made)
-
-
-def read_bases(manifest: Manifest, max_bytes: int, base: Bases | None) -> Content | None:
-    """Section 6.2: the base of a file, on top of the base's own, and so on; None for a file that is no delta."""
-    files: list[tuple[Manifest, bytes, memoryview]] = []
-    digest = manifest.base
-    while digest is not None:
-        check(len(files) < MOST_BASES, "limit", f"more than {MOST_BASES} bases in a chain")
-        if base is None or isinstance(base, bytes):
-            found = base
-        else:
-            found = base.get(digest) if isinstance(base, Mapping) else base(digest)
-        if found is None or hashlib.sha256(found).hexdigest() != digest:
-            which = "no" if found is None else "another"
-            raise BaseError(f"the base of SHA-256 {digest} is needed, {which} file is given")
-        files.append(read_file(found))
-        digest = files[-1][0].base
-    content = None
-    for own, table, payload in reversed(files):
-        content = Content(own, table, payload, max_bytes, content)
-    return content
 
 
 class Content:
@@ -1300,13 +1279,28 @@ class Content:
     """
 
     def __init__(
-        self, manifest: Manifest, table: bytes, payload: memoryview, max_bytes: int, base: Content | None
+        self, manifest: Manifest, table: bytes, payload: memoryview, max_bytes: int, bases: Bases | None, depth: int = 0
     ) -> None:
-        self.manifest, self.payload, self.max_bytes, self.base = manifest, payload, max_bytes, base
+        self.manifest, self.payload, self.max_bytes = manifest, payload, max_bytes
+        self.bases, self.depth = bases, depth
+        self.base = cache(self._base)
         self.page = cache(lambda page: check_page(table, payload, page))
         self.mask, self.block = cache(self._mask), cache(self._block)
         self.prototype, self.entry = cache(self._prototype), cache(self._entry)
         self.draws = lru_cache(maxsize=1)(self._draws)  # of one seed at a time
+
+    def _base(self) -> Content:
+        """Section 6.2: the base, which is asked for when something is decoded that is coded by it."""
+        check(self.depth < MOST_BASES, "limit", f"more than {MOST_BASES} bases in a chain")
+        digest = self.manifest.base or ""
+        if self.bases is None or isinstance(self.bases, bytes):
+            found = self.bases
+        else:
+            found = self.bases.get(digest) if isinstance(self.bases, Mapping) else self.bases(digest)
+        if found is None or hashlib.sha256(found).hexdigest() != digest:
+            which = "no" if found is None else "another"
+            raise BaseError(f"the base of SHA-256 {digest} is needed, {which} file is given")
+        return Content(*read_file(found), self.max_bytes, self.bases, self.depth + 1)
 
     def _bytes(self, row: Mask | Block) -> bytes:
         end = row.offset + row.size
@@ -1321,16 +1315,16 @@ class Content:
 
     def _mask(self, index: int) -> npt.NDArray[np.bool_]:
         row, where = self.manifest.masks[index], f"mask {index}"
-        if row.coder == FLIPS and self.base is not None:
-            return decode_flips(row, self._bytes(row), where, self.base)
+        if row.coder == FLIPS:
+            return decode_flips(row, self._bytes(row), where, self.base())
         return decode_mask(row, self._bytes(row), where)
 
     def _block(self, index: int) -> tuple[npt.NDArray[np.uint8], list[int | None]]:
         """The content of a block, and for each user the index of what it is xored with in the base, or None."""
         row, where = self.manifest.blocks[index], f"block {index}"
         self._check_limit(row, where)
-        if row.coder == XOR and self.base is not None:
-            return decode_xor(row, self._bytes(row), where, self.base)
+        if row.coder == XOR:
+            return decode_xor(row, self._bytes(row), where, self.base())
         content = decode_block(row, self._bytes(row), where)
         check_bools(row.dtype, content, where)
         return content, [None] * len(row.users)
@@ -1343,8 +1337,8 @@ class Content:
         stored, references = self.block(index)
         values = stored[user.start * width : (user.start + size) * width]
         reference = references[user.place]
-        if reference is not None and self.base is not None and len(values):
-            old = self.base.elements_of(user, reference).reshape(-1, width)
+        if reference is not None and len(values):
+            old = self.base().elements_of(user, reference).reshape(-1, width)
             values = values ^ (old if bits is None else old[bits]).reshape(-1)
         if self.manifest.blocks[index].coder == XOR:
             check_bools(user.dtype, values, f"block {index}")

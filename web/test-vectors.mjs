@@ -1,16 +1,22 @@
 /**
  * Decode files and print what comes out, one JSON line each: tests/web/test_vectors.py compares it.
  *
- *     node test-vectors.mjs < requests.jsonl
+ *     node test-vectors.mjs [MODULE] < requests.jsonl
  *
- * A request: {"file", "bases", "task"?, "maxBytes"?, "lazy"?}. An answer: {"class"}, or {"tensors"} by task. The
- * class of a RequestError, which has none, is "usage".
+ * MODULE is the decoder: src/index.js, src/sync.js (which is used without promises then), or a bundle.
+ *
+ * A request: {"file", "bases", "task"?, "maxBytes"?, "lazy"?}. An answer: {"class", "message"}, or {"tensors"} by task.
+ * The class of a RequestError, which has none, is "usage".
  */
 
 import { createHash } from "node:crypto";
 import { openAsBlob, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { loadSync, loadTasksSync, open, PemnError, RequestError } from "./src/index.js";
+import { pathToFileURL } from "node:url";
+
+const { load, loadSync, loadTasks, loadTasksSync, open, PemnError, RequestError } = await import(
+  process.argv[2] ? pathToFileURL(process.argv[2]).href : "./src/index.js"
+);
 
 /** @param {Map<string, {dtype: string, shape: number[], data: any}>} tensors */
 function digests(tensors) {
@@ -42,12 +48,15 @@ async function answer(request) {
       return { tensors: Object.fromEntries(networks) };
     }
     const bytes = new Uint8Array(readFileSync(file));
-    if (task !== undefined) return { tensors: { [task]: digests(loadSync(bytes, { ...options, task })) } };
-    const networks = [...loadTasksSync(bytes, options)];
+    // Without a promise where the module offers that.
+    const one = loadSync ?? load;
+    const all = loadTasksSync ?? loadTasks;
+    if (task !== undefined) return { tensors: { [task]: digests(await one(bytes, { ...options, task })) } };
+    const networks = [...(await all(bytes, options))];
     return { tensors: Object.fromEntries(networks.map(([name, tensors]) => [name, digests(tensors)])) };
   } catch (error) {
-    if (error instanceof PemnError) return { class: error.kind };
-    if (error instanceof RequestError) return { class: "usage" };
+    if (error instanceof PemnError) return { class: error.kind, message: error.message };
+    if (error instanceof RequestError) return { class: "usage", message: error.message };
     return { class: `another error: ${/** @type {Error} */ (error).stack}` };
   }
 }

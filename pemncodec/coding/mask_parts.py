@@ -15,7 +15,7 @@ from ..container.manifest.coder_table import MASK_CHUNKS, MASK_RANS_BYTES, MASK_
 from ..container.reader import WHOLE
 from . import chunks
 from .cache import Once
-from .masks.coders import IN_CHUNKS, decode_chunk
+from .masks.coders import IN_CHUNKS, check_raw_part, decode_chunk
 from .masks.front import MaskFront
 from .sections import SectionDecoder
 
@@ -102,7 +102,11 @@ class _Front(_Whole):
 
     def __init__(self, decoder: SectionDecoder, number: int) -> None:
         fronts: Once[MaskFront] = Once()
-        super().__init__(lambda stop: fronts(0, lambda: decoder.mask_front(number)).until(stop))
+
+        def front() -> MaskFront:
+            return MaskFront(decoder.manifest.masks[number], decoder.mask_payload(number), number)
+
+        super().__init__(lambda stop: fronts(0, front).until(stop))
 
 
 class _Raw:
@@ -116,7 +120,9 @@ class _Raw:
         return [slice(start // 8, bits.byte_length(stop)) for start, stop in parts]
 
     def part(self, start: int, stop: int) -> Packed:
-        return self._decoder.raw_mask_part(self._number, start, stop)
+        self._decoder.check_limit(bits.byte_length(stop - start), f"mask {self._number}")
+        payload = self._decoder.container.mask_payload(self._number, slice(start // 8, bits.byte_length(stop)))
+        return check_raw_part(self._decoder.manifest.masks[self._number], payload, self._number, start, stop)
 
 
 class _Chunks:

@@ -38,7 +38,8 @@ class PartDecoder:
         self._masks: Once[Packed] = Once()
         self._mask: MaskParts | None = None  # of a tiled layer or a bool tensor, unless it is decoded whole
         if isinstance(row, TensorRow | KeptRow):
-            self._block = block_parts(decoder, row.block)
+            count = self._count if isinstance(row, TensorRow) else decoder.manifest.masks[row.mask].ones
+            self._block = block_parts(decoder, row.block, decoder.start(index), count)
         if isinstance(row, KeptRow):
             self._kept_mask = counted_parts(decoder, row.mask, self._whole_mask)
         elif not isinstance(row, TensorRow) and self._bit_each(row):
@@ -63,9 +64,7 @@ class PartDecoder:
                 return
             expect([], [], mask_parts=mask_spans)  # the places of values follow from the mask
             parts = [self._kept_mask.places(*part) for part in parts]
-        begin = decoder.start(self._index)
-        block_spans = self._block.spans([(begin + start, begin + stop) for start, stop in parts])
-        expect([], [], block_parts=[(row.block, span) for span in block_spans])
+        expect([], [], block_parts=[(row.block, span) for span in self._block.spans(parts)])
 
     def fill(self, out: Words, start: int) -> None:
         """Fill `out` with the elements from `start` on, of which there are enough.
@@ -80,11 +79,11 @@ class PartDecoder:
             return
         row, stop = self._row, start + len(out) // self._decoder.dtype(self._index).words_per_element
         if isinstance(row, TensorRow):
-            out[:] = self._stored(start, stop)
+            out[:] = self._block.part(start, stop)
         elif isinstance(row, KeptRow):
             first = self._kept_mask.before(start)
             piece = self._kept_mask.part(start, stop)
-            fill.scatter(out, piece, self._stored(first, first + bits.count_ones(piece)))
+            fill.scatter(out, piece, self._block.part(first, first + bits.count_ones(piece)))
         elif isinstance(row, BoolRow):
             assert self._mask is not None
             out[:] = bits.unpack(self._mask.part(start, stop), stop - start)
@@ -109,8 +108,3 @@ class PartDecoder:
 
     def _whole_mask(self) -> Packed:
         return self._masks(0, lambda: self._decoder.bits(self._index))
-
-    def _stored(self, start: int, stop: int) -> Words:
-        """Values start … stop − 1 of those that the entry has in its block."""
-        begin = self._decoder.start(self._index)
-        return self._block.part(begin + start, begin + stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,9 +16,9 @@ from ..common.allowance import Allowance
 from ..common.bits import Packed
 from ..common.words import Words
 from ..container.cursor import Payload
+from ..container.manifest.coder_table import BLOCK_XOR
 from ..container.manifest.rows import (
     DEFAULT_MAX_BYTES,
-    BlockRow,
     BoolRow,
     KeptRow,
     PrototypeRow,
@@ -29,12 +30,11 @@ from ..container.reader import Container
 from ..errors import LimitError, PayloadError
 from ..network import fill
 from ..network.tile import ScaledTile, Tile, extremes
-from .blocks.coders import decode_block
+from .blocks.coders import check_bools, decode_block
 from .cache import Once
 from .delta.base_files import Bases
 from .delta.base_values import BaseValues
-from .masks.coders import check_raw_part, decode_mask
-from .masks.front import MaskFront
+from .masks.coders import decode_mask
 from .prototypes import generate
 
 # What limits that follow from `max_bytes` have beside it, so that small files are never refused for their parts.
@@ -95,6 +95,7 @@ class SectionDecoder:
         self._work = Allowance(BASE_WORK * max_bytes + SLACK, _WORK)
         self._bases = bases or Bases()
         self._base: Once[BaseValues] = Once()
+        self._references: dict[int, Sequence[int]] = {}  # of users of blocks of coder 6
         self._chain = chain or Allowance(max_bytes + SLACK, _CHAIN)
 
     def _most_kept(self) -> int:
@@ -188,8 +189,8 @@ class SectionDecoder:
         size = count * row.dtype.itemsize
         self.check_limit(max(size, row.size - SLACK), f"block {index}")
         with self._as_base(size):
-            payload, add_base = self.container.block_payload(index), partial(self._add_base, index)
-            return decode_block(row, payload, count, index, self.users(index), add_base)
+            payload, take = self.container.block_payload(index), partial(self._take_references, index)
+            return decode_block(row, payload, count, index, self.users(index), take)
 
     def _as_base(self, size: int) -> AbstractContextManager[None]:
         """Count, for a base, what is decoded while things of its own base are decoded for it."""
@@ -198,54 +199,53 @@ class SectionDecoder:
         self._work.take(size)
         return self._of_chain.holding(size)
 
-    def _add_base(self, block: int, references: Sequence[int], words: Words) -> None:
-        """Make elements of what is different from the base, user by user (spec section 6.2)."""
-        dtype, base = self.manifest.blocks[block].dtype, self.base()
+    def _take_references(self, block: int, references: Sequence[int]) -> None:
+        """Check what the users of a block refer to (spec section 6.2), and keep it for when they are decoded."""
+        dtype, base, needed = self.manifest.blocks[block].dtype, self.base(), 0
         numbers = self._users[self._first_users[block] : self._first_users[block + 1]]
-        users = list(zip(map(self.manifest.user, numbers), references, strict=True))
-        # Of a kept layer the block holds few elements, and the base is decoded for all.
-        taken = [self.manifest.stored_values(row) for row, _ in users]
-        needed = sum(numel_of(row) for (row, reference), count in zip(users, taken, strict=True) if reference and count)
-        self.check_limit(needed * dtype.itemsize, f"the base values of block {block}")
-        start = 0
-        for number, (row, reference) in enumerate(users):
-            stop = start + taken[number] * dtype.words_per_element
+        for number, reference in zip(numbers, references, strict=True):
             if reference:
-                mask = self.manifest.stored_mask(row)
-                packed = None if mask is None or start == stop else self.mask(mask)
-                add = base.add_prototype if isinstance(row, ValuesRow) else base.add_entry
-                add(words[start:stop], reference - 1, dtype, numel_of(row), packed, numbers[number])
-            start = stop
+                row = self.manifest.user(number)
+                check = base.check_prototype if isinstance(row, ValuesRow) else base.check_entry
+                check(reference - 1, dtype, numel_of(row))
+                # Of a kept layer the block holds few elements, and the base is decoded for all.
+                needed += numel_of(row) if self.manifest.stored_values(row) else 0
+        self.check_limit(needed * dtype.itemsize, f"the base values of block {block}")
+        self._references[block] = references
 
-    def raw_mask_part(self, index: int, start: int, stop: int) -> Packed:
-        """Bits start … stop − 1 of a raw mask, as bits of their own; only their pages are read and checked.
+    def _start_of(self, user: int) -> int:
+        """The first element of a user in its block."""
+        prototypes = len(self._prototype_starts)
+        return self._prototype_starts[user] if user < prototypes else self._entry_starts[user - prototypes]
 
-        Raises:
-            LimitError, ChecksumError, PayloadError: as spec section 9 says.
+    def _upon_base(self, block: int, start: int, words: Words) -> Words:
+        """Make elements of what is different from the base, of the user that begins at `start` and no other.
+
+        What others refer to, and their masks, need not decode (spec section 6.2).
         """
-        row = self.manifest.masks[index]
-        self.check_limit(bits.byte_length(stop - start), f"mask {index}")
-        part = slice(start // 8, bits.byte_length(stop))
-        return check_raw_part(row, self.container.mask_payload(index, part), index, start, stop)
-
-    def mask_front(self, index: int) -> MaskFront:
-        """Decodes a mask of rANS bytes as far as it is needed; errors as `raw_mask_part`."""
-        return MaskFront(self.manifest.masks[index], self.mask_payload(index), index)
-
-    def raw_block_part(self, index: int, start: int, stop: int) -> Words:
-        """Elements start … stop − 1 of a raw block; only their pages are read; errors as `raw_mask_part`."""
-        row, size = self.manifest.blocks[index], self.manifest.blocks[index].dtype.itemsize
-        self.check_limit((stop - start) * size, f"block {index}")
-        if row.size != self._counts[index] * size:
-            raise PayloadError(f"block {index}: {self._counts[index]} raw elements of {row.dtype} in {row.size} bytes")
-        payload = self.container.block_payload(index, slice(start * size, stop * size))
-        part = BlockRow(row.dtype, row.coder, len(payload))
-        return decode_block(part, payload, stop - start, index)
+        first, end = self._first_users[block : block + 2]
+        place = bisect_right(self._users, start, first, end, key=self._start_of) - 1  # those of no elements are before
+        number, reference = self._users[place], self._references[block][place - first]
+        row, dtype = self.manifest.user(number), self.manifest.blocks[block].dtype
+        if reference:
+            kept = self._of_chain is None or self.users(block) > 1
+            try:
+                with nullcontext() if kept or self._of_chain is None else self._of_chain.holding(words.nbytes):
+                    mask = self.manifest.stored_mask(row)
+                    packed = None if mask is None else self.mask(mask)
+                    add = self.base().add_prototype if isinstance(row, ValuesRow) else self.base().add_entry
+                    words = add(words, reference - 1, dtype, numel_of(row), packed, number)
+            except PayloadError as reason:
+                raise PayloadError(f"block {block}: {reason}") from None
+        check_bools(words, dtype, f"block {block}: ")
+        return words
 
     def values(self, block: int, start: int, count: int) -> Words:
-        """Elements start … start + count − 1 of a block, which is decoded whole."""
-        per = self.manifest.blocks[block].dtype.words_per_element
-        return self._block(block)[start * per : (start + count) * per]
+        """Elements start … start + count − 1 of a block, which is decoded whole: all those of a user."""
+        row = self.manifest.blocks[block]
+        per = row.dtype.words_per_element
+        words = self._block(block)[start * per : (start + count) * per]
+        return self._upon_base(block, start, words) if row.coder == BLOCK_XOR and count else words
 
     def prototype(self, index: int) -> Words:
         """All elements of a prototype as words; all-zero bits where not stored."""

@@ -49,6 +49,7 @@ def write_valid(folder: Path) -> None:
         description = {
             "about": about,
             **({} if case.base is None else {"base": f"{case.base}.pemn"}),
+            **({"without_base": list(case.without_base)} if case.without_base else {}),
             "metadata": {utf8(key).decode(): utf8(value).decode() for key, value in case.file.metadata},
             "tasks": [utf8(task).decode() for task in case.file.tasks],
             "networks": {task: [described(t) for t in tensors] for task, tensors in case.networks.items()},
@@ -63,7 +64,9 @@ def write_invalid(folder: Path) -> None:
     for row in all_invalid():
         if row.name in expected:
             raise ValueError(f"two invalid vectors have the name {row.name}")
-        told = {"class": row.error} | {key: getattr(row, key) for key in ("reason", "max_bytes", "task", "base")}
+        told = {"class": row.error} | {
+            key: getattr(row, key) for key in ("reason", "max_bytes", "task", "base", "sound")
+        }
         expected[row.name] = {key: value for key, value in told.items() if value is not None}
         (folder / f"{row.name}.pemn").write_bytes(row.bytes())
     write_json(folder / "expected.json", expected)

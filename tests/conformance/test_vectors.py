@@ -156,8 +156,9 @@ def not_its_base(name: str) -> list[bytes | None]:
 
 
 def tasks_upon_the_base(name: str) -> list[str | None]:
-    """The tasks that cannot be decoded without the base: all that hold anything, in these vectors."""
-    tasks = [task or None for task, rows in DESCRIBED[name]["networks"].items() if rows]
+    """The tasks that cannot be decoded without the base: all but those of nothing, or described otherwise."""
+    without = DESCRIBED[name].get("without_base", [])
+    tasks = [task or None for task, rows in DESCRIBED[name]["networks"].items() if rows and task not in without]
     assert tasks
     return tasks
 
@@ -180,6 +181,38 @@ def test_delta_without_its_base(name: str) -> None:
             with pytest.raises(pemncodec.PemnError) as caught:
                 pemncodec.load(data, task=task, base=base)
             assert not isinstance(caught.value, FormatError)
+
+
+def test_tasks_that_need_no_base() -> None:
+    """Section 6.2: it is not asked for where nothing is decoded that is coded by it, not even for a task of nothing."""
+    cases = [(name, task) for name in DELTAS for task in DESCRIBED[name].get("without_base", [])]
+    assert cases == [("delta_tasks_without_base", "y"), ("delta_tasks_without_base", "none")]
+    for name, task in cases:
+        data, rows = (VECTORS / "valid" / f"{name}.pemn").read_bytes(), DESCRIBED[name]["networks"][task]
+        for base in (None, b"no file at all"):
+            theirs = [
+                (row, t.dtype, t.shape, t.data) for row, t in second.decode(data, task, base=base).tensors.items()
+            ]
+            assert theirs == described(rows, {task: theirs}, task)
+            assert rows_of(pemncodec.load(data, task=task, base=base)) == theirs
+
+
+SOUND = [(name, task, of) for name, row in EXPECTED.items() for task, of in row.get("sound", {}).items()]
+
+
+@pytest.mark.parametrize(("name", "task", "of"), SOUND)
+def test_what_only_other_tasks_use_is_not_decoded(name: str, task: str, of: str) -> None:
+    """Masks, blocks and prototypes of other tasks may be broken, and what they refer to in the base."""
+    assert len(SOUND) >= 7
+    path, rows = VECTORS / "invalid" / f"{name}.pemn", DESCRIBED[of]["networks"][task]
+    data, bases = path.read_bytes(), bases_of(path)
+    theirs = [
+        (row, t.dtype, t.shape, t.data) for row, t in second.decode(data, task, base=by_digest(bases)).tensors.items()
+    ]
+    assert theirs == described(rows, {task: theirs}, task)
+    assert rows_of(pemncodec.load_file(path, task=task, base=bases)) == theirs
+    with PemnFile(path, task=task, base=bases) as file:
+        assert [(key, file.get_numpy(key).tobytes()) for key in file] == [(row[0], row[3]) for row in theirs]
 
 
 @pytest.mark.parametrize("name", ["base_key_unused", "base_key_unused_minor_3", "base_key_unused_empty", "one_tensor"])

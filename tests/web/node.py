@@ -57,7 +57,7 @@ def bases(path: Path, rows: dict[Path, dict[str, Any]]) -> list[str]:
     return [str(below), *bases(below, rows)]
 
 
-def decode(requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The answers of test-vectors.mjs."""
-    lines = run_node(WEB / "test-vectors.mjs", stdin="".join(json.dumps(row) + "\n" for row in requests)).splitlines()
-    return [json.loads(line) for line in lines]
+def decode(requests: Iterable[dict[str, Any]], module: Path = WEB / "src" / "index.js") -> list[dict[str, Any]]:
+    """The answers of test-vectors.mjs, by the module that it is to use."""
+    stdin = "".join(json.dumps(row) + "\n" for row in requests)
+    return [json.loads(line) for line in run_node(WEB / "test-vectors.mjs", module, stdin=stdin).splitlines()]

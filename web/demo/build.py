@@ -18,7 +18,8 @@ import safetensors.torch
 import pemncodec
 
 HERE = Path(__file__).resolve().parent
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";$', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:\{([^}]*)\}|\* as (\w+)) from "([^"]+)";$', re.MULTILINE)
+_ALL_OF = re.compile(r'^export \* from "([^"]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export ((?:async )?function|class|const) (\w+)", re.MULTILINE)
 _NAMES = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*/\*\*.*?\*/\n", re.MULTILINE | re.DOTALL)
@@ -37,12 +38,17 @@ def bundle(entry: Path) -> str:
             return numbers[path]
         text = _COMMENT.sub("", path.read_text(encoding="utf-8"))
 
+        def number(name: str) -> int:
+            return add((path.parent / name).resolve())
+
         def imported(found: re.Match[str]) -> str:
-            names = found[1].replace(" as ", ": ")
-            return f"const {{{names}}} = module{add((path.parent / found[2]).resolve())};"
+            names = found[2] or "{" + found[1].replace(" as ", ": ") + "}"
+            return f"const {names} = module{number(found[3])};"
 
         text = _IMPORT.sub(imported, text)
-        exports = [name for _, name in _EXPORT.findall(text)]
+        passed_on = [f"...module{number(name)}" for name in _ALL_OF.findall(text)]
+        text = _ALL_OF.sub("", text)
+        exports = passed_on + [name for _, name in _EXPORT.findall(text)]
         exports += [name.strip() for found in _NAMES.findall(text) for name in found.split(",")]
         text = _NAMES.sub("", _EXPORT.sub(r"\1 \2", text))
         if re.search(r"^(import|export) ", text, re.MULTILINE):

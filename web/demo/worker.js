@@ -1,6 +1,6 @@
 /** Decoding off the page's thread, so that no file can freeze it. */
 
-import { PemnError, RequestError, loadSync, open } from "../src/index.js";
+import { PemnError, RequestError, loadSync, open } from "../src/sync.js";
 
 /** A phone has this much. */
 const MAX_BYTES = 2 ** 28;

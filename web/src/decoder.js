@@ -1,43 +1,56 @@
 /** Decoding of entries: what sections 5 to 8 need of each other, with what several entries share made once. */
 
-import { checkElements, readBlock } from "./coding/blocks.js";
-import { boolsOf, gather, scatter, tile } from "./coding/layers.js";
+import { checkElements, readElements } from "./coding/blocks.js";
+import { boolsOf, scatter, tile } from "./coding/layers.js";
 import { readMask } from "./coding/masks.js";
 import { dtypeOf } from "./dtypes.js";
-import { PemnError } from "./errors.js";
-import { draws } from "./generators/draws.js";
-import { generate } from "./generators/generate.js";
-import { checkLimit, drawsOfSeeds, isDrawn } from "./limits.js";
-import { ALIAS, BOOL_MASK, KEPT, TENSOR } from "./manifest/tables.js";
+import { checkLimit, drawsOfSeeds } from "./limits.js";
+import { ALIAS, BOOL_MASK, FLIPS, KEPT, TENSOR, XOR, countOf, prototypesOf } from "./manifest/tables.js";
 import { Reader } from "./numbers.js";
+import { need, needAll } from "./parts.js";
 
 /**
+ * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
+ * @typedef {{elements: Uint8Array, references: number[]|null}} Block
+ */
+/**
  * @typedef {import("./coding/masks.js").Mask} Mask
- * @typedef {import("./coding/blocks.js").Block} Block
- * @typedef {import("./manifest/tables.js").User} User
  * @typedef {import("./manifest/tables.js").Manifest} Manifest
  * @typedef {import("./payload.js").Payload} Payload
  */
 
 /**
- * @param {import("./manifest/tables.js").PrototypeRow|import("./manifest/tables.js").EntryRow} row
- * @returns {number} elements, those that are not stored too
+ * What a map has under a key, made at first.
+ * @template Value
+ * @param {Map<number, Value>} kept
+ * @param {number} key
+ * @param {() => Value} make
+ * @returns {Value}
  */
-const sizeOf = (row) => ("elements" in row ? row.elements : row.length);
+function once(kept, key, make) {
+  let value = kept.get(key);
+  if (value === undefined) kept.set(key, (value = make()));
+  return value;
+}
 
 /** Decodes entries of one file. What it has made is kept until `forget`. */
 export class Decoder {
+  /** @type {Decoder|undefined} */
+  #base;
+
   /**
    * @param {Manifest} manifest
    * @param {Payload} payload
    * @param {number} maxBytes for what is made for a base (4.7)
-   * @param {() => Decoder} base of a delta
+   * @param {Uint8Array[]} bases of a delta, in any order
+   * @param {number} [depth] bases before this file
    */
-  constructor(manifest, payload, maxBytes, base) {
+  constructor(manifest, payload, maxBytes, bases, depth = 0) {
     this.manifest = manifest;
     this.payload = payload;
     this.maxBytes = maxBytes;
-    this.base = base;
+    this.bases = bases;
+    this.depth = depth;
     /** @type {Map<number, Mask>} */
     this.masks = new Map();
     /** @type {Map<number, Block>} */
@@ -46,6 +59,11 @@ export class Decoder {
     this.prototypes = new Map();
     /** @type {Map<number, Uint32Array>} */
     this.draws = new Map();
+  }
+
+  /** The decoder of the base of a delta. @returns {Decoder} */
+  base() {
+    return (this.#base ??= need("delta").openBase(this));
   }
 
   /** Drop all that is kept. */
@@ -60,29 +78,27 @@ export class Decoder {
 
   /** @param {number} index @returns {Mask} */
   mask(index) {
-    const made = this.masks.get(index);
-    if (made) return made;
-    const row = this.manifest.masks[index];
-    const mask = readMask(row.coder, row.length, row.ones, this.open(row), (of, length) => {
-      const base = this.base();
-      // Before it is decoded: a longer one could take any memory.
-      if (base.manifest.masks[of]?.length !== length) throw new PemnError("payload", "no such mask in the base");
-      return base.mask(of);
+    return once(this.masks, index, () => {
+      const row = this.manifest.masks[index];
+      const reader = this.open(row);
+      if (row.coder === FLIPS) return need("delta").readFlips(this, row, reader);
+      return readMask(row.coder, row.length, row.ones, reader);
     });
-    this.masks.set(index, mask);
-    return mask;
   }
 
   /** @param {number} index @returns {Block} */
   block(index) {
-    const made = this.blocks.get(index);
-    if (made) return made;
-    const row = this.manifest.blocks[index];
-    checkLimit(row.count * dtypeOf(row.dtype).size, this.maxBytes, "a block");
-    const block = readBlock(row, this.open(row));
-    if (block.references) this.checkReferences(row, block.references);
-    this.blocks.set(index, block);
-    return block;
+    return once(this.blocks, index, () => {
+      const row = this.manifest.blocks[index];
+      const count = countOf(row);
+      const { size } = dtypeOf(row.dtype);
+      checkLimit(count * size, this.maxBytes, "a block");
+      const reader = this.open(row);
+      if (row.coder === XOR) return need("delta").readDifferences(this, row, reader);
+      const elements = readElements(row.coder, count, size, reader);
+      checkElements(row.dtype, elements, reader);
+      return { elements, references: null };
+    });
   }
 
   /**
@@ -95,41 +111,46 @@ export class Decoder {
     const row = this.manifest.blocks[index];
     const { size } = dtypeOf(row.dtype);
     const { elements, references } = this.block(index);
-    const user = row.users[number];
-    const own = elements.subarray(user.start * size, (user.start + user.count) * size);
+    const own = elements.subarray(row.starts[number] * size, row.starts[number + 1] * size);
     if (!references) return own;
     const made = own.slice();
     // Of this user alone: what others refer to need not decode.
-    if (references[number] > 0 && user.count > 0) this.xorInto(made, user, references[number]);
+    if (references[number] > 0 && made.length > 0) {
+      need("delta").xorInto(this, made, row.users[number], references[number]);
+    }
     checkElements(row.dtype, made, new Reader(made, "payload"));
     return made;
   }
 
   /** @param {number} index @returns {Uint8Array} all elements, those that are not stored too */
   prototype(index) {
-    const made = this.prototypes.get(index);
-    if (made) return made;
-    const row = this.manifest.prototypes[index];
-    const { size } = dtypeOf(row.dtype);
-    let values;
-    if (row.kind === "generator") values = generate(row, (seed) => this.drawsOf(seed));
-    else if (row.presence < 0) values = this.elements(row.block, row.user);
-    else {
-      const presence = this.mask(row.presence);
-      values = scatter(presence, this.elements(row.block, row.user), size);
-    }
-    this.prototypes.set(index, values);
-    return values;
+    return once(this.prototypes, index, () => {
+      const row = this.manifest.prototypes[index];
+      if (row.kind === "generator") return need("seeds").generate(row, (seed) => this.drawsOf(seed));
+      const values = this.elements(row.block, row.user);
+      return row.presence < 0 ? values : scatter(this.mask(row.presence), values, dtypeOf(row.dtype).size);
+    });
   }
 
   /** @param {number} seed @returns {Uint32Array} as many draws as the file needs */
   drawsOf(seed) {
-    let made = this.draws.get(seed);
-    if (!made) {
-      made = draws(seed, drawsOfSeeds(this.manifest).get(seed) ?? 0);
-      this.draws.set(seed, made);
+    return once(this.draws, seed, () => need("torch").draws(seed, drawsOfSeeds(this.manifest).get(seed) ?? 0));
+  }
+
+  /** Have all parts that entries need before any is decoded. @param {Iterable<number>} indices */
+  needParts(indices) {
+    const { entries, prototypes, delta } = this.manifest;
+    /** @type {Set<keyof import("./parts.js").Parts>} */
+    const names = new Set(delta ? ["delta"] : []);
+    for (const index of indices) {
+      for (const prototype of prototypesOf(entries[index])) {
+        const row = prototypes[prototype];
+        if (row.kind !== "generator") continue;
+        names.add("seeds");
+        if (row.generator >= 3) names.add("torch");
+      }
     }
-    return made;
+    needAll([...names]);
   }
 
   /**
@@ -143,75 +164,8 @@ export class Decoder {
     if (row.kind === TENSOR) return this.elements(row.block, row.user).slice();
     const mask = this.mask(row.mask);
     if (row.kind === BOOL_MASK) return boolsOf(mask);
-    if (row.kind === KEPT) {
-      return scatter(mask, this.elements(row.block, row.user), dtypeOf(row.dtype).size);
-    }
-    return tile(row, mask, this.prototype(row.prototype), row.second < 0 ? null : this.prototype(row.second));
-  }
-
-  /**
-   * What a reference of 6.2 says, checked against the tables of the base.
-   * @param {User} user
-   * @param {number} reference at least 1
-   * @param {Decoder} base
-   * @returns {number} index of a prototype, or of an entry that is no alias
-   */
-  resolve(user, reference, base) {
-    const { prototypes, entries } = this.manifest;
-    const ours = user.of === "prototype" ? prototypes[user.index] : entries[user.index];
-    const theirs = user.of === "prototype" ? base.manifest.prototypes : base.manifest.entries;
-    if (reference > theirs.length) throw new PemnError("payload", "a reference to nothing of the base");
-    let index = reference - 1;
-    let row = theirs[index];
-    if ("target" in row && row.target >= 0) {
-      index = row.target;
-      row = theirs[index];
-    }
-    if (row.dtype !== ours.dtype || sizeOf(row) !== sizeOf(ours)) throw new PemnError("payload", "a reference to another dtype or size");
-    return index;
-  }
-
-  /** @param {import("./manifest/tables.js").BlockRow} row @param {number[]} references of its users */
-  checkReferences({ users }, references) {
-    const base = this.base();
-    users.forEach((user, i) => {
-      if (references[i] > 0) this.resolve(user, references[i], base);
-    });
-  }
-
-  /** @param {Uint8Array} out differences of a user @param {User} user @param {number} reference at least 1 */
-  xorInto(out, user, reference) {
-    const base = this.base();
-    const index = this.resolve(user, reference, base);
-    let values;
-    let row;
-    let mask = -1;
-    if (user.of === "prototype") {
-      row = this.manifest.prototypes[user.index];
-      if (row.kind === "values") mask = row.presence;
-      values = base.ofBasePrototype(index);
-    } else {
-      row = this.manifest.entries[user.index];
-      if (row.kind === KEPT) mask = row.mask;
-      values = base.ofBaseEntry(index);
-    }
-    if (mask >= 0) values = gather(this.mask(mask), values, dtypeOf(row.dtype).size);
-    for (let k = 0; k < out.length; k++) out[k] ^= values[k];
-  }
-
-  /** A prototype for a delta, within the limit of 4.7. @param {number} index @returns {Uint8Array} */
-  ofBasePrototype(index) {
-    const row = this.manifest.prototypes[index];
-    const size = row.length * dtypeOf(row.dtype).size;
-    checkLimit(isDrawn(row) ? 4 * (2 * row.length + row.offset + 16) : size, this.maxBytes, "a prototype of the base");
-    return this.prototype(index);
-  }
-
-  /** An entry for a delta, within the limit of 4.7. @param {number} index @returns {Uint8Array} */
-  ofBaseEntry(index) {
-    const row = this.manifest.entries[index];
-    checkLimit(row.elements * dtypeOf(row.dtype).size, this.maxBytes, "a tensor of the base");
-    for (const prototype of [row.prototype, row.second]) if (prototype >= 0) this.ofBasePrototype(prototype);
-    return this.entry(index);
+    if (row.kind === KEPT) return scatter(mask, this.elements(row.block, row.user), dtypeOf(row.dtype).size);
+    const [first, second] = prototypesOf(row).map((prototype) => this.prototype(prototype));
+    return tile(row, mask, first, second);
   }
 }

@@ -74,5 +74,7 @@ export function dtypeOf(id) {
  */
 export function typed(id, bytes) {
   const { array, size, perElement } = dtypeOf(id);
+  // A small array has no buffer in the engine until it is asked for.
+  if (array === /** @type {unknown} */ (Uint8Array)) return bytes;
   return new array(bytes.buffer, bytes.byteOffset, (bytes.length / size) * perElement);
 }

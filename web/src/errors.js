@@ -4,18 +4,38 @@
  */
 
 /** @typedef {"magic"|"version"|"truncated"|"trailing"|"checksum"|"manifest"|"payload"|"limit"} ErrorKind */
+/** @typedef {string|number} Value of a sentence */
+/** @typedef {(code: string, values: Value[]) => string} Sentences */
+
+/** @type {Sentences} of errors that are made before messages.js is there */
+let sentences = (code, values) => [code, ...values].join(" ");
+
+/** @param {Sentences} given what all errors say from now on */
+export function explainWith(given) {
+  sentences = given;
+}
 
 /** A file that breaks a rule of the format. */
 export class PemnError extends Error {
   /**
    * @param {ErrorKind} kind error class of section 9
-   * @param {string} message what is wrong, and where
+   * @param {string} code of the rule: messages.js has its sentence
+   * @param {Value[]} values numbers and names of the sentence
    */
-  constructor(kind, message) {
-    super(`${kind}: ${message}`);
+  constructor(kind, code, ...values) {
+    super(`${kind}: ${sentences(code, values)}`);
     this.name = "PemnError";
     /** @type {ErrorKind} */
     this.kind = kind;
+    this.code = code;
+    this.values = values;
+  }
+
+  /** Say it by the sentences that are there by now. */
+  explain() {
+    const { message } = this;
+    this.message = `${this.kind}: ${sentences(this.code, this.values)}`;
+    this.stack = this.stack?.replace(message, () => this.message);
   }
 }
 

@@ -1,13 +1,14 @@
 /** A file whose manifest was read: what it holds, and its tensors, one at a time or together. */
 
-import { crc32, sha256 } from "./checksums.js";
+import { crc32 } from "./crc32.js";
 import { Decoder } from "./decoder.js";
 import { dtypeOf, typed } from "./dtypes.js";
 import { PemnError, RequestError, quoted } from "./errors.js";
 import { HEADER_SIZE, checkFileSize, readHeader } from "./header.js";
 import { MAX_BYTES, checkLimit, checkSize } from "./limits.js";
 import { readManifest } from "./manifest/manifest.js";
-import { ALIAS, TENSOR } from "./manifest/tables.js";
+import { ALIAS, TENSOR, prototypesOf } from "./manifest/tables.js";
+import { withParts } from "./parts.js";
 import { Payload } from "./payload.js";
 import { decompress } from "./zstd/frame.js";
 
@@ -24,7 +25,6 @@ import { decompress } from "./zstd/frame.js";
  * }} Entry
  */
 
-const MAX_BASES = 32;
 const KINDS = /** @type {const} */ (["tensor", "kept", "tiled", "alias", "bool mask"]);
 
 /**
@@ -34,10 +34,10 @@ const KINDS = /** @type {const} */ (["tensor", "kept", "tiled", "alias", "bool m
  * @returns {{manifest: Manifest, payload: Payload}}
  */
 export function readTables(header, bytes) {
-  if (crc32(bytes) !== header.manifestCrc) throw new PemnError("checksum", "the manifest was damaged");
+  if (crc32(bytes) !== header.manifestCrc) throw new PemnError("checksum", "damaged", "manifest");
   const stored = bytes.subarray(0, header.manifestSize);
   const plain = header.manifestSize === header.manifestLength;
-  const decoded = plain ? stored : decompress(stored, { exactly: header.manifestLength }, "manifest");
+  const decoded = plain ? stored : decompress(stored, header.manifestLength, { kind: "manifest" });
   const manifest = readManifest(decoded, header.minor, header.payloadSize);
   return { manifest, payload: new Payload(header.payloadSize, bytes.subarray(header.manifestSize)) };
 }
@@ -47,7 +47,7 @@ export function readTables(header, bytes) {
  * @param {Uint8Array} bytes
  * @returns {{header: Header, manifest: Manifest, payload: Payload}}
  */
-function readWhole(bytes) {
+export function readWhole(bytes) {
   const header = readHeader(bytes.subarray(0, HEADER_SIZE));
   checkFileSize(header, bytes.length);
   const { manifest, payload } = readTables(header, bytes.subarray(HEADER_SIZE, header.payloadAt));
@@ -56,27 +56,10 @@ function readWhole(bytes) {
 }
 
 /**
- * The decoder of a base, which has the digest that a delta says.
- * @param {Manifest} delta
- * @param {Uint8Array[]} bases in any order
- * @param {number} maxBytes
- * @param {number} depth bases before this one
- * @returns {() => Decoder}
+ * A `.pemn` file.
+ *
+ * `tensors`, `tensor` and `mask` import the parts that they need. What is not asynchronous needs them there (sync.js).
  */
-function baseOf(delta, bases, maxBytes, depth) {
-  /** @type {Decoder|undefined} */
-  let made;
-  return () => {
-    if (made) return made;
-    if (depth === MAX_BASES) throw new PemnError("limit", `more than ${MAX_BASES} bases, one upon another`);
-    const bytes = bases.find((one) => sha256(one) === delta.base);
-    if (!bytes) throw new RequestError(`a delta against a file of SHA-256 ${delta.base}; pass it as base`);
-    const { manifest, payload } = readWhole(bytes);
-    return (made = new Decoder(manifest, payload, maxBytes, baseOf(manifest, bases, maxBytes, depth + 1)));
-  };
-}
-
-/** A `.pemn` file. */
 export class PemnFile {
   /**
    * @param {Header} header
@@ -92,7 +75,7 @@ export class PemnFile {
     this.manifest = manifest;
     this.payload = payload;
     this.fetchPayload = fetchPayload;
-    this.decoder = new Decoder(manifest, payload, this.maxBytes, baseOf(manifest, bases, this.maxBytes, 0));
+    this.decoder = new Decoder(manifest, payload, this.maxBytes, bases);
     /** @type {ReadonlyMap<string, string>} */
     this.metadata = manifest.metadata;
     /** @type {readonly string[]} */
@@ -154,7 +137,7 @@ export class PemnFile {
     if (task !== undefined && !tasks.includes(task)) throw new RequestError(`no task ${quoted(task)} in the file`);
     if (task === undefined && tasks.length > 1) throw new RequestError("the file has several tasks; choose one");
     const wanted = task === undefined ? tasks.length : tasks.indexOf(task) + 1;
-    const indices = entries.flatMap((row, i) => (row.task === 0 || row.task === wanted ? [i] : []));
+    const indices = this.ofTask(wanted);
     if (names === undefined) return indices;
     const byName = new Map(indices.map((i) => [entries[i].name, i]));
     return Array.from(names, (name) => {
@@ -162,6 +145,12 @@ export class PemnFile {
       if (index === undefined) throw new RequestError(`no tensor ${quoted(name)} in the file`);
       return index;
     });
+  }
+
+  /** @param {number} task 0: none @returns {number[]} indices of the entries of a task, those of all tasks included */
+  ofTask(task) {
+    const { entries } = this.manifest;
+    return [...entries.keys()].filter((i) => entries[i].task === 0 || entries[i].task === task);
   }
 
   /** @param {number} index @returns {number} the entry itself, or an alias's target */
@@ -174,26 +163,28 @@ export class PemnFile {
    * Decode entries from bytes that are there.
    * @param {number[]} indices
    * @param {boolean} whole check all pages first
-   * @returns {Map<number, Tensor>} by index; tied tensors are one
+   * @returns {Map<number, Tensor>} by the index of the owner
    */
   decodeLoaded(indices, whole) {
     const owners = new Set(indices.map((index) => this.owner(index)));
     checkSize(this.manifest, owners, this.maxBytes);
+    this.decoder.needParts(owners);
     if (whole) this.payload.view(0, this.payload.size);
-    const users = this.countUsers(owners);
+    const { entries, masks, blocks } = this.manifest;
+    const release = [
+      releaser(this.decoder.masks, masks.length, owners, (index) => entries[index].mask),
+      releaser(this.decoder.blocks, blocks.length, owners, (index) => entries[index].block),
+    ];
     /** @type {Map<number, Tensor>} */
     const made = new Map();
     for (const index of owners) {
-      const row = this.manifest.entries[index];
-      made.set(index, {
-        dtype: dtypeOf(row.dtype).name,
-        shape: [...row.shape],
-        data: typed(row.dtype, this.decoder.entry(index)),
-      });
-      this.release(row, users);
+      const { dtype, shape } = entries[index];
+      const data = typed(dtype, this.decoder.entry(index));
+      made.set(index, { dtype: dtypeOf(dtype).name, shape: [...shape], data });
+      for (const one of release) one(index);
     }
     this.decoder.forget();
-    return new Map(indices.map((index) => [index, /** @type {Tensor} */ (made.get(this.owner(index)))]));
+    return made;
   }
 
   /**
@@ -203,7 +194,17 @@ export class PemnFile {
    */
   named(indices, made) {
     const { entries } = this.manifest;
-    return new Map(indices.map((index) => [entries[index].name, /** @type {Tensor} */ (made.get(index))]));
+    return new Map(indices.map((i) => [entries[i].name, /** @type {Tensor} */ (made.get(this.owner(i)))]));
+  }
+
+  /**
+   * Decode a task, or some of its tensors. All bytes must be there.
+   * @param {Options} options
+   * @returns {Tensors}
+   */
+  decodeTask(options) {
+    const indices = this.select(options);
+    return this.named(indices, this.decodeLoaded(indices, options.names === undefined));
   }
 
   /**
@@ -216,32 +217,9 @@ export class PemnFile {
     const wanted = tasks.length ? tasks.map((_, i) => i + 1) : [0];
     return new Map(
       wanted.map((task) => {
-        const indices = [...made.keys()].filter((i) => entries[i].task === 0 || entries[i].task === task);
-        return [task ? tasks[task - 1] : "", this.named(indices, made)];
+        return [task ? tasks[task - 1] : "", this.named(this.ofTask(task), made)];
       }),
     );
-  }
-
-  /** @param {Iterable<number>} indices @returns {Map<string, number>} entries by the mask or block that they use */
-  countUsers(indices) {
-    const users = new Map();
-    for (const index of indices) {
-      const row = this.manifest.entries[index];
-      for (const key of [`m${row.mask}`, `b${row.block}`]) users.set(key, (users.get(key) ?? 0) + 1);
-    }
-    return users;
-  }
-
-  /** Drop what no further entry needs. @param {EntryRow} row @param {Map<string, number>} users */
-  release(row, users) {
-    for (const [key, kept, index] of /** @type {[string, Map<number, unknown>, number][]} */ ([
-      [`m${row.mask}`, this.decoder.masks, row.mask],
-      [`b${row.block}`, this.decoder.blocks, row.block],
-    ])) {
-      const left = /** @type {number} */ (users.get(key)) - 1;
-      users.set(key, left);
-      if (left === 0) kept.delete(index);
-    }
   }
 
   /**
@@ -255,9 +233,9 @@ export class PemnFile {
     for (const index of indices) {
       const row = entries[this.owner(index)];
       if (row.mask >= 0) sections.add(masks[row.mask]);
-      const used = [row.prototype, row.second].filter((i) => i >= 0).map((i) => prototypes[i]);
       const blocksOf = [row.block];
-      for (const prototype of used) {
+      for (const index of prototypesOf(row)) {
+        const prototype = prototypes[index];
         if (prototype.kind !== "values") continue;
         blocksOf.push(prototype.block);
         if (prototype.presence >= 0) sections.add(masks[prototype.presence]);
@@ -266,7 +244,7 @@ export class PemnFile {
     }
     const ranges = [...sections].filter(({ size }) => size > 0).map(({ at, size }) => this.payload.pagesOf(at, size));
     for (const [start, end] of joined(ranges)) {
-      if (!this.payload.has(start, end)) this.payload.add(start, await this.fetchPayload(start, end));
+      if (!this.payload.find(start, end)) this.payload.add(start, await this.fetchPayload(start, end));
     }
   }
 
@@ -275,11 +253,13 @@ export class PemnFile {
    * @param {{task?: string, names?: Iterable<string>}} [options]
    * @returns {Promise<Tensors>}
    */
-  async tensors(options = {}) {
-    const indices = this.select(options);
-    checkSize(this.manifest, new Set(indices.map((index) => this.owner(index))), this.maxBytes);
-    await this.fetch(indices);
-    return this.named(indices, this.decodeLoaded(indices, false));
+  tensors(options = {}) {
+    return withParts(async () => {
+      const indices = this.select(options);
+      checkSize(this.manifest, new Set(indices.map((index) => this.owner(index))), this.maxBytes);
+      await this.fetch(indices);
+      return this.named(indices, this.decodeLoaded(indices, false));
+    });
   }
 
   /**
@@ -298,17 +278,34 @@ export class PemnFile {
    * @returns {Promise<{length: number, ones: number, bits: Uint8Array|null}|null>} none of an entry without a mask;
    *   no bits where all are the same
    */
-  async mask(index) {
-    const row = this.manifest.entries[this.owner(index)];
-    if (row.kind === TENSOR) return null;
-    checkLimit(this.manifest.masks[row.mask].length / 8, this.maxBytes, "a mask");
-    await this.fetch([index]);
-    const mask = this.decoder.mask(row.mask);
-    this.decoder.forget();
-    return mask;
+  mask(index) {
+    return withParts(async () => {
+      const row = this.manifest.entries[this.owner(index)];
+      if (row.kind === TENSOR) return null;
+      checkLimit(Math.ceil(this.manifest.masks[row.mask].length / 8), this.maxBytes, "a mask");
+      await this.fetch([index]);
+      const mask = this.decoder.mask(row.mask);
+      this.decoder.forget();
+      return mask;
+    });
   }
 }
-
+/**
+ * Drops what no further entry needs.
+ * @param {Map<number, unknown>} kept by index of a mask or block
+ * @param {number} count of masks or blocks
+ * @param {Iterable<number>} entries
+ * @param {(entry: number) => number} of the mask or block of an entry, or −1
+ * @returns {(entry: number) => void} to be called after each entry
+ */
+function releaser(kept, count, entries, of) {
+  // An entry without any counts at −1, where there is nothing.
+  const left = new Uint32Array(count);
+  for (const entry of entries) left[of(entry)]++;
+  return (entry) => {
+    if (--left[of(entry)] === 0) kept.delete(of(entry));
+  };
+}
 
 /**
  * Ranges that touch as one.

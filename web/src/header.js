@@ -1,6 +1,6 @@
 /** Header of section 3, and where the parts of section 2 are. */
 
-import { crc32 } from "./checksums.js";
+import { crc32 } from "./crc32.js";
 import { PemnError } from "./errors.js";
 import { Reader } from "./numbers.js";
 
@@ -26,12 +26,12 @@ const MAX_PAYLOAD = 2 ** 48;
  */
 export function readHeader(bytes) {
   const same = MAGIC.every((byte, i) => i >= bytes.length || bytes[i] === byte);
-  if (!same) throw new PemnError("magic", "not a .pemn file");
-  if (bytes.length < 10) throw new PemnError("truncated", "the file ends in its header");
+  if (!same) throw new PemnError("magic", "magic");
+  if (bytes.length < 10) throw new PemnError("truncated", "short");
   if (bytes[8] !== MAJOR || bytes[9] > MINOR) {
-    throw new PemnError("version", `version ${bytes[8]}.${bytes[9]}; this decoder reads 1.0 to ${MAJOR}.${MINOR}`);
+    throw new PemnError("version", "version", bytes[8], bytes[9], MAJOR, MINOR);
   }
-  if (bytes.length < HEADER_SIZE) throw new PemnError("truncated", "the file ends in its header");
+  if (bytes.length < HEADER_SIZE) throw new PemnError("truncated", "short");
   const reader = new Reader(bytes, "truncated");
   reader.take(9);
   const minor = reader.u8();
@@ -41,12 +41,12 @@ export function readHeader(bytes) {
   // Above 2^53 this may be rounded, and is over the maximum all the same.
   const payloadSize = reader.u32() + reader.u32() * 2 ** 32;
   const manifestCrc = reader.u32();
-  if (crc32(bytes.subarray(0, 32)) !== reader.u32()) throw new PemnError("checksum", "the header was damaged");
-  if (flags !== 0) throw new PemnError("manifest", "the header has unknown flags");
-  if (manifestLength > MAX_MANIFEST) throw new PemnError("limit", "the manifest is longer than 2^24 bytes");
-  if (payloadSize > MAX_PAYLOAD) throw new PemnError("limit", "the payload is longer than 2^48 bytes");
+  if (crc32(bytes.subarray(0, 32)) !== reader.u32()) throw new PemnError("checksum", "damaged", "header");
+  if (flags !== 0) throw new PemnError("manifest", "unknown", "flags");
+  if (manifestLength > MAX_MANIFEST) throw new PemnError("limit", "many", "bytes of the manifest");
+  if (payloadSize > MAX_PAYLOAD) throw new PemnError("limit", "many", "bytes of the payload");
   if (manifestSize === 0 || manifestSize > manifestLength) {
-    throw new PemnError("manifest", "the size of the manifest is 0 or above its length");
+    throw new PemnError("manifest", "range", "size of the manifest");
   }
   const pages = Math.ceil(payloadSize / PAGE_SIZE);
   const payloadAt = HEADER_SIZE + manifestSize + 4 * pages;
@@ -60,6 +60,6 @@ export function readHeader(bytes) {
  * @param {number} size bytes of the file
  */
 export function checkFileSize(header, size) {
-  if (size < header.fileSize) throw new PemnError("truncated", `${size} of ${header.fileSize} bytes are there`);
-  if (size > header.fileSize) throw new PemnError("trailing", `${size - header.fileSize} bytes follow the file`);
+  if (size < header.fileSize) throw new PemnError("truncated", "short-of", size, header.fileSize);
+  if (size > header.fileSize) throw new PemnError("trailing", "after", size - header.fileSize);
 }

@@ -7,7 +7,8 @@
 import { PemnError, RequestError } from "./errors.js";
 import { PemnFile, readTables } from "./file.js";
 import { HEADER_SIZE, checkFileSize, readHeader } from "./header.js";
-import { inMemory, readAll, sourceOf } from "./source.js";
+import { withParts } from "./parts.js";
+import { readAll, sourceOf } from "./source.js";
 
 export { PemnError, PemnFile, RequestError };
 
@@ -29,29 +30,17 @@ async function withBases({ base, request, ...rest }) {
 }
 
 /**
- * Decode all tensors of a file, or of one of its tasks, from bytes in memory.
- * @param {Uint8Array|ArrayBuffer} bytes
- * @param {import("./file.js").Options} [options]
- * @returns {Tensors}
+ * @template T
+ * @param {Input} input
+ * @param {Options} options
+ * @param {(file: PemnFile, options: import("./file.js").Options) => T} decode
+ * @returns {Promise<T>}
  */
-export function loadSync(bytes, options = {}) {
-  const view = inMemory(bytes);
-  if (!view) throw new RequestError("loadSync takes bytes; use load for an address or a Blob");
-  const file = PemnFile.fromBytes(view, options);
-  const indices = file.select(options);
-  return file.named(indices, file.decodeLoaded(indices, options.names === undefined));
-}
-
-/**
- * Decode the networks of all tasks of a file, which share the tensors that they have in common.
- * @param {Uint8Array|ArrayBuffer} bytes
- * @param {import("./file.js").Options} [options]
- * @returns {Map<string, Tensors>} by task; of a file without tasks, its network under the empty name
- */
-export function loadTasksSync(bytes, options = {}) {
-  const view = inMemory(bytes);
-  if (!view) throw new RequestError("loadTasksSync takes bytes");
-  return PemnFile.fromBytes(view, options).decodeTasks();
+async function decodeWhole(input, options, decode) {
+  const bytes = await readAll(input, options.request);
+  const rest = await withBases(options);
+  const file = await withParts(() => PemnFile.fromBytes(bytes, rest));
+  return withParts(() => decode(file, rest));
 }
 
 /**
@@ -60,8 +49,18 @@ export function loadTasksSync(bytes, options = {}) {
  * @param {Options} [options]
  * @returns {Promise<Tensors>}
  */
-export async function load(input, options = {}) {
-  return loadSync(await readAll(input, options.request), await withBases(options));
+export function load(input, options = {}) {
+  return decodeWhole(input, options, (file, rest) => file.decodeTask(rest));
+}
+
+/**
+ * Decode the networks of all tasks of a file, which share the tensors that they have in common.
+ * @param {Input} input
+ * @param {Options} [options]
+ * @returns {Promise<Map<string, Tensors>>} by task; of a file without tasks, its network under the empty name
+ */
+export function loadTasks(input, options = {}) {
+  return decodeWhole(input, options, (file) => file.decodeTasks());
 }
 
 /**
@@ -71,16 +70,19 @@ export async function load(input, options = {}) {
  * @returns {Promise<PemnFile>}
  */
 export async function open(input, options = {}) {
-  const source = sourceOf(input, options.request);
+  const source = await withParts(() => sourceOf(input, options.request));
   const beginning = await source.read(0, FIRST_READ);
-  const header = readHeader(beginning.subarray(0, HEADER_SIZE));
-  if (source.size >= 0) checkFileSize(header, source.size);
-  const read = async (/** @type {number} */ start, /** @type {number} */ end) => {
-    const bytes = end <= beginning.length ? beginning.subarray(start, end) : await source.read(start, end);
-    if (bytes.length !== end - start) throw new PemnError("truncated", "the file ends too early");
-    return bytes;
-  };
-  const { manifest, payload } = readTables(header, await read(HEADER_SIZE, header.payloadAt));
-  const at = header.payloadAt;
-  return new PemnFile(header, manifest, payload, await withBases(options), (start, end) => read(at + start, at + end));
+  const rest = await withBases(options);
+  return withParts(async () => {
+    const header = readHeader(beginning.subarray(0, HEADER_SIZE));
+    if (source.size >= 0) checkFileSize(header, source.size);
+    const at = header.payloadAt;
+    const read = async (/** @type {number} */ start, /** @type {number} */ end) => {
+      const bytes = end <= beginning.length ? beginning.subarray(start, end) : await source.read(start, end);
+      if (bytes.length !== end - start) throw new PemnError("truncated", "short");
+      return bytes;
+    };
+    const { manifest, payload } = readTables(header, await read(HEADER_SIZE, at));
+    return new PemnFile(header, manifest, payload, rest, (start, end) => read(at + start, at + end));
+  });
 }

@@ -2,7 +2,7 @@
 
 import { dtypeOf } from "./dtypes.js";
 import { PemnError } from "./errors.js";
-import { ALIAS } from "./manifest/tables.js";
+import { ALIAS, countOf, prototypesOf } from "./manifest/tables.js";
 
 /**
  * @typedef {import("./manifest/tables.js").Manifest} Manifest
@@ -30,7 +30,7 @@ export function drawsOfSeeds(manifest) {
 
 /** @param {number} size @param {number} maxBytes @param {string} what */
 export function checkLimit(size, maxBytes, what) {
-  if (size > maxBytes) throw new PemnError("limit", `${what} takes ${size} bytes; the limit is ${maxBytes}`);
+  if (size > maxBytes) throw new PemnError("limit", "over", what, size, maxBytes);
 }
 
 /**
@@ -47,9 +47,9 @@ export function checkSize(manifest, indices, maxBytes) {
     if (row.kind === ALIAS) continue;
     total += row.elements * dtypeOf(row.dtype).size;
     if (row.block >= 0) blocks.add(row.block);
-    for (const prototype of [row.prototype, row.second]) {
+    for (const prototype of prototypesOf(row)) {
       const values = manifest.prototypes[prototype];
-      if (values?.kind === "values") blocks.add(values.block);
+      if (values.kind === "values") blocks.add(values.block);
     }
   }
   for (const row of manifest.prototypes) total += row.length * dtypeOf(row.dtype).size;
@@ -57,6 +57,6 @@ export function checkSize(manifest, indices, maxBytes) {
   checkLimit(total, maxBytes, "the result");
   for (const block of blocks) {
     const row = manifest.blocks[block];
-    checkLimit(row.count * dtypeOf(row.dtype).size, maxBytes, "a block");
+    checkLimit(countOf(row) * dtypeOf(row.dtype).size, maxBytes, "a block");
   }
 }

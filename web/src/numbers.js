@@ -6,6 +6,18 @@ import { PemnError } from "./errors.js";
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @param {number} count at most 8
+ * @returns {number} rounded above 2^53; NaN if the bytes end before
+ */
+export function littleEndian(bytes, at, count) {
+  let value = 0;
+  for (let i = at + count - 1; i >= at; i--) value = value * 256 + bytes[i];
+  return value;
+}
+
 /** A cursor over bytes. A read that runs past their end is an error of the class that the reader was made with. */
 export class Reader {
   /**
@@ -24,11 +36,12 @@ export class Reader {
   }
 
   /**
-   * @param {string} message
+   * @param {string} code
+   * @param {import("./errors.js").Value[]} values
    * @returns {never}
    */
-  fail(message) {
-    throw new PemnError(this.kind, message);
+  fail(code, ...values) {
+    throw new PemnError(this.kind, code, ...values);
   }
 
   /**
@@ -37,7 +50,7 @@ export class Reader {
    * @returns {Uint8Array}
    */
   take(count) {
-    if (count > this.left) this.fail("ends too early");
+    if (count > this.left) this.fail("end");
     const start = this.position;
     this.position += count;
     return this.bytes.subarray(start, this.position);
@@ -48,22 +61,26 @@ export class Reader {
     return this.take(this.left);
   }
 
+  /** @param {number} size @returns {Uint8Array} a view of all that is left, which must be so many bytes */
+  exactly(size) {
+    if (this.left !== size) this.fail("raw-size");
+    return this.rest();
+  }
+
   /** @returns {number} */
   u8() {
-    if (this.position >= this.bytes.length) this.fail("ends too early");
+    if (this.position >= this.bytes.length) this.fail("end");
     return this.bytes[this.position++];
   }
 
   /** @returns {number} */
   u16() {
-    const b = this.take(2);
-    return b[0] | (b[1] << 8);
+    return littleEndian(this.take(2), 0, 2);
   }
 
   /** @returns {number} */
   u32() {
-    const b = this.take(4);
-    return (b[0] | (b[1] << 8) | (b[2] << 16) | (b[3] << 24)) >>> 0;
+    return littleEndian(this.take(4), 0, 4);
   }
 
   /**
@@ -79,11 +96,11 @@ export class Reader {
       value += (byte & 127) * unit;
       unit *= 128;
       if (byte < 128) {
-        if (byte === 0 && i > 0) this.fail("a number is not minimal");
+        if (byte === 0 && i > 0) this.fail("number");
         return value;
       }
     }
-    return this.fail("a number is longer than 9 bytes");
+    return this.fail("number");
   }
 
   /**
@@ -104,7 +121,7 @@ export function decodeText(bytes, kind) {
   try {
     return UTF8.decode(bytes);
   } catch {
-    throw new PemnError(kind, "a string is not UTF-8");
+    throw new PemnError(kind, "utf-8");
   }
 }
 
@@ -119,6 +136,6 @@ export function allocate(type, length) {
   try {
     return new type(length);
   } catch {
-    throw new PemnError("limit", "takes more memory than this machine gives");
+    throw new PemnError("limit", "memory");
   }
 }

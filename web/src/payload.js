@@ -1,8 +1,9 @@
 /** The payload: bytes that are there so far, and the check of their pages (section 3). */
 
-import { crc32 } from "./checksums.js";
+import { crc32 } from "./crc32.js";
 import { PemnError } from "./errors.js";
 import { PAGE_SIZE } from "./header.js";
+import { littleEndian } from "./numbers.js";
 
 /** A payload of which ranges can be added. */
 export class Payload {
@@ -27,12 +28,6 @@ export class Payload {
     this.chunks.push({ start, bytes });
   }
 
-  /** Forget the bytes that were added. */
-  clear() {
-    this.chunks = [];
-    this.checked.fill(0);
-  }
-
   /**
    * The pages that hold some bytes.
    * @param {number} at
@@ -47,10 +42,10 @@ export class Payload {
   /**
    * @param {number} start
    * @param {number} end
-   * @returns {boolean} these bytes are there
+   * @returns {{start: number, bytes: Uint8Array}|undefined} what was added with these bytes in it
    */
-  has(start, end) {
-    return this.chunks.some((chunk) => chunk.start <= start && end <= chunk.start + chunk.bytes.length);
+  find(start, end) {
+    return this.chunks.find((chunk) => chunk.start <= start && end <= chunk.start + chunk.bytes.length);
   }
 
   /**
@@ -62,15 +57,14 @@ export class Payload {
   view(at, size) {
     if (size === 0) return new Uint8Array(0);
     const [start, end] = this.pagesOf(at, size);
-    const chunk = this.chunks.find((one) => one.start <= start && end <= one.start + one.bytes.length);
+    const chunk = this.find(start, end);
     if (!chunk) throw new Error("bytes of the payload were not loaded");
     for (let page = start / PAGE_SIZE; page * PAGE_SIZE < end; page++) {
       if (this.checked[page]) continue;
       const from = page * PAGE_SIZE - chunk.start;
       const to = Math.min((page + 1) * PAGE_SIZE, this.size) - chunk.start;
-      const t = this.table;
-      const stored = (t[4 * page] | (t[4 * page + 1] << 8) | (t[4 * page + 2] << 16) | (t[4 * page + 3] << 24)) >>> 0;
-      if (crc32(chunk.bytes.subarray(from, to)) !== stored) throw new PemnError("checksum", `page ${page} was damaged`);
+      const stored = littleEndian(this.table, 4 * page, 4);
+      if (crc32(chunk.bytes.subarray(from, to)) !== stored) throw new PemnError("checksum", "damaged", `page ${page}`);
       this.checked[page] = 1;
     }
     return chunk.bytes.subarray(at - chunk.start, at - chunk.start + size);

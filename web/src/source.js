@@ -1,6 +1,7 @@
-/** Bytes from memory, from a Blob, or from a server that answers requests of ranges. */
+/** Bytes from memory, from a Blob, or from a server. */
 
 import { RequestError } from "./errors.js";
+import { need } from "./parts.js";
 
 /** @typedef {Uint8Array|ArrayBuffer|Blob|URL|string} Input a string is the address of a file */
 
@@ -45,44 +46,6 @@ function fromBlob(blob) {
 }
 
 /**
- * @param {string|URL} address
- * @param {RequestInit} [request]
- * @returns {Source}
- */
-function fromServer(address, request) {
-  /** @type {Uint8Array|undefined} what a server sent that does not know ranges */
-  let whole;
-  /** @type {string|null} */
-  let version = null;
-  /** @type {Source} */
-  const source = {
-    size: -1,
-    read: async (start, end) => {
-      if (whole || end <= start) return (whole ?? new Uint8Array(0)).subarray(start, end);
-      const headers = new Headers(request?.headers);
-      headers.set("Range", `bytes=${start}-${end - 1}`);
-      const response = await fetch(address, { ...request, headers });
-      // 416: the file ends before the range begins.
-      if (response.status === 416) return new Uint8Array(0);
-      if (!response.ok) throw new RequestError(`the server answered with ${response.status}`);
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      const tag = response.headers.get("ETag");
-      if (version !== null && tag !== version) throw new RequestError("the file was changed on the server");
-      version = tag;
-      if (response.status === 200) {
-        whole = bytes;
-        source.size = bytes.length;
-        return bytes.subarray(start, end);
-      }
-      const total = /\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "");
-      if (total) source.size = Number(total[1]);
-      return bytes.subarray(0, end - start);
-    },
-  };
-  return source;
-}
-
-/**
  * @param {Input} input
  * @param {RequestInit} [request] for an address: headers, credentials, a signal
  * @returns {Source}
@@ -90,5 +53,5 @@ function fromServer(address, request) {
 export function sourceOf(input, request) {
   const bytes = inMemory(input);
   if (bytes) return fromMemory(bytes);
-  return input instanceof Blob ? fromBlob(input) : fromServer(/** @type {string|URL} */ (input), request);
+  return input instanceof Blob ? fromBlob(input) : need("ranges").fromServer(/** @type {string|URL} */ (input), request);
 }

@@ -4,13 +4,15 @@ export class Decoder {
      * @param {Manifest} manifest
      * @param {Payload} payload
      * @param {number} maxBytes for what is made for a base (4.7)
-     * @param {() => Decoder} base of a delta
+     * @param {Uint8Array[]} bases of a delta, in any order
+     * @param {number} [depth] bases before this file
      */
-    constructor(manifest: Manifest, payload: Payload, maxBytes: number, base: () => Decoder);
+    constructor(manifest: Manifest, payload: Payload, maxBytes: number, bases: Uint8Array[], depth?: number);
     manifest: import("./manifest/tables.js").Manifest;
     payload: import("./payload.js").Payload;
     maxBytes: number;
-    base: () => Decoder;
+    bases: Uint8Array<ArrayBufferLike>[];
+    depth: number;
     /** @type {Map<number, Mask>} */
     masks: Map<number, Mask>;
     /** @type {Map<number, Block>} */
@@ -19,6 +21,8 @@ export class Decoder {
     prototypes: Map<number, Uint8Array>;
     /** @type {Map<number, Uint32Array>} */
     draws: Map<number, Uint32Array>;
+    /** The decoder of the base of a delta. @returns {Decoder} */
+    base(): Decoder;
     /** Drop all that is kept. */
     forget(): void;
     /** @param {{at: number, size: number}} row @returns {Reader} */
@@ -41,32 +45,24 @@ export class Decoder {
     prototype(index: number): Uint8Array;
     /** @param {number} seed @returns {Uint32Array} as many draws as the file needs */
     drawsOf(seed: number): Uint32Array;
+    /** Have all parts that entries need before any is decoded. @param {Iterable<number>} indices */
+    needParts(indices: Iterable<number>): void;
     /**
      * The bytes of an entry.
      * @param {number} index
      * @returns {Uint8Array} of its own memory
      */
     entry(index: number): Uint8Array;
-    /**
-     * What a reference of 6.2 says, checked against the tables of the base.
-     * @param {User} user
-     * @param {number} reference at least 1
-     * @param {Decoder} base
-     * @returns {number} index of a prototype, or of an entry that is no alias
-     */
-    resolve(user: User, reference: number, base: Decoder): number;
-    /** @param {import("./manifest/tables.js").BlockRow} row @param {number[]} references of its users */
-    checkReferences({ users }: import("./manifest/tables.js").BlockRow, references: number[]): void;
-    /** @param {Uint8Array} out differences of a user @param {User} user @param {number} reference at least 1 */
-    xorInto(out: Uint8Array, user: User, reference: number): void;
-    /** A prototype for a delta, within the limit of 4.7. @param {number} index @returns {Uint8Array} */
-    ofBasePrototype(index: number): Uint8Array;
-    /** An entry for a delta, within the limit of 4.7. @param {number} index @returns {Uint8Array} */
-    ofBaseEntry(index: number): Uint8Array;
+    #private;
 }
+/**
+ * A block, decoded. `references`: of its users into the base, if its elements are differences (6.2), else none.
+ */
+export type Block = {
+    elements: Uint8Array;
+    references: number[] | null;
+};
 export type Mask = import("./coding/masks.js").Mask;
-export type Block = import("./coding/blocks.js").Block;
-export type User = import("./manifest/tables.js").User;
 export type Manifest = import("./manifest/tables.js").Manifest;
 export type Payload = import("./payload.js").Payload;
 import { Reader } from "./numbers.js";

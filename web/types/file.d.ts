@@ -8,7 +8,21 @@ export function readTables(header: Header, bytes: Uint8Array): {
     manifest: Manifest;
     payload: Payload;
 };
-/** A `.pemn` file. */
+/**
+ * A whole file.
+ * @param {Uint8Array} bytes
+ * @returns {{header: Header, manifest: Manifest, payload: Payload}}
+ */
+export function readWhole(bytes: Uint8Array): {
+    header: Header;
+    manifest: Manifest;
+    payload: Payload;
+};
+/**
+ * A `.pemn` file.
+ *
+ * `tensors`, `tensor` and `mask` import the parts that they need. What is not asynchronous needs them there (sync.js).
+ */
 export class PemnFile {
     /**
      * A file of which all bytes are there.
@@ -48,13 +62,15 @@ export class PemnFile {
      * @returns {number[]}
      */
     select({ task, names }: Options): number[];
+    /** @param {number} task 0: none @returns {number[]} indices of the entries of a task, those of all tasks included */
+    ofTask(task: number): number[];
     /** @param {number} index @returns {number} the entry itself, or an alias's target */
     owner(index: number): number;
     /**
      * Decode entries from bytes that are there.
      * @param {number[]} indices
      * @param {boolean} whole check all pages first
-     * @returns {Map<number, Tensor>} by index; tied tensors are one
+     * @returns {Map<number, Tensor>} by the index of the owner
      */
     decodeLoaded(indices: number[], whole: boolean): Map<number, Tensor>;
     /**
@@ -64,14 +80,16 @@ export class PemnFile {
      */
     named(indices: number[], made: Map<number, Tensor>): Tensors;
     /**
+     * Decode a task, or some of its tensors. All bytes must be there.
+     * @param {Options} options
+     * @returns {Tensors}
+     */
+    decodeTask(options: Options): Tensors;
+    /**
      * Decode the networks of all tasks together; what they have in common once. All bytes must be there.
      * @returns {Map<string, Tensors>} by task; of a file without tasks, its network under the empty name
      */
     decodeTasks(): Map<string, Tensors>;
-    /** @param {Iterable<number>} indices @returns {Map<string, number>} entries by the mask or block that they use */
-    countUsers(indices: Iterable<number>): Map<string, number>;
-    /** Drop what no further entry needs. @param {EntryRow} row @param {Map<string, number>} users */
-    release(row: EntryRow, users: Map<string, number>): void;
     /**
      * Load the pages that entries need.
      * @param {number[]} indices

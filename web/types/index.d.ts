@@ -1,24 +1,17 @@
 /**
- * Decode all tensors of a file, or of one of its tasks, from bytes in memory.
- * @param {Uint8Array|ArrayBuffer} bytes
- * @param {import("./file.js").Options} [options]
- * @returns {Tensors}
- */
-export function loadSync(bytes: Uint8Array | ArrayBuffer, options?: import("./file.js").Options): Tensors;
-/**
- * Decode the networks of all tasks of a file, which share the tensors that they have in common.
- * @param {Uint8Array|ArrayBuffer} bytes
- * @param {import("./file.js").Options} [options]
- * @returns {Map<string, Tensors>} by task; of a file without tasks, its network under the empty name
- */
-export function loadTasksSync(bytes: Uint8Array | ArrayBuffer, options?: import("./file.js").Options): Map<string, Tensors>;
-/**
  * Decode all tensors of a file, or of one of its tasks.
  * @param {Input} input
  * @param {Options} [options]
  * @returns {Promise<Tensors>}
  */
 export function load(input: Input, options?: Options): Promise<Tensors>;
+/**
+ * Decode the networks of all tasks of a file, which share the tensors that they have in common.
+ * @param {Input} input
+ * @param {Options} [options]
+ * @returns {Promise<Map<string, Tensors>>} by task; of a file without tasks, its network under the empty name
+ */
+export function loadTasks(input: Input, options?: Options): Promise<Map<string, Tensors>>;
 /**
  * Open a file: read its manifest, and later only what is asked for.
  * @param {Input} input

@@ -1,4 +1,11 @@
 /**
+ * @param {Uint8Array} bytes
+ * @param {number} at
+ * @param {number} count at most 8
+ * @returns {number} rounded above 2^53; NaN if the bytes end before
+ */
+export function littleEndian(bytes: Uint8Array, at: number, count: number): number;
+/**
  * @param {Uint8Array} bytes UTF-8
  * @param {ErrorKind} kind class of the error for other bytes
  * @returns {string}
@@ -25,10 +32,11 @@ export class Reader {
     /** @returns {number} bytes that are not read yet */
     get left(): number;
     /**
-     * @param {string} message
+     * @param {string} code
+     * @param {import("./errors.js").Value[]} values
      * @returns {never}
      */
-    fail(message: string): never;
+    fail(code: string, ...values: import("./errors.js").Value[]): never;
     /**
      * A view of the next bytes.
      * @param {number} count
@@ -37,6 +45,8 @@ export class Reader {
     take(count: number): Uint8Array;
     /** @returns {Uint8Array} a view of all that is left */
     rest(): Uint8Array;
+    /** @param {number} size @returns {Uint8Array} a view of all that is left, which must be so many bytes */
+    exactly(size: number): Uint8Array;
     /** @returns {number} */
     u8(): number;
     /** @returns {number} */

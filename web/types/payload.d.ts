@@ -19,8 +19,6 @@ export class Payload {
      * @param {Uint8Array} bytes
      */
     add(start: number, bytes: Uint8Array): void;
-    /** Forget the bytes that were added. */
-    clear(): void;
     /**
      * The pages that hold some bytes.
      * @param {number} at
@@ -31,9 +29,12 @@ export class Payload {
     /**
      * @param {number} start
      * @param {number} end
-     * @returns {boolean} these bytes are there
+     * @returns {{start: number, bytes: Uint8Array}|undefined} what was added with these bytes in it
      */
-    has(start: number, end: number): boolean;
+    find(start: number, end: number): {
+        start: number;
+        bytes: Uint8Array;
+    } | undefined;
     /**
      * A view of bytes, after a check of their pages.
      * @param {number} at

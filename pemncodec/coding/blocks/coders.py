@@ -28,8 +28,8 @@ CODERS = Modules(BLOCK_CODERS, __package__)
 IN_CHUNKS = chunks.Kind(BLOCK_XOR, ones=False, unit="elements")
 _LEAST_BYTES, _POWERS_OF_BYTES, _POWER_OF_COUNT = 1 << 20, (16, 18), 6
 
-# Xors into the elements of a block what its users refer to in the base.
-AddBase = Callable[[Sequence[int], Words], None]
+# Takes what the users of a block refer to in the base.
+TakeReferences = Callable[[Sequence[int]], None]
 
 
 def encode_block(words: Words, dtype: DType, experience: Experience | None = None) -> tuple[BlockRow, bytes]:
@@ -85,17 +85,17 @@ def encode_xor(differences: Words, dtype: DType, references: Sequence[int]) -> t
 
 
 def decode_block(
-    row: BlockRow, payload: Payload, count: int, index: int, users: int = 0, add_base: AddBase | None = None
+    row: BlockRow, payload: Payload, count: int, index: int, users: int = 0, take: TakeReferences | None = None
 ) -> Words:
-    """The elements of block `index`.
+    """The elements of block `index`; of coder 6 what is different from those of the base.
 
     Args:
         users: how many take elements of the block.
-        add_base: needed for coder 6.
+        take: needed for coder 6.
 
     Raises:
         PayloadError: the payload does not give `count` elements of `row.dtype`.
-        FormatError, BaseFileError: as `add_base`.
+        FormatError, BaseFileError: as `take`.
     """
     words: Words
     try:
@@ -104,12 +104,12 @@ def decode_block(
         elif row.coder != BLOCK_XOR:
             words = CODERS[row.coder].decode(payload, row.dtype, count)
         else:
-            assert add_base is not None, "the decoder of a file has it"
+            assert take is not None, "the decoder of a file has it"
             references, coder, differences = xor.read(payload, users)
             words = CODERS[coder].decode(differences, row.dtype, count)
-            words = words if words.flags.writeable else words.copy()
-            add_base(references, words)
-        _check_bools(row.dtype, words)
+            take(references)
+        if row.coder != BLOCK_XOR:
+            check_bools(words, row.dtype)
     except PayloadError as reason:
         raise PayloadError(f"block {index}: {reason}") from None
     return words
@@ -123,7 +123,7 @@ def decode_chunk(chunk: chunks.Chunk, dtype: DType, payload: Payload, number: in
     """
     try:
         words: Words = CODERS[chunk.coder].decode(payload, dtype, chunk.length)
-        _check_bools(dtype, words)
+        check_bools(words, dtype)
     except PayloadError as reason:
         raise PayloadError(f"chunk {number}: {reason}") from None
     return words
@@ -140,6 +140,14 @@ def _joined(row: BlockRow, payload: Payload, count: int) -> Words:
     return words
 
 
-def _check_bools(dtype: DType, words: Words) -> None:
+def check_bools(words: Words, dtype: DType, where: str = "") -> None:
+    """Refuse elements that their dtype does not have (spec section 4.8).
+
+    Args:
+        where: begins the message.
+
+    Raises:
+        PayloadError: a bool is neither 0 nor 1.
+    """
     if dtype.kind == "bool" and len(words) and words.max() > 1:
-        raise PayloadError(f"a bool is {words.max()}, and must be 0 or 1")
+        raise PayloadError(f"{where}a bool is {words.max()}, and must be 0 or 1")

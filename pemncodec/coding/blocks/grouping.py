@@ -38,11 +38,11 @@ class Reference:
 
     Attributes:
         number: what the file says, at least 1.
-        add: xors them into an array of as many elements.
+        add: xors them into an array of as many elements, and returns it; of one that is read-only a copy.
     """
 
     number: int
-    add: Callable[[Words], None]
+    add: Callable[[Words], Words]
 
 
 @dataclass(frozen=True)

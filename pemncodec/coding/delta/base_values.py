@@ -96,13 +96,37 @@ class BaseValues:
                 return self._decoder.prototype(number)
             return self._kept(("prototype", number), partial(self._decoder.prototype, number))
 
+    def check_prototype(self, number: int, dtype: DType, count: int) -> None:
+        """Check by its tables that the base has a prototype of `count` elements of a dtype.
+
+        Raises:
+            PayloadError: it does not.
+        """
+        what = f"prototype {number} of the base"
+        if number >= len(self.manifest.prototypes):
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)} prototypes")
+        found = self.manifest.prototypes[number].length
+        _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+
+    def check_entry(self, number: int, dtype: DType, count: int) -> int:
+        """Check likewise for an entry; the number of that entry, or of the target of an alias."""
+        what = f"entry {number} of the base"
+        if number >= len(self.manifest.entries):
+            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)} entries")
+        row = self.manifest.entries[number]
+        target = row.target if isinstance(row, AliasRow) else number
+        found = numel(self.manifest.resolve(target).shape)
+        _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+        return target
+
     def add_prototype(
         self, words: Words, number: int, dtype: DType, count: int, packed: Packed | None, user: Hashable
-    ) -> None:
-        """Xor the elements of a prototype into `words`.
+    ) -> Words:
+        """`words` xor the elements of a prototype.
 
         Args:
-            words: elements that are changed in place: `count`, or as many as one bits. For none nothing is decoded.
+            words: `count` elements, or as many as one bits: changed in place, unless they are read-only. For none
+                nothing is decoded.
             number: of the prototype.
             dtype: which it must have.
             count: elements which it must have.
@@ -113,35 +137,30 @@ class BaseValues:
             PayloadError: there is no such prototype, or it is another one.
             FormatError, BaseFileError: as `mask`.
         """
-        what = f"prototype {number} of the base"
-        if number >= len(self.manifest.prototypes):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.prototypes)} prototypes")
-        found = self.manifest.prototypes[number].length
-        _check_same(what, (dtype, count), (self.manifest.prototype_dtype(number), found))
+        self.check_prototype(number, dtype, count)
         if not len(words):
-            return
+            return words
         values = self.prototype(number, user)
-        words ^= values if packed is None else fill.kept(values, packed)
+        out = _own(words)
+        out ^= values if packed is None else fill.kept(values, packed)
+        return out
 
     def add_entry(
         self, words: Words, number: int, dtype: DType, count: int, packed: Packed | None, user: Hashable
-    ) -> None:
-        """Xor the elements of an entry, dense, into `words`; arguments and errors as `add_prototype`."""
-        what = f"entry {number} of the base"
-        if number >= len(self.manifest.entries):
-            raise PayloadError(f"a reference to {what}, which has {len(self.manifest.entries)} entries")
-        row = self.manifest.entries[number]
-        target = row.target if isinstance(row, AliasRow) else number
-        found = numel(self.manifest.resolve(target).shape)
-        _check_same(what, (dtype, count), (self.manifest.entry_dtype(target), found))
+    ) -> Words:
+        """`words` xor the elements of an entry, dense; arguments and errors as `add_prototype`."""
+        target = self.check_entry(number, dtype, count)
         if not len(words):
-            return
+            return words
         start = done = 0
+        out = words
         for piece in self._pieces(target, user):
+            out = _own(out)  # not before there is a piece, for which a chain may decode much
             stop = start + len(piece)
             values = piece if packed is None else fill.kept(piece, packed[start // 8 : bits.byte_length(stop)])
-            words[done : done + len(values)] ^= values
+            out[done : done + len(values)] ^= values
             start, done = stop, done + len(values)
+        return out
 
     def _pieces(self, entry: int, user: Hashable) -> Iterator[Words]:
         with self._naming():
@@ -164,6 +183,11 @@ class BaseValues:
             if str(reason).startswith("the base ("):  # of a base of the base, which is named
                 raise
             raise type(reason)(f"the base ({self._name}): {reason}") from None
+
+
+def _own(words: Words) -> Words:
+    """Words that may be changed: the same, or a copy of what is kept for others."""
+    return words if words.flags.writeable else words.copy()
 
 
 def _check_same(what: str, expected: tuple[DType, int], found: tuple[DType, int]) -> None:

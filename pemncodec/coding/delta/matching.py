@@ -21,7 +21,7 @@ from .base_values import BaseValues
 
 # All that the encoder asks for is dropped once it has been used: it is decoded again where it is wanted again.
 _ENCODER = "the encoder"
-Add = Callable[..., None]
+Add = Callable[..., Words]
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ INVALID = (
     "draws_damaged",
     "bools",
     "chunks",
+    "other_tasks",
 )
 for name in INVALID:
     tables.register(name)

@@ -21,7 +21,8 @@ CHECKSUM, MANIFEST, PAYLOAD, LIMIT = "checksum", "manifest", "payload", "limit"
 class Row:
     """One invalid vector; `max_bytes` and `task` are what the decoder is to be called with.
 
-    So is `base`, the path of a vector from the folder of the invalid ones.
+    So is `base`, the path of a vector from the folder of the invalid ones. `sound` are other tasks of the file, which
+    decode to what the valid vectors of these names hold in the same task.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Row:
     max_bytes: int | None = None
     task: str | None = None
     base: str | None = None
+    sound: dict[str, str] | None = None
 
     def bytes(self) -> bytes:
         """Return the bytes of the file."""

@@ -27,12 +27,14 @@ class Expected:
 class Valid:
     """A file and its networks by task; the task of a file without tasks is the empty string.
 
-    Of a delta `base` is the name of its base: a valid vector, or `../invalid/` and an invalid one.
+    Of a delta `base` is the name of its base: a valid vector, or `../invalid/` and an invalid one. The tasks in
+    `without_base` are decoded without it.
     """
 
     file: File
     networks: dict[str, list[Expected]]
     base: str | None = None
+    without_base: Sequence[str] = ()
 
 
 Make = Callable[[], Valid]

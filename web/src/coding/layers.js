@@ -7,6 +7,7 @@ import { bitsOf } from "./masks.js";
 
 /**
  * @typedef {import("./masks.js").Mask} Mask
+ * @typedef {import("../manifest/tables.js").Tiling} Tiling
  * @typedef {Uint8Array|Uint16Array|Uint32Array} Words elements as integers; those of 8 bytes are two
  */
 
@@ -99,7 +100,7 @@ function scaled(prototype, scale) {
   for (let i = 0; i < out.length; i++) {
     out[i] = values[i] * scale;
     // An infinite or NaN value has no finite product with a scale above 0.
-    if (!Number.isFinite(out[i])) throw new PemnError("payload", "a scaled value is not finite");
+    if (!Number.isFinite(out[i])) throw new PemnError("payload", "scaled-infinite");
   }
   return new Uint8Array(out.buffer);
 }
@@ -145,39 +146,21 @@ function fillWhole(out, bits, a, b, phase) {
     return long;
   };
   const ones = extend(a);
-  const flips = b ? extend(b) : null;
-  if (flips) for (let i = 0; i < flips.length; i++) flips[i] ^= ones[i];
-  const whole = out.length - (out.length % 8);
-  let at = phase;
-  let to = 0;
-  if (flips) {
-    for (let i = 0; to < whole; i++) {
-      // A zero bit takes away what is different, a one bit nothing.
-      const byte = ~bits[i];
-      for (let k = 0; k < 8; k++) out[to + k] = ones[at + k] ^ (flips[at + k] & -((byte >> k) & 1));
-      to += 8;
-      at += 8;
-      if (at >= period) at -= period;
-    }
-  } else {
-    for (let i = 0; to < whole; i++) {
-      const byte = bits[i];
-      out[to] = ones[at] & -(byte & 1);
-      out[to + 1] = ones[at + 1] & -((byte >> 1) & 1);
-      out[to + 2] = ones[at + 2] & -((byte >> 2) & 1);
-      out[to + 3] = ones[at + 3] & -((byte >> 3) & 1);
-      out[to + 4] = ones[at + 4] & -((byte >> 4) & 1);
-      out[to + 5] = ones[at + 5] & -((byte >> 5) & 1);
-      out[to + 6] = ones[at + 6] & -((byte >> 6) & 1);
-      out[to + 7] = ones[at + 7] & -(byte >> 7);
-      to += 8;
-      at += 8;
-      if (at >= period) at -= period;
-    }
-  }
-  for (let k = 0; to < out.length; k++, to++) {
-    const bit = (bits[whole / 8] >> k) & 1;
-    out[to] = bit ? ones[at + k] : ones[at + k] ^ (flips ?? ones)[at + k];
+  // What a zero bit takes away: where b differs, or all of the value. Past the end of `out` nothing is stored.
+  const flips = b ? extend(b).map((value, i) => value ^ ones[i]) : ones;
+  for (let i = 0, at = phase, to = 0; to < out.length; i++) {
+    const byte = ~bits[i];
+    out[to] = ones[at] ^ (flips[at] & -(byte & 1));
+    out[to + 1] = ones[at + 1] ^ (flips[at + 1] & -((byte >> 1) & 1));
+    out[to + 2] = ones[at + 2] ^ (flips[at + 2] & -((byte >> 2) & 1));
+    out[to + 3] = ones[at + 3] ^ (flips[at + 3] & -((byte >> 3) & 1));
+    out[to + 4] = ones[at + 4] ^ (flips[at + 4] & -((byte >> 4) & 1));
+    out[to + 5] = ones[at + 5] ^ (flips[at + 5] & -((byte >> 5) & 1));
+    out[to + 6] = ones[at + 6] ^ (flips[at + 6] & -((byte >> 6) & 1));
+    out[to + 7] = ones[at + 7] ^ (flips[at + 7] & -((byte >> 7) & 1));
+    to += 8;
+    at += 8;
+    if (at >= period) at -= period;
   }
 }
 
@@ -200,7 +183,7 @@ function fillSlowly(out, mask, one, zero, per) {
     const idle = a[i] === b[j] && (per === 1 || a[i + 1] === b[j + 1]);
     let useA = idle;
     if (!idle) {
-      if (next === mask.length) throw new PemnError("payload", "a mask has fewer bits than its layer needs");
+      if (next === mask.length) throw new PemnError("payload", "bits-few");
       useA = ((bits[Math.floor(next / 8)] >> next % 8) & 1) === 1;
       next++;
     }
@@ -209,7 +192,7 @@ function fillSlowly(out, mask, one, zero, per) {
     if ((i += per) === a.length) i = 0;
     if ((j += per) === b.length) j = 0;
   }
-  if (next !== mask.length) throw new PemnError("payload", "a mask has more bits than its layer needs");
+  if (next !== mask.length) throw new PemnError("payload", "bits-many");
 }
 
 /**
@@ -217,25 +200,26 @@ function fillSlowly(out, mask, one, zero, per) {
  * @param {import("../manifest/tables.js").EntryRow} row
  * @param {Mask} mask
  * @param {Uint8Array} prototype
- * @param {Uint8Array|null} second
+ * @param {Uint8Array} [second]
  * @returns {Uint8Array} of its own memory
  */
 export function tile(row, mask, prototype, second) {
   const { size } = dtypeOf(row.dtype);
   const per = size === 8 ? 2 : 1;
-  const a = wordsOf(row.scaled ? scaled(prototype, row.scale) : prototype, size);
+  const { phase, secondPhase, zero, scale, scaled: isScaled } = /** @type {Tiling} */ (row.tiling);
+  const a = wordsOf(isScaled ? scaled(prototype, scale) : prototype, size);
   const out = makeWords(size, row.elements);
   if (second) {
-    const b = wordsOf(row.scaled ? scaled(second, row.scale) : second, size);
-    fillSlowly(out, mask, { words: a, phase: row.phase }, { words: b, phase: row.secondPhase }, per);
+    const b = wordsOf(isScaled ? scaled(second, scale) : second, size);
+    fillSlowly(out, mask, { words: a, phase }, { words: b, phase: secondPhase }, per);
     return bytesOf(out);
   }
   const plain = per === 1 && mask.length === row.elements && !a.includes(0);
   if (plain) {
-    fillWhole(out, bitsOf(mask), a, row.zero === 1 ? zeroValues(a, size, true) : null, row.phase);
+    fillWhole(out, bitsOf(mask), a, zero === 1 ? zeroValues(a, size, true) : null, phase);
   } else {
-    const b = zeroValues(a, size, row.zero === 1);
-    fillSlowly(out, mask, { words: a, phase: row.phase }, { words: b, phase: row.phase }, per);
+    const b = zeroValues(a, size, zero === 1);
+    fillSlowly(out, mask, { words: a, phase }, { words: b, phase }, per);
   }
   return bytesOf(out);
 }

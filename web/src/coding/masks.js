@@ -8,7 +8,6 @@ import { readRans } from "./rans.js";
 /**
  * Bits of a mask, or none where all are of one value: such a mask may be as long as its users without taking memory.
  * @typedef {{length: number, ones: number, bits: Uint8Array|null}} Mask
- * @typedef {(index: number, length: number) => Mask} BaseMasks a mask of the base of that length; else class `payload`
  */
 
 /**
@@ -40,7 +39,7 @@ class GapSetter {
   /** @param {number} gap */
   add(gap) {
     this.position += gap + 1;
-    if (!(this.position < this.length)) this.reader.fail("a gap leads past the end of a mask");
+    if (!(this.position < this.length)) this.reader.fail("range", "gap");
     // By division, since positions may be above 2^32.
     this.bits[Math.floor(this.position / 8)] ^= 1 << this.position % 8;
   }
@@ -58,20 +57,20 @@ function splitGaps(bytes, positions, reader, use) {
     let gap = 0;
     let byte;
     do {
-      if (at === bytes.length) reader.fail("there are too few gaps");
+      if (at === bytes.length) reader.fail("gaps-few");
       byte = bytes[at++];
       gap += byte;
     } while (byte === 255);
     use(gap);
   }
-  if (at !== bytes.length) reader.fail("gap bytes are left over");
+  if (at !== bytes.length) reader.fail("gaps-left");
 }
 
 /** @param {Reader} reader @param {number} length @param {number} positions @param {boolean} zeros */
 function readGaps(reader, length, positions, zeros) {
   const atMost = positions + Math.floor(length / 255);
-  const bytes = decompress(reader.rest(), { atMost }, "payload");
-  if (positions > bytes.length) reader.fail("there are too few gaps");
+  const bytes = decompress(reader.rest(), atMost, { orLess: true });
+  if (positions > bytes.length) reader.fail("gaps-few");
   const setter = new GapSetter(reader, length, zeros);
   splitGaps(bytes, positions, reader, (gap) => setter.add(gap));
   return setter.bits;
@@ -105,11 +104,11 @@ function gapFrequencies(t) {
 function readRansGaps(reader, length, positions, zeros) {
   const s = reader.u8();
   const t = reader.u8();
-  if (s > 31 || t < 1) reader.fail("a parameter of gaps is out of range");
+  if (s > 31 || t < 1) reader.fail("range", "parameter of gaps");
   const count = reader.u();
-  if (count > positions + Math.floor(length / 255) || count < positions) reader.fail("the number of gap bytes is wrong");
+  if (count > positions + Math.floor(length / 255) || count < positions) reader.fail("range", "number of gap bytes");
   const low = reader.take(Math.ceil((positions * s) / 8));
-  if (!endsClean(low, positions * s)) reader.fail("unused bits are set");
+  if (!endsClean(low, positions * s)) reader.fail("unused-bits");
   const bytes = readRans(reader, count, gapFrequencies(t));
   const setter = new GapSetter(reader, length, zeros);
   const numbers = new BitNumbers(low, s);
@@ -119,66 +118,61 @@ function readRansGaps(reader, length, positions, zeros) {
 }
 
 /**
- * @param {number} coder 0 to 8
+ * @param {number} coder 0 to 7
  * @param {number} length
  * @param {number} ones as said by the manifest
  * @param {Reader} reader of the payload
- * @param {BaseMasks} baseMask
  * @returns {Uint8Array|null}
  */
-function readBits(coder, length, ones, reader, baseMask) {
+function readBits(coder, length, ones, reader) {
   const size = Math.ceil(length / 8);
+  // Coders of ones, and the same of zeros with the next id.
+  const ofZeros = coder === 4 || coder === 7;
+  const positions = ofZeros ? length - ones : ones;
   switch (coder) {
     case 0:
-      if (reader.left > 0 || (ones !== 0 && ones !== length)) reader.fail("a constant mask is not constant");
+      if (reader.left > 0 || (ones !== 0 && ones !== length)) reader.fail("constant");
       return null;
     case 1:
-      if (reader.left !== size) reader.fail("a raw mask has another size");
-      return reader.rest();
+      return reader.exactly(size);
     case 2:
-      return decompress(reader.rest(), { exactly: size }, "payload");
+      return decompress(reader.rest(), size);
     case 3:
     case 4:
-      return readGaps(reader, length, coder === 3 ? ones : length - ones, coder === 4);
+      return readGaps(reader, length, positions, ofZeros);
     case 5: {
       const q = reader.u8();
-      if (q < 1) reader.fail("the density of a mask is out of range");
+      if (q < 1) reader.fail("range", "density");
       return readRans(reader, size, densityFrequencies(q));
     }
-    case 6:
-    case 7:
-      return readRansGaps(reader, length, coder === 6 ? ones : length - ones, coder === 7);
     default:
-      return readFlips(length, reader, baseMask);
+      return readRansGaps(reader, length, positions, ofZeros);
   }
 }
 
-/** @param {number} length @param {Reader} reader @param {BaseMasks} baseMask @returns {Uint8Array} */
-function readFlips(length, reader, baseMask) {
-  const index = reader.u();
-  const flipped = reader.u();
-  const coder = reader.u8();
-  if (flipped > length || coder > 7) reader.fail("the flips of a mask are out of range");
-  const flips = bitsOf(readMask(coder, length, flipped, reader, baseMask));
-  const bits = bitsOf(baseMask(index, length)).slice();
-  for (let i = 0; i < bits.length; i++) bits[i] ^= flips[i];
-  return bits;
+/**
+ * A mask of these bits, which must be as the manifest says.
+ * @param {Uint8Array} bits
+ * @param {number} length
+ * @param {number} ones
+ * @param {Reader} reader for errors
+ * @returns {Mask}
+ */
+export function checkedMask(bits, length, ones, reader) {
+  if (!endsClean(bits, length)) reader.fail("unused-bits");
+  if (countOnes(bits) !== ones) reader.fail("ones");
+  return { length, ones, bits };
 }
 
 /**
- * Decode a mask.
+ * Decode a mask of any coder but flips.
  * @param {number} coder
  * @param {number} length
  * @param {number} ones
  * @param {Reader} reader of its payload, of the class `payload`
- * @param {BaseMasks} baseMask
  * @returns {Mask}
  */
-export function readMask(coder, length, ones, reader, baseMask) {
-  const bits = readBits(coder, length, ones, reader, baseMask);
-  if (bits) {
-    if (!endsClean(bits, length)) reader.fail("unused bits are set");
-    if (countOnes(bits) !== ones) reader.fail("a mask has another number of ones");
-  }
-  return { length, ones, bits };
+export function readMask(coder, length, ones, reader) {
+  const bits = readBits(coder, length, ones, reader);
+  return bits ? checkedMask(bits, length, ones, reader) : { length, ones, bits };
 }

@@ -27,7 +27,7 @@ export function readPalette(reader, count, size) {
   const colours = reader.u16() + 1;
   const values = reader.take(colours * size);
   for (let at = size; at < values.length; at += size) {
-    if (!aboveBefore(values, at, size)) reader.fail("a palette is not ascending");
+    if (!aboveBefore(values, at, size)) reader.fail("palette");
   }
   const out = allocate(Uint8Array, count * size);
   /** @type {(i: number) => number} */
@@ -36,22 +36,20 @@ export function readPalette(reader, count, size) {
     const method = reader.u8();
     const width = 32 - Math.clz32(colours - 1);
     const packed = Math.ceil((count * width) / 8);
-    if (method > 2) reader.fail("unknown method of a palette");
-    if (method === 0) {
-      if (reader.left !== packed) reader.fail("the indices of a palette have another size");
-      indexOf = packedIndices(reader.rest(), count * width, width, reader);
-    } else if (method === 1) {
-      indexOf = packedIndices(decompress(reader.rest(), { exactly: packed }, "payload"), count * width, width, reader);
+    if (method > 2) reader.fail("unknown", "method of a palette");
+    if (method < 2) {
+      const bytes = method ? decompress(reader.rest(), packed) : reader.exactly(packed);
+      indexOf = packedIndices(bytes, count * width, width, reader);
     } else {
       const wide = colours > 256;
-      const bytes = decompress(reader.rest(), { exactly: count * (wide ? 2 : 1) }, "payload");
+      const bytes = decompress(reader.rest(), count * (wide ? 2 : 1));
       indexOf = wide ? (i) => bytes[2 * i] | (bytes[2 * i + 1] << 8) : (i) => bytes[i];
     }
   }
-  if (reader.left > 0) reader.fail("a block goes on after its end");
+  if (reader.left > 0) reader.fail("block-left");
   for (let i = 0, to = 0; i < count; i++) {
     const index = indexOf(i);
-    if (index >= colours) reader.fail("an index of a palette is out of range");
+    if (index >= colours) reader.fail("range", "index of a palette");
     for (let from = index * size, end = from + size; from < end; ) out[to++] = values[from++];
   }
   return out;
@@ -65,7 +63,7 @@ export function readPalette(reader, count, size) {
  * @returns {() => number}
  */
 function packedIndices(bytes, bits, width, reader) {
-  if (!endsClean(bytes, bits)) reader.fail("unused bits are set");
+  if (!endsClean(bytes, bits)) reader.fail("unused-bits");
   const numbers = new BitNumbers(bytes, width);
   return () => numbers.next();
 }

@@ -31,16 +31,16 @@ export function readPlanes(reader, count, size, rotated) {
   const out = allocate(Uint8Array, count * size);
   for (let j = 0; j < size; j++) {
     const method = reader.u8();
-    if (method > 2) reader.fail("unknown method of a plane");
+    if (method > 2) reader.fail("unknown", "method of a plane");
     if (method === 2) {
       const value = reader.u8();
       for (let i = j; i < out.length; i += size) out[i] = value;
       continue;
     }
-    const plane = method === 0 ? reader.take(count) : decompress(reader.take(reader.u()), { exactly: count }, "payload");
+    const plane = method === 0 ? reader.take(count) : decompress(reader.take(reader.u()), count);
     for (let i = 0, to = j; i < count; i++, to += size) out[to] = plane[i];
   }
-  if (reader.left > 0) reader.fail("a block goes on after its end");
+  if (reader.left > 0) reader.fail("block-left");
   if (rotated) rotateRight(out, size);
   return out;
 }
@@ -50,15 +50,15 @@ function readTable(reader) {
   const log = reader.u8();
   const first = reader.u8();
   const bins = reader.u8() + 1;
-  if (log > 7 || (first + bins) * 2 ** log > 256) reader.fail("a table is out of range");
+  if (log > 7 || (first + bins) * 2 ** log > 256) reader.fail("range", "table");
   const weights = [];
   for (let i = 0; i < bins; i++) {
     const weight = reader.u();
-    if (weight >= 2 ** 24) reader.fail("a weight is out of range");
+    if (weight >= 2 ** 24) reader.fail("range", "weight");
     weights.push(weight);
   }
   const sum = weights.reduce((a, b) => a + b, 0);
-  if (sum === 0) reader.fail("all weights are 0");
+  if (sum === 0) reader.fail("weights");
   const frequencies = new Uint32Array(256).fill(1);
   weights.forEach((weight, i) => {
     // Exact: the product is below 2^40, and the quotient of integers below 2^53 never rounds up to the next one.
@@ -76,7 +76,7 @@ function readString(reader, count) {
   const method = reader.u8();
   if (method === 0) return reader.take(count);
   if (method === 1) return allocate(Uint8Array, count).fill(reader.u8());
-  if (method > 2) reader.fail("unknown method of a byte string");
+  if (method > 2) reader.fail("unknown", "method of a byte string");
   const frequencies = readTable(reader);
   return readRans(new Reader(reader.take(reader.u()), "payload"), count, frequencies);
 }
@@ -89,7 +89,7 @@ function readString(reader, count) {
  * @returns {Uint8Array}
  */
 export function readGrouped(reader, count, size) {
-  if (count < 1) reader.fail("grouped planes of no elements");
+  if (count < 1) reader.fail("grouped");
   const top = readString(reader, count);
   const out = allocate(Uint8Array, count * size);
   for (let i = 0, to = size - 1; i < count; i++, to += size) out[to] = top[i];
@@ -108,7 +108,7 @@ export function readGrouped(reader, count, size) {
     const plane = readString(reader, count);
     for (let i = 0, to = j; i < count; i++, to += size) out[to] = plane[i];
   }
-  if (reader.left > 0) reader.fail("a block goes on after its end");
+  if (reader.left > 0) reader.fail("block-left");
   rotateRight(out, size);
   return out;
 }

@@ -15,15 +15,15 @@ const SYMBOLS = new Uint8Array(SUM);
  */
 export function readRans(reader, count, frequencies) {
   const lanes = reader.u();
-  if (lanes < 1 || lanes > Math.max(1, count) || count > 8192 * lanes) reader.fail("the number of lanes is out of range");
-  if (4 * lanes > reader.left) reader.fail("the states end too early");
+  if (lanes < 1 || lanes > Math.max(1, count) || count > 8192 * lanes) reader.fail("range", "number of lanes");
+  if (4 * lanes > reader.left) reader.fail("end");
   const states = new Uint32Array(lanes);
   for (let i = 0; i < lanes; i++) {
     states[i] = reader.u32();
-    if (states[i] < SUM) reader.fail("a state is too low");
+    if (states[i] < SUM) reader.fail("range", "state");
   }
   const words = reader.rest();
-  if (words.length % 2) reader.fail("half a word is left over");
+  if (words.length % 2) reader.fail("rans-words");
 
   const starts = new Uint32Array(256);
   for (let v = 0, start = 0; v < 256; v++) {
@@ -40,14 +40,14 @@ export function readRans(reader, count, frequencies) {
     // Below 2^32 (section 5.1), so the product's low 32 bits are all of it.
     x = (Math.imul(frequencies[v], x >>> 16) + r - starts[v]) >>> 0;
     if (x < SUM) {
-      if (at === words.length) reader.fail("a word is missing");
+      if (at === words.length) reader.fail("rans-words");
       x = ((x << 16) | words[at] | (words[at + 1] << 8)) >>> 0;
       at += 2;
     }
     states[lane] = x;
     if (++lane === lanes) lane = 0;
   }
-  if (at !== words.length) reader.fail("words are left over");
-  if (states.some((x) => x !== SUM)) reader.fail("a state does not end at its beginning");
+  if (at !== words.length) reader.fail("rans-words");
+  if (states.some((x) => x !== SUM)) reader.fail("rans-state");
   return out;
 }

@@ -2,7 +2,7 @@
 
 import { PemnError } from "../errors.js";
 import { allocate } from "../numbers.js";
-import { normalTable } from "./table.js";
+import { normalTable } from "./normal.js";
 
 /** @typedef {[number, number]} Word64 low and high 32 bits */
 /** @typedef {import("../manifest/tables.js").GeneratorRow} GeneratorRow */
@@ -127,6 +127,6 @@ export function philoxElements({ distribution, seed, stream, scale, period }) {
       out[i] = words[i] >>> 31 ? -element : element;
     }
   }
-  if (out.some((value) => !Number.isFinite(value))) throw new PemnError("payload", "a generated element is infinite");
+  if (out.some((value) => !Number.isFinite(value))) throw new PemnError("payload", "infinite");
   return out;
 }

@@ -3,9 +3,12 @@
 import { PemnError } from "../errors.js";
 import { allocate } from "../numbers.js";
 import { fma, fromPattern, toPattern, unfused } from "./binary32.js";
+import { draws } from "./draws.js";
 import { cosine, ln, sine, turn } from "./library.js";
 
 const { fround, sqrt, trunc } = Math;
+
+export { draws };
 
 /** @typedef {(a: number, b: number, c: number) => number} MultiplyAdd */
 /** Two numbers of a pair of V. @typedef {(v: number, w: number, out: Float64Array, j: number) => void} Pair */
@@ -128,6 +131,6 @@ export function torchElements({ generator, distribution, offset, length, scale, 
     return sixteens(x, offset, length, distribution === 4 ? libraryPair : vectorPair(unfused), times);
   };
   const out = make();
-  if (out.some((value) => !Number.isFinite(value))) throw new PemnError("payload", "a generated element is infinite");
+  if (out.some((value) => !Number.isFinite(value))) throw new PemnError("payload", "infinite");
   return out;
 }

@@ -18,6 +18,8 @@ import { ALIAS, BOOL_MASK, KEPT, MAX_ELEMENTS, MAX_ROWS, TENSOR, TILED } from ".
 const MAX_NAME = 1024;
 const MAX_NAMES = 2 ** 25;
 const MAX_NDIM = 32;
+/** One for all scalars, of which there may be many. @type {readonly number[]} */
+const NO_DIMS = Object.freeze([]);
 
 /** @returns {EntryRow} */
 function emptyRow() {
@@ -25,19 +27,13 @@ function emptyRow() {
     name: "",
     kind: 0,
     task: 0,
-    shape: [],
+    shape: NO_DIMS,
     elements: 0,
     dtype: 0,
     block: -1,
     user: -1,
     mask: -1,
-    prototype: -1,
-    phase: 0,
-    zero: 0,
-    scaled: false,
-    scale: 1,
-    second: -1,
-    secondPhase: 0,
+    tiling: null,
     target: -1,
   };
 }
@@ -50,13 +46,13 @@ function readNames(reader, rows) {
   let size = 0;
   const name = new Uint8Array(MAX_NAME);
   rows.forEach((row, i) => {
-    if (shared[i] > size) reader.fail("a name shares more than the name before has");
+    if (shared[i] > size) reader.fail("name-shared");
     size = shared[i] + suffixes[i];
     total += size;
-    if (size < 1 || size > MAX_NAME || total > MAX_NAMES) reader.fail("a name is empty or too long");
+    if (size < 1 || size > MAX_NAME || total > MAX_NAMES) reader.fail("name-size");
     name.set(reader.take(suffixes[i]), shared[i]);
     const own = name.subarray(0, size);
-    if (own.includes(0)) reader.fail("a name has a byte 0");
+    if (own.includes(0)) reader.fail("name-zero");
     row.name = decodeText(own, reader.kind);
   });
 }
@@ -72,23 +68,23 @@ function checkUnique(reader, rows) {
       continue;
     }
     const tasks = typeof before === "number" ? new Set([before]) : before;
-    if (task === 0 || tasks.has(0) || tasks.has(task)) reader.fail(`the name ${quoted(name)} is there twice`);
+    if (task === 0 || tasks.has(0) || tasks.has(task)) reader.fail("name-twice", quoted(name));
     seen.set(name, tasks.add(task));
   }
 }
 
-/** @param {Reader} reader @param {EntryRow} row */
-function readDims(reader, row) {
+/** @param {Reader} reader @param {EntryRow} row @param {number} ndim */
+function readDims(reader, row, ndim) {
   let product = 1;
-  let empty = false;
-  for (let i = 0; i < row.shape.length; i++) {
+  const shape = [];
+  while (shape.length < ndim) {
     const dim = reader.u();
-    row.shape[i] = dim;
-    if (dim === 0) empty = true;
-    else product *= dim;
-    if (product > MAX_ELEMENTS) reader.fail("an entry has too many elements");
+    shape.push(dim);
+    product *= dim || 1;
+    if (product > MAX_ELEMENTS) reader.fail("many", "elements of an entry");
   }
-  row.elements = empty ? 0 : product;
+  if (ndim > 0) row.shape = shape;
+  row.elements = shape.includes(0) ? 0 : product;
 }
 
 /**
@@ -99,12 +95,17 @@ function readDims(reader, row) {
  */
 function readIndex(reader, count, what) {
   const index = reader.u();
-  if (index >= count) reader.fail(`the ${what} of an entry is out of range`);
+  if (index >= count) reader.fail("range", what);
   return index;
 }
 
-/** @param {Reader} reader @param {EntryRow[]} tiled @param {Tables} tables */
-function readTiled(reader, tiled, { prototypes }) {
+/** @param {Reader} reader @param {EntryRow[]} rows tiled layers @param {Tables} tables */
+function readTiled(reader, rows, { prototypes }) {
+  const tiled = rows.map((row) => {
+    /** @type {import("./tables.js").Tiling} */
+    const tiling = { prototype: 0, phase: 0, zero: 0, scaled: false, scale: 1, second: -1, secondPhase: 0 };
+    return (row.tiling = tiling);
+  });
   for (const row of tiled) row.prototype = readIndex(reader, prototypes.length, "prototype");
   for (const row of tiled) row.phase = readIndex(reader, prototypes[row.prototype].length, "phase");
   for (const row of tiled) row.zero = readIndex(reader, 3, "meaning of zero");
@@ -121,19 +122,20 @@ function finishRow(reader, row, { masks, blocks, prototypes }) {
   if (row.kind === TENSOR) row.dtype = blocks[row.block].dtype;
   if (row.kind === KEPT) {
     row.dtype = blocks[row.block].dtype;
-    if (!dtypeOf(row.dtype).maskable) reader.fail("a kept layer is of a dtype that cannot be masked");
-    if (mask.length !== row.elements) reader.fail("the mask of a kept layer has another length");
+    if (!dtypeOf(row.dtype).maskable) reader.fail("unmaskable");
+    if (mask.length !== row.elements) reader.fail("mask-fit");
   }
   if (row.kind === BOOL_MASK) {
     row.dtype = BOOL;
-    if (mask.length !== row.elements) reader.fail("a bool mask has another length");
+    if (mask.length !== row.elements) reader.fail("mask-fit");
   }
-  if (row.kind === TILED) {
-    row.dtype = prototypes[row.prototype].dtype;
-    if (row.zero === 2 && prototypes[row.second].dtype !== row.dtype) reader.fail("prototypes of two dtypes");
-    if (row.zero === 1 && !dtypeOf(row.dtype).floating) reader.fail("a dtype that cannot be negated");
-    if (row.scaled && row.dtype !== FLOAT32) reader.fail("a dtype that cannot be scaled");
-    if (mask.length > row.elements) reader.fail("the mask of a tiled layer is too long");
+  const { tiling } = row;
+  if (tiling) {
+    row.dtype = prototypes[tiling.prototype].dtype;
+    if (tiling.zero === 2 && prototypes[tiling.second].dtype !== row.dtype) reader.fail("dtypes");
+    if (tiling.zero === 1 && !dtypeOf(row.dtype).floating) reader.fail("negated");
+    if (tiling.scaled && row.dtype !== FLOAT32) reader.fail("scaled");
+    if (mask.length > row.elements) reader.fail("mask-fit");
   }
 }
 
@@ -146,24 +148,21 @@ function finishRow(reader, row, { masks, blocks, prototypes }) {
  */
 export function readEntries(reader, minor, references, tables) {
   const count = reader.u();
-  if (count > MAX_ROWS || count > reader.left) reader.fail("too many entries");
+  if (count > MAX_ROWS || count > reader.left) reader.fail("many", "entries");
   const rows = Array.from({ length: count }, emptyRow);
   readNames(reader, rows);
   const lastKind = minor >= 6 ? BOOL_MASK : ALIAS;
   for (const row of rows) {
     row.kind = reader.u8();
-    if (row.kind > lastKind) reader.fail("unknown kind of entry");
+    if (row.kind > lastKind) reader.fail("unknown", "kind of entry");
   }
   if (tables.tasks > 0) for (const row of rows) row.task = readIndex(reader, tables.tasks + 1, "task");
   checkUnique(reader, rows);
 
   const shaped = rows.filter((row) => row.kind !== ALIAS);
-  for (const row of shaped) {
-    const ndim = reader.u8();
-    if (ndim > MAX_NDIM) reader.fail("an entry has too many dimensions");
-    row.shape = new Array(ndim).fill(0);
-  }
-  for (const row of shaped) readDims(reader, row);
+  const ndims = reader.take(shaped.length);
+  if (ndims.some((ndim) => ndim > MAX_NDIM)) reader.fail("many", "dimensions");
+  shaped.forEach((row, i) => readDims(reader, row, ndims[i]));
   /** @param {number} kind */
   const of = (kind) => rows.filter((row) => row.kind === kind);
   const blocks = tables.blocks.length;
@@ -181,8 +180,8 @@ export function readEntries(reader, minor, references, tables) {
     finishRow(reader, row, tables);
     if (row.kind !== ALIAS) continue;
     const target = rows[row.target];
-    if (target.kind === ALIAS) reader.fail("an alias of an alias");
-    if (target.task !== 0 && target.task !== row.task) reader.fail("an alias of another task");
+    if (target.kind === ALIAS) reader.fail("alias");
+    if (target.task !== 0 && target.task !== row.task) reader.fail("alias-task");
     row.shape = target.shape;
     row.elements = target.elements;
     row.dtype = target.dtype;

@@ -5,7 +5,7 @@ import { Reader } from "../numbers.js";
 import { readEntries } from "./entries.js";
 import { readPrototypes } from "./prototypes.js";
 import { References } from "./references.js";
-import { FLIPS, KEPT, MAX_ELEMENTS, MAX_ROWS, TENSOR, XOR } from "./tables.js";
+import { FLIPS, KEPT, MAX_ELEMENTS, MAX_ROWS, XOR, prototypesOf } from "./tables.js";
 
 /**
  * @typedef {import("./tables.js").Manifest} Manifest
@@ -40,7 +40,7 @@ function readMetadata(reader) {
     const key = reader.text(keySize);
     const bytes = reader.bytes.subarray(at, reader.position);
     // The empty key is not above the beginning either.
-    if (!ascending(before, bytes)) reader.fail("the metadata keys are empty or not ascending");
+    if (!ascending(before, bytes)) reader.fail("keys");
     before = bytes;
     metadata.set(key, reader.text(reader.u()));
   }
@@ -50,14 +50,14 @@ function readMetadata(reader) {
 /** @param {Reader} reader @returns {string[]} */
 function readTasks(reader) {
   const count = reader.u();
-  if (count > MAX_TASKS) reader.fail("too many tasks");
+  if (count > MAX_TASKS) reader.fail("many", "tasks");
   const names = new Set();
   for (let i = 0; i < count; i++) {
     const size = reader.u();
-    if (size < 1 || size > MAX_NAME) reader.fail("the name of a task is empty or too long");
+    if (size < 1 || size > MAX_NAME) reader.fail("task-name");
     names.add(reader.text(size));
   }
-  if (names.size !== count) reader.fail("two tasks have one name");
+  if (names.size !== count) reader.fail("task-twice");
   return [...names];
 }
 
@@ -68,14 +68,14 @@ function readTasks(reader) {
  */
 function readCount(reader, what) {
   const count = reader.u();
-  if (count > MAX_ROWS || count > reader.left) reader.fail(`too many ${what}`);
+  if (count > MAX_ROWS || count > reader.left) reader.fail("many", what);
   return count;
 }
 
 /** @param {Reader} reader @param {number[]} since @param {number} minor @param {string} what */
 function readCoder(reader, since, minor, what) {
   const coder = reader.u8();
-  if (!(since[coder] <= minor)) reader.fail(`unknown coder of a ${what}`);
+  if (!(since[coder] <= minor)) reader.fail("unknown", `coder of a ${what}`);
   return coder;
 }
 
@@ -85,11 +85,11 @@ function readMasks(reader, minor) {
   for (const row of rows) row.coder = readCoder(reader, MASK_CODERS, minor, "mask");
   for (const row of rows) {
     row.length = reader.u();
-    if (row.length > MAX_ELEMENTS) reader.fail("a mask is too long");
+    if (row.length > MAX_ELEMENTS) reader.fail("mask-length");
   }
   for (const row of rows) {
     row.ones = reader.u();
-    if (row.ones > row.length) reader.fail("a mask has more ones than bits");
+    if (row.ones > row.length) reader.fail("mask-ones");
   }
   for (const row of rows) row.size = reader.u();
   return rows;
@@ -98,11 +98,11 @@ function readMasks(reader, minor) {
 /** @param {Reader} reader @param {number} minor @returns {BlockRow[]} */
 function readBlocks(reader, minor) {
   const rows = Array.from({ length: readCount(reader, "blocks") }, () => {
-    return /** @type {BlockRow} */ ({ dtype: 0, coder: 0, size: 0, at: 0, users: [], count: 0 });
+    return /** @type {BlockRow} */ ({ dtype: 0, coder: 0, size: 0, at: 0, users: [], starts: [0] });
   });
   for (const row of rows) {
     row.dtype = reader.u8();
-    if (!DTYPES[row.dtype]) reader.fail("unknown dtype");
+    if (!DTYPES[row.dtype]) reader.fail("unknown", "dtype");
   }
   for (const row of rows) row.coder = readCoder(reader, BLOCK_CODERS, minor, "block");
   for (const row of rows) row.size = reader.u();
@@ -111,25 +111,26 @@ function readBlocks(reader, minor) {
 
 /** Where the elements of each user are (4.4). @param {Reader} reader @param {Manifest} manifest */
 function layOut(reader, { masks, blocks, prototypes, entries }) {
-  /** @param {"prototype"|"entry"} of @param {number} index @param {number} block @param {number} count */
-  const take = (of, index, block, count) => {
-    const row = blocks[block];
-    row.users.push({ of, index, start: row.count, count });
-    row.count += count;
-    if (row.count > MAX_ELEMENTS) reader.fail("a block has too many elements");
-    return row.users.length - 1;
+  /** @param {number} user @param {number} block @param {number} count */
+  const take = (user, block, count) => {
+    const { users, starts } = blocks[block];
+    const end = starts[users.length] + count;
+    if (end > MAX_ELEMENTS) reader.fail("many", "elements of a block");
+    starts.push(end);
+    return users.push(user) - 1;
   };
   prototypes.forEach((row, i) => {
     if (row.kind !== "values") return;
-    row.user = take("prototype", i, row.block, row.presence < 0 ? row.length : masks[row.presence].ones);
+    row.user = take(i, row.block, row.presence < 0 ? row.length : masks[row.presence].ones);
   });
   entries.forEach((row, i) => {
-    if (row.kind === TENSOR) row.user = take("entry", i, row.block, row.elements);
-    if (row.kind === KEPT) row.user = take("entry", i, row.block, masks[row.mask].ones);
+    if (row.block < 0) return;
+    row.user = take(prototypes.length + i, row.block, row.kind === KEPT ? masks[row.mask].ones : row.elements);
   });
-  if (blocks.some((row) => row.users.length === 0)) reader.fail("a block has no user");
-  const used = new Set(entries.flatMap((row) => [row.prototype, row.second]));
-  if (prototypes.some((_, i) => !used.has(i))) reader.fail("a prototype has no user");
+  if (blocks.some((row) => row.users.length === 0)) reader.fail("unused", "block");
+  const used = new Set();
+  for (const row of entries) for (const index of prototypesOf(row)) used.add(index);
+  if (used.size < prototypes.length) reader.fail("unused", "prototype");
 }
 
 /**
@@ -149,15 +150,15 @@ export function readManifest(bytes, minor, payloadSize) {
     row.at = at;
     at += row.size;
   }
-  if (at !== payloadSize) reader.fail("the sizes do not add up to the payload's");
+  if (at !== payloadSize) reader.fail("sizes");
   const references = new References(reader, masks.length);
   const prototypes = readPrototypes(reader, minor, references, masks, blocks);
   const entries = readEntries(reader, minor, references, { tasks: tasks.length, masks, blocks, prototypes });
-  if (reader.left > 0) reader.fail("bytes are left over");
+  if (reader.left > 0) reader.fail("left");
   references.finish();
   const delta = masks.some((row) => row.coder === FLIPS) || blocks.some((row) => row.coder === XOR);
   const base = delta ? (metadata.get("pemn.base") ?? "") : "";
-  if (delta && !/^[0-9a-f]{64}$/.test(base)) reader.fail("a delta without the digest of its base");
+  if (delta && !/^[0-9a-f]{64}$/.test(base)) reader.fail("base-digest");
   const manifest = { metadata, tasks, masks, blocks, prototypes, entries, delta, base };
   layOut(reader, manifest);
   return manifest;

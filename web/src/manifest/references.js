@@ -16,12 +16,12 @@ export class References {
   read() {
     const r = this.reader.u();
     const index = r === 0 ? this.next++ : r - 1;
-    if (index >= this.masks || (r > 0 && index >= this.next)) this.reader.fail("a mask reference is out of range");
+    if (index >= this.masks || (r > 0 && index >= this.next)) this.reader.fail("range", "mask reference");
     return index;
   }
 
   /** Check that every mask was referred to. */
   finish() {
-    if (this.next !== this.masks) this.reader.fail("a mask has no user");
+    if (this.next !== this.masks) this.reader.fail("unused", "mask");
   }
 }

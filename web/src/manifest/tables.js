@@ -3,9 +3,9 @@
 /** @typedef {{coder: number, length: number, ones: number, size: number, at: number}} MaskRow `at`: in the payload */
 
 /**
- * `users`: prototypes and entries in the order in which they take elements; `start` and `count` in elements.
- * @typedef {{of: "prototype"|"entry", index: number, start: number, count: number}} User
- * @typedef {{dtype: number, coder: number, size: number, at: number, users: User[], count: number}} BlockRow
+ * `users`: rows in the order in which they take elements, numbered through prototypes and then entries.
+ * `starts`: where the elements of each begin, and the number of all.
+ * @typedef {{dtype: number, coder: number, size: number, at: number, users: number[], starts: number[]}} BlockRow
  */
 
 /**
@@ -30,11 +30,16 @@ export const ALIAS = 3;
 export const BOOL_MASK = 4;
 
 /**
+ * What a tiled layer has besides. `second` is −1 where there is none.
+ * @typedef {{
+ *   prototype: number, phase: number, zero: number, scaled: boolean, scale: number, second: number, secondPhase: number
+ * }} Tiling
+ */
+/**
  * Indices are −1 where an entry has no such field.
  * @typedef {{
- *   name: string, kind: number, task: number, shape: number[], elements: number, dtype: number, block: number,
- *   user: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
- *   second: number, secondPhase: number, target: number
+ *   name: string, kind: number, task: number, shape: readonly number[], elements: number, dtype: number, block: number,
+ *   user: number, mask: number, tiling: Tiling|null, target: number
  * }} EntryRow
  */
 
@@ -44,6 +49,16 @@ export const BOOL_MASK = 4;
  *   entries: EntryRow[], delta: boolean, base: string
  * }} Manifest `base`: digest of the base of a delta, else empty
  */
+
+/** @param {EntryRow} row @returns {number[]} indices of the prototypes that an entry uses */
+export function prototypesOf({ tiling }) {
+  return tiling ? [tiling.prototype, tiling.second].filter((index) => index >= 0) : [];
+}
+
+/** @param {BlockRow} row @returns {number} elements */
+export function countOf({ starts }) {
+  return starts[starts.length - 1];
+}
 
 /** The coders of what a delta takes from its base: of masks, and of blocks. */
 export const FLIPS = 8;

@@ -1,14 +1,19 @@
 /** Bit streams of Zstandard (RFC 8878): forwards for table descriptions, backwards for everything else. */
 
 /** Thrown inside the folder; the caller gives it the class of the place. */
-export class ZstdError extends Error {}
+export class ZstdError {
+  /** @param {string} code without the `zstd-` before it */
+  constructor(code) {
+    this.code = code;
+  }
+}
 
 /**
- * @param {string} message
+ * @param {string} code without the `zstd-` before it
  * @returns {never}
  */
-export function corrupt(message) {
-  throw new ZstdError(message);
+export function corrupt(code) {
+  throw new ZstdError(code);
 }
 
 /**
@@ -29,7 +34,7 @@ export function peek(bytes, at, count) {
 export class Backwards {
   /** @param {Uint8Array} bytes with the final bit that marks the end */
   constructor(bytes) {
-    if (bytes.length === 0 || bytes[bytes.length - 1] === 0) corrupt("a bit stream has no end mark");
+    if (bytes.length === 0 || bytes[bytes.length - 1] === 0) corrupt("stream");
     this.bytes = bytes;
     /** Bits that are left; below 0 after reading more than there were. */
     this.left = bytes.length * 8 - 1 - Math.clz32(bytes[bytes.length - 1]) + 24;

@@ -59,13 +59,13 @@ export function constantTable(symbol) {
 export function readTable(bytes, maxLog, maxSymbol) {
   const end = bytes.length * 8;
   const log = peek(bytes, 0, 4) + 5;
-  if (log > maxLog) corrupt("the accuracy of a table is too high");
+  if (log > maxLog) corrupt("table");
   let at = 4;
   let remaining = (1 << log) + 1;
   /** @type {number[]} */
   const counts = [];
   while (remaining > 1) {
-    if (counts.length > maxSymbol) corrupt("a table has too many symbols");
+    if (counts.length > maxSymbol) corrupt("table");
     const width = 32 - Math.clz32(remaining);
     const spare = (1 << width) - 1 - remaining;
     let value = peek(bytes, at, width);
@@ -87,8 +87,8 @@ export function readTable(bytes, maxLog, maxSymbol) {
         for (let i = 0; i < repeat; i++) counts.push(0);
       } while (repeat === 3 && at < end);
     }
-    if (at > end) corrupt("a table ends too early");
+    if (at > end) corrupt("end");
   }
-  if (remaining !== 1 || counts.length > maxSymbol + 1) corrupt("a table does not add up");
+  if (remaining !== 1 || counts.length > maxSymbol + 1) corrupt("table");
   return { table: buildTable(counts, log), size: (at + 7) >>> 3 };
 }

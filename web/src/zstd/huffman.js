@@ -17,13 +17,13 @@ function readWeights(bytes) {
   const { table, size } = readTable(bytes, 6, 255);
   const stream = new Backwards(bytes.subarray(size));
   const states = [stream.read(table.log), stream.read(table.log)];
-  if (stream.left < 0) corrupt("the weights end too early");
+  if (stream.left < 0) corrupt("end");
   /** @type {number[]} */
   const weights = [];
   for (let turn = 0; ; turn ^= 1) {
     const state = states[turn];
     weights.push(table.symbols[state]);
-    if (weights.length > 254) corrupt("too many weights");
+    if (weights.length > 254) corrupt("tree");
     states[turn] = table.bases[state] + stream.read(table.bits[state]);
     if (stream.left < 0) {
       weights.push(table.symbols[states[turn ^ 1]]);
@@ -40,7 +40,7 @@ function readWeights(bytes) {
 export function readTree(bytes) {
   const head = bytes[0];
   const size = 1 + (head < 128 ? head : (head - 126) >> 1);
-  if (size > bytes.length) corrupt("a tree ends too early");
+  if (size > bytes.length) corrupt("end");
   /** @type {number[]} */
   let weights = [];
   if (head < 128) weights = readWeights(bytes.subarray(1, size));
@@ -48,17 +48,17 @@ export function readTree(bytes) {
 
   let total = 0;
   for (const weight of weights) {
-    if (weight > 12) corrupt("a weight is too high");
+    if (weight > 12) corrupt("tree");
     total += (1 << weight) >> 1;
   }
-  if (total === 0) corrupt("a tree is empty");
+  if (total === 0) corrupt("tree");
   const log = 32 - Math.clz32(total);
-  if (log > 11) corrupt("a tree is too deep");
+  if (log > 11) corrupt("tree");
   const rest = (1 << log) - total;
-  if (rest & (rest - 1)) corrupt("a tree is not complete");
+  if (rest & (rest - 1)) corrupt("tree");
   weights.push(32 - Math.clz32(rest));
   const leaves = weights.filter((weight) => weight === 1).length;
-  if (leaves < 2 || leaves & 1) corrupt("a tree is not complete");
+  if (leaves < 2 || leaves & 1) corrupt("tree");
 
   const symbols = new Uint8Array(1 << log);
   const bits = new Uint8Array(1 << log);
@@ -90,5 +90,5 @@ export function readLiterals(table, bytes, out) {
     out[i] = symbols[code];
     left -= bits[code];
   }
-  if (left !== 0) corrupt("a stream of literals does not end where it should");
+  if (left !== 0) corrupt("stream");
 }

@@ -1,5 +1,6 @@
 /** Sequences of Zstandard: their tables, and the copies that they say (RFC 8878, 3.1.1.3.2 and 3.1.1.4). */
 
+import { littleEndian } from "../numbers.js";
 import { Backwards, corrupt } from "./bits.js";
 import { buildTable, constantTable, readTable } from "./fse.js";
 
@@ -47,11 +48,11 @@ const DEFAULT_MATCHES = standard("14322222211111111111111111111111111111111111" 
  */
 function readMode(mode, source, usual, before, maxLog, maxSymbol) {
   if (mode === 0) return usual;
-  if (mode === 3) return before ?? corrupt("a table of before is missing");
+  if (mode === 3) return before ?? corrupt("repeat");
   if (mode === 1) {
-    if (source.at >= source.bytes.length) corrupt("a table ends too early");
+    if (source.at >= source.bytes.length) corrupt("end");
     const symbol = source.bytes[source.at++];
-    if (symbol > maxSymbol) corrupt("a table has an unknown symbol");
+    if (symbol > maxSymbol) corrupt("table");
     return constantTable(symbol);
   }
   const { table, size } = readTable(source.bytes.subarray(source.at), maxLog, maxSymbol);
@@ -72,22 +73,22 @@ function readMode(mode, source, usual, before, maxLog, maxSymbol) {
  */
 export function runSequences(bytes, literals, out, start, limit, tables, recent) {
   const source = { bytes, at: 1 };
-  if (bytes.length === 0) corrupt("a block has no sequences");
+  if (bytes.length === 0) corrupt("block");
   let count = bytes[0];
   if (count >= 128) {
     if (count < 255) count = ((count - 128) << 8) | bytes[source.at++];
     else {
-      count = (bytes[1] | (bytes[2] << 8)) + 0x7f00;
+      count = littleEndian(bytes, 1, 2) + 0x7f00;
       source.at += 2;
     }
-    if (source.at > bytes.length) corrupt("a block ends too early");
+    if (source.at > bytes.length) corrupt("end");
   }
   let to = start;
   let from = 0;
   if (count > 0) {
-    if (source.at >= bytes.length) corrupt("a block ends too early");
+    if (source.at >= bytes.length) corrupt("end");
     const modes = bytes[source.at++];
-    if (modes & 3) corrupt("a reserved bit is set");
+    if (modes & 3) corrupt("reserved");
     const ll = (tables.literals = readMode(modes >> 6, source, DEFAULT_LITERALS, tables.literals, 9, 35));
     const of = (tables.offsets = readMode((modes >> 4) & 3, source, DEFAULT_OFFSETS, tables.offsets, 8, 31));
     const ml = (tables.matches = readMode((modes >> 2) & 3, source, DEFAULT_MATCHES, tables.matches, 9, 52));
@@ -110,23 +111,23 @@ export function runSequences(bytes, literals, out, start, limit, tables, recent)
         mlState = ml.bases[mlState] + stream.read(ml.bits[mlState]);
         ofState = of.bases[ofState] + stream.read(of.bits[ofState]);
       }
-      if (stream.left < 0) corrupt("the sequences end too early");
+      if (stream.left < 0) corrupt("end");
       offset = resolveOffset(offset, run === 0, recent);
 
-      if (run > literals.length - from) corrupt("there are too few literals");
-      if (to + run + match > limit) corrupt("a block is too long");
+      if (run > literals.length - from) corrupt("literals");
+      if (to + run + match > limit) corrupt("block");
       for (const end = from + run; from < end; ) out[to++] = literals[from++];
-      if (offset === 0 || offset > to) corrupt("an offset points before the beginning");
+      if (offset === 0 || offset > to) corrupt("offset");
       // By bytes, since source and copy may overlap; the engine's copy does not repeat.
       if (offset >= match && match > 32) {
         out.copyWithin(to, to - offset, to - offset + match);
         to += match;
       } else for (const end = to + match; to < end; to++) out[to] = out[to - offset];
     }
-    if (stream.left !== 0) corrupt("the sequences do not end where they should");
-  } else if (source.at !== bytes.length) corrupt("a block goes on after its end");
+    if (stream.left !== 0) corrupt("stream");
+  } else if (source.at !== bytes.length) corrupt("stream");
   const rest = literals.length - from;
-  if (to + rest > limit) corrupt("a block is too long");
+  if (to + rest > limit) corrupt("block");
   out.set(from ? literals.subarray(from) : literals, to);
   return to + rest;
 }

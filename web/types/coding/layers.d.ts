@@ -21,11 +21,12 @@ export function boolsOf(mask: Mask): Uint8Array;
  * @param {import("../manifest/tables.js").EntryRow} row
  * @param {Mask} mask
  * @param {Uint8Array} prototype
- * @param {Uint8Array|null} second
+ * @param {Uint8Array} [second]
  * @returns {Uint8Array} of its own memory
  */
-export function tile(row: import("../manifest/tables.js").EntryRow, mask: Mask, prototype: Uint8Array, second: Uint8Array | null): Uint8Array;
+export function tile(row: import("../manifest/tables.js").EntryRow, mask: Mask, prototype: Uint8Array, second?: Uint8Array): Uint8Array;
 export type Mask = import("./masks.js").Mask;
+export type Tiling = import("../manifest/tables.js").Tiling;
 /**
  * elements as integers; those of 8 bytes are two
  */

@@ -1,7 +1,6 @@
 /**
  * Bits of a mask, or none where all are of one value: such a mask may be as long as its users without taking memory.
  * @typedef {{length: number, ones: number, bits: Uint8Array|null}} Mask
- * @typedef {(index: number, length: number) => Mask} BaseMasks a mask of the base of that length; else class `payload`
  */
 /**
  * The bits of a mask, made where they are constant.
@@ -10,15 +9,23 @@
  */
 export function bitsOf({ length, ones, bits }: Mask): Uint8Array;
 /**
- * Decode a mask.
+ * A mask of these bits, which must be as the manifest says.
+ * @param {Uint8Array} bits
+ * @param {number} length
+ * @param {number} ones
+ * @param {Reader} reader for errors
+ * @returns {Mask}
+ */
+export function checkedMask(bits: Uint8Array, length: number, ones: number, reader: Reader): Mask;
+/**
+ * Decode a mask of any coder but flips.
  * @param {number} coder
  * @param {number} length
  * @param {number} ones
  * @param {Reader} reader of its payload, of the class `payload`
- * @param {BaseMasks} baseMask
  * @returns {Mask}
  */
-export function readMask(coder: number, length: number, ones: number, reader: Reader, baseMask: BaseMasks): Mask;
+export function readMask(coder: number, length: number, ones: number, reader: Reader): Mask;
 /**
  * Bits of a mask, or none where all are of one value: such a mask may be as long as its users without taking memory.
  */
@@ -27,8 +34,4 @@ export type Mask = {
     ones: number;
     bits: Uint8Array | null;
 };
-/**
- * a mask of the base of that length; else class `payload`
- */
-export type BaseMasks = (index: number, length: number) => Mask;
 import { Reader } from "../numbers.js";

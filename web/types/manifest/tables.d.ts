@@ -1,9 +1,32 @@
+/**
+ * What a tiled layer has besides. `second` is −1 where there is none.
+ * @typedef {{
+ *   prototype: number, phase: number, zero: number, scaled: boolean, scale: number, second: number, secondPhase: number
+ * }} Tiling
+ */
+/**
+ * Indices are −1 where an entry has no such field.
+ * @typedef {{
+ *   name: string, kind: number, task: number, shape: readonly number[], elements: number, dtype: number, block: number,
+ *   user: number, mask: number, tiling: Tiling|null, target: number
+ * }} EntryRow
+ */
+/**
+ * @typedef {{
+ *   metadata: Map<string, string>, tasks: string[], masks: MaskRow[], blocks: BlockRow[], prototypes: PrototypeRow[],
+ *   entries: EntryRow[], delta: boolean, base: string
+ * }} Manifest `base`: digest of the base of a delta, else empty
+ */
+/** @param {EntryRow} row @returns {number[]} indices of the prototypes that an entry uses */
+export function prototypesOf({ tiling }: EntryRow): number[];
+/** @param {BlockRow} row @returns {number} elements */
+export function countOf({ starts }: BlockRow): number;
 /** The tables of a manifest, as they are after reading: all indices in range, all rules of section 4 checked. */
 /** @typedef {{coder: number, length: number, ones: number, size: number, at: number}} MaskRow `at`: in the payload */
 /**
- * `users`: prototypes and entries in the order in which they take elements; `start` and `count` in elements.
- * @typedef {{of: "prototype"|"entry", index: number, start: number, count: number}} User
- * @typedef {{dtype: number, coder: number, size: number, at: number, users: User[], count: number}} BlockRow
+ * `users`: rows in the order in which they take elements, numbered through prototypes and then entries.
+ * `starts`: where the elements of each begin, and the number of all.
+ * @typedef {{dtype: number, coder: number, size: number, at: number, users: number[], starts: number[]}} BlockRow
  */
 /**
  * @typedef {{
@@ -24,26 +47,53 @@ export const KEPT: 1;
 export const TILED: 2;
 export const ALIAS: 3;
 export const BOOL_MASK: 4;
-/**
- * Indices are −1 where an entry has no such field.
- * @typedef {{
- *   name: string, kind: number, task: number, shape: number[], elements: number, dtype: number, block: number,
- *   user: number, mask: number, prototype: number, phase: number, zero: number, scaled: boolean, scale: number,
- *   second: number, secondPhase: number, target: number
- * }} EntryRow
- */
-/**
- * @typedef {{
- *   metadata: Map<string, string>, tasks: string[], masks: MaskRow[], blocks: BlockRow[], prototypes: PrototypeRow[],
- *   entries: EntryRow[], delta: boolean, base: string
- * }} Manifest `base`: digest of the base of a delta, else empty
- */
 /** The coders of what a delta takes from its base: of masks, and of blocks. */
 export const FLIPS: 8;
 export const XOR: 6;
 /** The largest number of rows of a table, of elements, and of bits. */
 export const MAX_ROWS: number;
 export const MAX_ELEMENTS: number;
+/**
+ * What a tiled layer has besides. `second` is −1 where there is none.
+ */
+export type Tiling = {
+    prototype: number;
+    phase: number;
+    zero: number;
+    scaled: boolean;
+    scale: number;
+    second: number;
+    secondPhase: number;
+};
+/**
+ * Indices are −1 where an entry has no such field.
+ */
+export type EntryRow = {
+    name: string;
+    kind: number;
+    task: number;
+    shape: readonly number[];
+    elements: number;
+    dtype: number;
+    block: number;
+    user: number;
+    mask: number;
+    tiling: Tiling | null;
+    target: number;
+};
+/**
+ * `base`: digest of the base of a delta, else empty
+ */
+export type Manifest = {
+    metadata: Map<string, string>;
+    tasks: string[];
+    masks: MaskRow[];
+    blocks: BlockRow[];
+    prototypes: PrototypeRow[];
+    entries: EntryRow[];
+    delta: boolean;
+    base: string;
+};
 /**
  * `at`: in the payload
  */
@@ -55,24 +105,16 @@ export type MaskRow = {
     at: number;
 };
 /**
- * `users`: prototypes and entries in the order in which they take elements; `start` and `count` in elements.
- */
-export type User = {
-    of: "prototype" | "entry";
-    index: number;
-    start: number;
-    count: number;
-};
-/**
- * `users`: prototypes and entries in the order in which they take elements; `start` and `count` in elements.
+ * `users`: rows in the order in which they take elements, numbered through prototypes and then entries.
+ * `starts`: where the elements of each begin, and the number of all.
  */
 export type BlockRow = {
     dtype: number;
     coder: number;
     size: number;
     at: number;
-    users: User[];
-    count: number;
+    users: number[];
+    starts: number[];
 };
 /**
  * `presence`: a mask, or −1; `user`: its number among the users of the block
@@ -109,38 +151,3 @@ export type GeneratorRow = {
  * `seed` and `stream`: low and high word. Where a generator has no field it is 0.
  */
 export type PrototypeRow = ValuesRow | GeneratorRow;
-/**
- * Indices are −1 where an entry has no such field.
- */
-export type EntryRow = {
-    name: string;
-    kind: number;
-    task: number;
-    shape: number[];
-    elements: number;
-    dtype: number;
-    block: number;
-    user: number;
-    mask: number;
-    prototype: number;
-    phase: number;
-    zero: number;
-    scaled: boolean;
-    scale: number;
-    second: number;
-    secondPhase: number;
-    target: number;
-};
-/**
- * `base`: digest of the base of a delta, else empty
- */
-export type Manifest = {
-    metadata: Map<string, string>;
-    tasks: string[];
-    masks: MaskRow[];
-    blocks: BlockRow[];
-    prototypes: PrototypeRow[];
-    entries: EntryRow[];
-    delta: boolean;
-    base: string;
-};

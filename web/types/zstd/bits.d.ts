@@ -1,8 +1,8 @@
 /**
- * @param {string} message
+ * @param {string} code without the `zstd-` before it
  * @returns {never}
  */
-export function corrupt(message: string): never;
+export function corrupt(code: string): never;
 /**
  * Bits from `at` on, least significant first; what is outside of `bytes` reads as 0.
  * @param {Uint8Array} bytes
@@ -13,7 +13,10 @@ export function corrupt(message: string): never;
 export function peek(bytes: Uint8Array, at: number, count: number): number;
 /** Bit streams of Zstandard (RFC 8878): forwards for table descriptions, backwards for everything else. */
 /** Thrown inside the folder; the caller gives it the class of the place. */
-export class ZstdError extends Error {
+export class ZstdError {
+    /** @param {string} code without the `zstd-` before it */
+    constructor(code: string);
+    code: string;
 }
 /** A stream that is read from its last bit to its first (section 4.1 of RFC 8878). */
 export class Backwards {

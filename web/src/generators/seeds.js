@@ -1,9 +1,9 @@
 /** A prototype of a generator: elements, patches, arrangement and digest (sections 8.6 to 8.9). */
 
-import { crc32 } from "../checksums.js";
+import { crc32 } from "../crc32.js";
 import { PemnError } from "../errors.js";
+import { need } from "../parts.js";
 import { arrange, philoxElements } from "./philox.js";
-import { torchElements } from "./torch.js";
 
 /**
  * @param {import("../manifest/tables.js").GeneratorRow} row
@@ -11,7 +11,7 @@ import { torchElements } from "./torch.js";
  * @returns {Uint8Array} float32
  */
 export function generate(row, drawsOf) {
-  const elements = row.generator < 3 ? philoxElements(row) : torchElements(row, drawsOf(row.seed[0]));
+  const elements = row.generator < 3 ? philoxElements(row) : need("torch").torchElements(row, drawsOf(row.seed[0]));
   let words = new Uint32Array(elements.buffer);
   row.patchIndices.forEach((index, i) => {
     const value = row.patchValues[i];
@@ -20,6 +20,6 @@ export function generate(row, drawsOf) {
   });
   if (row.generator === 2) words = arrange(words, row);
   const bytes = new Uint8Array(words.buffer);
-  if (crc32(bytes) !== row.digest) throw new PemnError("payload", "the digest of a prototype does not agree");
+  if (crc32(bytes) !== row.digest) throw new PemnError("payload", "digest");
   return bytes;
 }
