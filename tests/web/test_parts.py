@@ -17,7 +17,7 @@ import pytest
 from .browser import Browser
 from .node import VECTORS, WEB, decode
 
-PARTS = ["delta", "messages", "ranges", "seeds", "torch", "xxh64"]
+PARTS = ["chunks", "delta", "messages", "ranges", "seeds", "torch", "xxh64"]
 # A file, and the parts that are imported for it.
 NEEDS = {
     "digits": ["seeds"],
@@ -25,6 +25,7 @@ NEEDS = {
     "valid/grouped_normal": [],
     "valid/manifest_zstd": [],
     "valid/manifest_zstd_checksum": ["xxh64"],
+    "valid/chunks_users": ["chunks"],
     "valid/generator_signed": ["seeds"],
     "valid/drawn_normal": ["seeds", "torch"],
     "valid/dialect_tasks": ["seeds", "torch"],

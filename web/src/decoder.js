@@ -5,7 +5,7 @@ import { boolsOf, scatter, tile } from "./coding/layers.js";
 import { readMask } from "./coding/masks.js";
 import { dtypeOf } from "./dtypes.js";
 import { checkLimit, drawsOfSeeds } from "./limits.js";
-import { ALIAS, BOOL_MASK, FLIPS, KEPT, TENSOR, XOR, countOf, prototypesOf } from "./manifest/tables.js";
+import { ALIAS, BLOCK_CHUNKS, BOOL_MASK, FLIPS, KEPT, MASK_CHUNKS, TENSOR, XOR, countOf, prototypesOf } from "./manifest/tables.js";
 import { Reader } from "./numbers.js";
 import { need, needAll } from "./parts.js";
 
@@ -82,6 +82,7 @@ export class Decoder {
       const row = this.manifest.masks[index];
       const reader = this.open(row);
       if (row.coder === FLIPS) return need("delta").readFlips(this, row, reader);
+      if (row.coder === MASK_CHUNKS) return need("chunks").readMaskChunks(row, reader);
       return readMask(row.coder, row.length, row.ones, reader);
     });
   }
@@ -95,7 +96,10 @@ export class Decoder {
       checkLimit(count * size, this.maxBytes, "a block");
       const reader = this.open(row);
       if (row.coder === XOR) return need("delta").readDifferences(this, row, reader);
-      const elements = readElements(row.coder, count, size, reader);
+      const elements =
+        row.coder === BLOCK_CHUNKS
+          ? need("chunks").readBlockChunks(count, size, reader)
+          : readElements(row.coder, count, size, reader);
       checkElements(row.dtype, elements, reader);
       return { elements, references: null };
     });
@@ -139,9 +143,12 @@ export class Decoder {
 
   /** Have all parts that entries need before any is decoded. @param {Iterable<number>} indices */
   needParts(indices) {
-    const { entries, prototypes, delta } = this.manifest;
+    const { entries, prototypes, masks, blocks, delta } = this.manifest;
     /** @type {Set<keyof import("./parts.js").Parts>} */
     const names = new Set(delta ? ["delta"] : []);
+    if (masks.some((row) => row.coder === MASK_CHUNKS) || blocks.some((row) => row.coder === BLOCK_CHUNKS)) {
+      names.add("chunks");
+    }
     for (const index of indices) {
       for (const prototype of prototypesOf(entries[index])) {
         const row = prototypes[prototype];

@@ -44,6 +44,7 @@ export const SENTENCES = {
   // Masks.
   "bits-few": "a mask has fewer bits than its layer needs",
   "bits-many": "a mask has more bits than its layer needs",
+  "chunk-sizes": "the sizes of chunks do not add up to what is left",
   constant: "a constant mask is not constant",
   "gaps-few": "there are too few gaps",
   "gaps-left": "gap bytes are left over",

@@ -9,7 +9,7 @@ import { PemnError, RequestError, explainWith } from "./errors.js";
  * @typedef {{
  *   seeds: typeof import("./generators/seeds.js"), torch: typeof import("./generators/torch.js"),
  *   delta: typeof import("./delta/delta.js"), ranges: typeof import("./ranges.js"),
- *   xxh64: typeof import("./zstd/xxh64.js")
+ *   xxh64: typeof import("./zstd/xxh64.js"), chunks: typeof import("./coding/chunks.js")
  * }} Parts
  */
 
@@ -20,6 +20,7 @@ const IMPORTS = {
   delta: () => import("./delta/delta.js"),
   ranges: () => import("./ranges.js"),
   xxh64: () => import("./zstd/xxh64.js"),
+  chunks: () => import("./coding/chunks.js"),
 };
 
 /** @type {Partial<Parts>} */

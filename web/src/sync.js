@@ -1,5 +1,6 @@
 /** The decoder with all its parts at once: nothing is imported later, and bytes are decoded without a promise. */
 
+import * as chunks from "./coding/chunks.js";
 import * as delta from "./delta/delta.js";
 import { RequestError, explainWith } from "./errors.js";
 import { PemnFile } from "./file.js";
@@ -18,7 +19,7 @@ export * from "./index.js";
  * @typedef {import("./file.js").Options} SyncOptions
  */
 
-provide({ delta, ranges, seeds, torch, xxh64 });
+provide({ chunks, delta, ranges, seeds, torch, xxh64 });
 explainWith(sentence);
 
 /** @param {Uint8Array|ArrayBuffer} input @param {SyncOptions} options @returns {PemnFile} */

@@ -21,4 +21,5 @@ export type Parts = {
     delta: typeof import("./delta/delta.js");
     ranges: typeof import("./ranges.js");
     xxh64: typeof import("./zstd/xxh64.js");
+    chunks: typeof import("./coding/chunks.js");
 };

@@ -14,8 +14,8 @@ import { FLIPS, KEPT, MAX_ELEMENTS, MAX_ROWS, XOR, prototypesOf } from "./tables
  */
 
 /** Minor version that the id of a coder came with. */
-const MASK_CODERS = [0, 0, 0, 0, 0, 1, 1, 1, 3];
-const BLOCK_CODERS = [0, 0, 0, 0, 1, 2, 3];
+const MASK_CODERS = [0, 0, 0, 0, 0, 1, 1, 1, 3, 6];
+const BLOCK_CODERS = [0, 0, 0, 0, 1, 2, 3, 6];
 const MAX_TASKS = 65535;
 const MAX_NAME = 1024;
 

@@ -64,6 +64,10 @@ export function countOf({ starts }) {
 export const FLIPS = 8;
 export const XOR = 6;
 
+/** The coders of what is in chunks: of masks, and of blocks. */
+export const MASK_CHUNKS = 9;
+export const BLOCK_CHUNKS = 7;
+
 /** The largest number of rows of a table, of elements, and of bits. */
 export const MAX_ROWS = 2 ** 18;
 export const MAX_ELEMENTS = 2 ** 48;

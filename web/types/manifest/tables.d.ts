@@ -50,6 +50,9 @@ export const BOOL_MASK: 4;
 /** The coders of what a delta takes from its base: of masks, and of blocks. */
 export const FLIPS: 8;
 export const XOR: 6;
+/** The coders of what is in chunks: of masks, and of blocks. */
+export const MASK_CHUNKS: 9;
+export const BLOCK_CHUNKS: 7;
 /** The largest number of rows of a table, of elements, and of bits. */
 export const MAX_ROWS: number;
 export const MAX_ELEMENTS: number;
