@@ -99,7 +99,10 @@ def choose(epochs: int) -> Preset:
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
     wider = [*all_of(masked[24]["paper"], masked[24]["constants"]), *trained(24, "magnitude", 0.95)]
-    smaller = all_of(masked[16]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"])
+    smaller = [
+        *all_of(masked[16]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"]),
+        *all_of(masked[12]["ternary 10 %"], masked[16]["ternary 5 %"]),
+    ]
     leading = [
         *all_of(masked[24]["ternary 10 %"]),
         *elsewhere,

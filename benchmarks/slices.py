@@ -141,9 +141,7 @@ def network_of(density: float) -> tuple[pemncodec.MaskedNetwork, dict[str, torch
 def counted() -> Counter[str]:
     """Count from now on the bytes of elements that parts are made of, and of what is decoded whole."""
     made: Counter[str] = Counter()
-    fill, mask, block = parts.PartDecoder.fill, coders.decode_mask, block_coders.decode_block
-    mask_chunk, block_chunk = coders.decode_chunk, block_coders.decode_chunk
-    until = rans.Front.until
+    fill, until = parts.PartDecoder.fill, rans.Front.until
 
     def fill_counted(self: parts.PartDecoder, out: Any, start: int) -> None:
         made["weights"] += len(out)
@@ -156,30 +154,19 @@ def counted() -> Counter[str]:
         made["front_bytes"] += self._done - before
         return packed
 
-    def mask_counted(*arguments: Any) -> Any:
-        packed = mask(*arguments)
-        made["mask_bytes"] += packed.nbytes
-        return packed
+    def counting(name: str, decode: Callable[..., Any]) -> Callable[..., Any]:
+        def decoded(*arguments: Any) -> Any:
+            found = decode(*arguments)
+            made[name] += found.nbytes
+            return found
 
-    def block_counted(*arguments: Any) -> Any:
-        words = block(*arguments)
-        made["block_bytes"] += words.nbytes
-        return words
+        return decoded
 
-    def mask_chunk_counted(*arguments: Any) -> Any:
-        packed = mask_chunk(*arguments)
-        made["mask_bytes"] += packed.nbytes
-        return packed
-
-    def block_chunk_counted(*arguments: Any) -> Any:
-        words = block_chunk(*arguments)
-        made["block_bytes"] += words.nbytes
-        return words
-
-    vars(mask_parts).update(decode_chunk=mask_chunk_counted)
-    vars(block_parts).update(decode_chunk=block_chunk_counted)
+    masks, blocks = counting("mask_bytes", coders.decode_mask), counting("block_bytes", block_coders.decode_block)
+    vars(sections).update(decode_mask=masks, decode_block=blocks)
+    vars(mask_parts).update(decode_chunk=counting("mask_bytes", coders.decode_chunk))
+    vars(block_parts).update(decode_chunk=counting("block_bytes", block_coders.decode_chunk))
     parts.PartDecoder.fill, rans.Front.until = fill_counted, until_counted  # type: ignore[method-assign]
-    vars(sections).update(decode_mask=mask_counted, decode_block=block_counted)
     return made
 
 
