@@ -127,7 +127,7 @@ def choose(epochs: int) -> Preset:
         *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
     ]
     points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
-    first = [*default, *narrow], [*wider, *smaller]
+    first = [*default, *narrow], [*smaller, *wider]
     ternary = all_of(masked[16]["ternary 20 %"])
     order = [((0, 1, 2), default), ((0,), first[0]), ((1, 2), ternary), ((0,), first[1]), ((0,), leading)]
     return Preset(points, seeds=3, first=order)
