@@ -98,25 +98,33 @@ def choose(epochs: int) -> Preset:
     # On the CPU bfloat16 makes these slower.
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
-    wider = [*all_of(masked[24]["paper"], masked[24]["constants"]), *trained(24, "magnitude", 0.95)]
+    wider = [
+        *all_of(masked[24]["paper"], masked[24]["constants"]),
+        *trained(24, "magnitude", 0.95),
+        *all_of(masked[32]["paper"]),
+    ]
     smaller = [
         *all_of(masked[16]["ternary 10 %"], masked[12]["constants"], masked[12]["paper"]),
         *all_of(masked[12]["ternary 10 %"], masked[16]["ternary 5 %"]),
     ]
+    compared = [
+        *trained(16, "gradual", 0.9),
+        *trained(16, "rewound", 0.9),
+        *trained(16, "random", 0.9),
+        *all_of(Setting(widths[16], "dense")),
+        *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
+    ]
     leading = [
         *all_of(masked[24]["ternary 10 %"]),
         *elsewhere,
-        *all_of(masked[32]["paper"], masked[24]["ternary 20 %"]),
+        *all_of(masked[24]["ternary 20 %"]),
         *all_of(ways(replace(widths[16], affine=False))["constants"]),
         *trained(24, "magnitude", 0.9),
         *all_of(masked[32]["ternary 10 %"], masked[32]["constants"]),
         *trained(32, "magnitude", 0.95),
     ]
     rest = [
-        *trained(16, "gradual", 0.9),
-        *trained(16, "rewound", 0.9),
-        *trained(16, "random", 0.9),
-        *all_of(Setting(widths[12], "dense"), Setting(widths[16], "dense")),
+        *all_of(Setting(widths[12], "dense")),
         *all_of(*(setting for setting in masked[16].values() if setting.coats == 1)),
         *all_of(masked[12]["signs"], masked[24]["signs"], masked[32]["ternary 5 %"], masked[32]["ternary 20 %"]),
         *trained(32, "magnitude", 0.98, 0.9),
@@ -124,13 +132,12 @@ def choose(epochs: int) -> Preset:
         *trained(12, "magnitude", 0.9),
         *((other[name], Recipe(epochs)) for other in others for name in ("signs", "ternary 20 %", "trained vector")),
         *all_of(ways(replace(widths[16], affine=False))["paper"]),
-        *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
     ]
-    points = list(dict.fromkeys([*default, *narrow, *wider, *smaller, *leading, *rest]))
-    first = [*default, *narrow], [*smaller, *wider]
     ternary = all_of(masked[16]["ternary 20 %"])
-    order = [((0, 1, 2), default), ((0,), first[0]), ((1, 2), ternary), ((0,), first[1]), ((0,), leading)]
-    return Preset(points, seeds=3, first=order)
+    blocks = [narrow, ternary, smaller, wider, compared, leading]
+    order = [((0, 1, 2), default), *(((1, 2) if block is ternary else (0,), block) for block in blocks)]
+    points = dict.fromkeys(point for block in (default, *blocks, rest) for point in block)
+    return Preset(list(points), seeds=3, first=order)
 
 
 def paper() -> Preset:
