@@ -94,11 +94,15 @@ def linear(rounds: int, out: Path | None) -> None:
             row: dict[str, Any] = {"case": f"linear 4096, {kind}", "batch": batch, "threads": torch.get_num_threads()}
             row |= {name: round(seconds * 1e3, 3) for name, seconds in found.items()}
             row["packed_of_float32"] = round(found["packed"] / found["float32"], 3)
+            row["commit"] = revision()
             emit(row, out)
 
 
 def paired(one: Callable[[], Any], two: Callable[[], Any], rounds: int) -> tuple[float, float, float]:
     """Return the median times of two functions, and the median of their ratios, each of calls beside each other."""
+    for _ in range(3):  # the first call of a packed weight prepares the next ones
+        one()
+        two()
     start = time.perf_counter()
     one()
     two()

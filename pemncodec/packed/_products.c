@@ -687,14 +687,14 @@ static void stretch_of_rows(Job *job, int64_t begin, int64_t end, float *memory)
         p.apart = (p.first.period + p.columns / 2) / p.columns;
         if (p.apart > (p.end - p.begin) / 4) p.apart = 1;
     }
-    float *all = memory ? memory : malloc(scratch_sizes(&p).all * sizeof(float));
-    if (!all) {
+    float *taken = memory ? NULL : malloc(scratch_sizes(&p).all * sizeof(float) + 64);
+    if (!memory && !taken) {
         job->failed = 1; /* no thread takes it back */
         return;
     }
-    Scratch scratch = scratch_in(&p, all);
+    Scratch scratch = scratch_in(&p, memory ? memory : (float *)(((uintptr_t)taken + 63) / 64 * 64));
     WAYS[job->way].multiply(&p, &scratch);
-    if (!memory) free(all);
+    free(taken);
 }
 
 static void some_rows(void *data) {

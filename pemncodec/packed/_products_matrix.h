@@ -4,7 +4,8 @@
    `multiply` takes buffers. `quick` takes the tensors of `torch.nn.functional.linear`: it checks only what can change
    between two calls, and declines, with None, whatever is not the usual case. */
 
-enum { SPLIT = 1 << 21, HELD = 1 << 17 }; /* products of a row's elements and vectors: threads share rows; the lock is kept */
+enum { SPLIT = 1 << 21, HELD = 1 << 17, WORTH = 768 }; /* products of a row's elements and vectors: threads share rows; the lock is
+   kept; vectors that are worth starting threads */
 enum { MOST_WATCHED = 3 };
 enum { MATRIX_BITS, MATRIX_FIRST, MATRIX_OTHER, MATRIX_STARTS, MATRIX_BUFFERS };
 
@@ -24,8 +25,9 @@ static PyTypeObject *matrix_type;
 
 enum { WIDE_SPARSE = 4 };
 
-/* Memory that the next call takes again: one piece for the process, of at most so many floats. */
-enum { MOST_SPARE = 1 << 21 };
+/* Memory that the next call takes again: one piece for the process, of at most so many floats. What is read from it
+   begins at a line of the cache: registers as wide as that would be read from two. */
+enum { MOST_SPARE = 1 << 21, LINE = 64 };
 static struct {
     float *memory;
     size_t floats;
@@ -71,13 +73,19 @@ static Plan plan_for(const Matrix *m, int64_t batch, int threads) {
         plan.inputs = batch == 1 && p.columns == p.width ? 0 : (size_t)(batch * p.width);
     } else {
         plan.order = (registers >= WIDE_SPARSE ? m->wide : m->narrow) ? SPARSE : DENSE;
-        plan.chunk = threads > 1 ? 4 * few * lanes : plan.order == SPARSE ? few * lanes : dense_group(&p, (int)lanes);
         plan.group = WIDE * lanes;
+        plan.chunk = dense_group(&p, (int)lanes);
+        if (plan.order == SPARSE) {
+            const int64_t groups = (registers + few - 1) / few;
+            plan.chunk = plan.group = (registers + groups - 1) / groups * lanes;
+        }
+        if (threads > 1) plan.chunk = (WORTH + plan.chunk - 1) / plan.chunk * plan.chunk;
         if (plan.order == DENSE && p.columns <= LONG && p.columns == p.width && batch > lanes && batch % lanes <= lanes / 2)
             plan.rests = batch % lanes;
         const int64_t most = registers * lanes < plan.chunk ? registers * lanes : plan.chunk;
         plan.inputs = (size_t)(most * p.columns + plan.rests * p.width);
     }
+    plan.inputs = (plan.inputs + 15) / 16 * 16;
     p.order = plan.order;
     p.batch = plan.chunk;
     plan.scratch = scratch_sizes(&p).all;
@@ -104,10 +112,6 @@ static int multiply_matrix(const Matrix *m, const Plan *plan, float *memory, con
         p->x = memory;
         p->rests = first + p->vectors == full ? plan->rests : 0;
         p->rest = memory + p->batch * p->columns;
-        if (plan->order == SPARSE) {
-            const int64_t registers = p->batch / lanes, groups = (registers + way->few - 1) / way->few;
-            p->group = (registers + groups - 1) / groups * lanes;
-        }
         if (plan->order != NEAR)
             way->arrange(from, p->vectors, p->columns, p->group, memory);
         else if (plan->inputs)
@@ -128,12 +132,13 @@ static int run_matrix(const Matrix *m, const float *x, int64_t batch, float *out
                       int64_t end, int threads) {
     const Plan plan = plan_for(m, batch, threads);
     size_t size;
-    float *memory = take_memory(plan.inputs + plan.scratch + SPARE, &size);
+    float *taken = take_memory(plan.inputs + plan.scratch + LINE, &size);
     int done;
-    if (!memory) {
+    if (!taken) {
         PyErr_NoMemory();
         return 0;
     }
+    float *memory = (float *)(((uintptr_t)taken + LINE - 1) / LINE * LINE);
     if (batch * m->p.columns <= HELD / (end - begin)) {
         done = multiply_matrix(m, &plan, memory, x, batch, out, bias, begin, end, 1);
     } else {
@@ -141,7 +146,7 @@ static int run_matrix(const Matrix *m, const float *x, int64_t batch, float *out
         done = multiply_matrix(m, &plan, memory, x, batch, out, bias, begin, end, threads);
         Py_END_ALLOW_THREADS
     }
-    give_memory(memory, size);
+    give_memory(taken, size);
     if (!done) PyErr_NoMemory();
     return done;
 }
