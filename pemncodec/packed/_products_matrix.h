@@ -15,7 +15,7 @@ typedef struct {
     int way, held;
     int wide, narrow, rare; /* zeros are passed over: of WIDE_SPARSE registers or more, of fewer, of more than BESIDE vectors */
     int64_t most; /* vectors that `quick` takes; more are for a product of torch */
-    Py_buffer views[MATRIX_BUFFERS];
+    PyObject *views[MATRIX_BUFFERS]; /* memoryviews: with Py_buffer in it, malloc() would have it, amid freed tensors */
     PyObject *tensors[MOST_WATCHED]; /* those that a call reads, and where they lay */
     void *addresses[MOST_WATCHED];
     int watched;
@@ -25,33 +25,30 @@ static PyTypeObject *matrix_type;
 
 enum { WIDE_SPARSE = 4 };
 
-/* Memory that the next call takes again: one piece for the process, of at most so many floats. What is read from it
+/* Memory that all calls of a process share, of so many floats, of which only those that were written to are resident. It
+   is never given back: free() of large pieces would make malloc() keep the memory of tensors, too. What is read from it
    begins at a line of the cache: registers as wide as that would be read from two. */
 enum { MOST_SPARE = 1 << 21, LINE = 64 };
-static struct {
-    float *memory;
-    size_t floats;
-} spare;
+static float *spare;
+static int spare_made;
 
-static float *take_memory(size_t floats, size_t *size) {
-    float *found = spare.memory;
-    *size = floats;
-    if (found && spare.floats >= floats) {
-        *size = spare.floats;
-        spare.memory = NULL;
+static float *take_memory(size_t floats) {
+    float *found = spare;
+    if (floats > MOST_SPARE) return malloc(floats * sizeof(float));
+    if (!spare_made) {
+        found = malloc(MOST_SPARE * sizeof(float));
+        spare_made = found != NULL;
         return found;
     }
-    return malloc(floats * sizeof(float));
+    spare = NULL;
+    return found ? found : malloc(MOST_SPARE * sizeof(float)); /* another thread has it */
 }
 
 static void give_memory(float *memory, size_t floats) {
-    if (floats > MOST_SPARE || (spare.memory && spare.floats >= floats)) {
+    if (floats > MOST_SPARE || spare)
         free(memory);
-    } else {
-        free(spare.memory);
-        spare.memory = memory;
-        spare.floats = floats;
-    }
+    else
+        spare = memory;
 }
 
 /* How the vectors of a product are laid out and taken: decided by their number and the matrix alone. */
@@ -131,8 +128,8 @@ static int multiply_matrix(const Matrix *m, const Plan *plan, float *memory, con
 static int run_matrix(const Matrix *m, const float *x, int64_t batch, float *out, const float *bias, int64_t begin,
                       int64_t end, int threads) {
     const Plan plan = plan_for(m, batch, threads);
-    size_t size;
-    float *taken = take_memory(plan.inputs + plan.scratch + LINE, &size);
+    const size_t size = plan.inputs + plan.scratch + LINE;
+    float *taken = take_memory(size);
     int done;
     if (!taken) {
         PyErr_NoMemory();
@@ -180,7 +177,7 @@ static int buffers_fit(const Matrix *m) {
             return 0;
         }
     }
-    if (p->kind == KEPT && m->views[MATRIX_STARTS].len / 8 < p->rows) {
+    if (p->kind == KEPT && PyMemoryView_GET_BUFFER(m->views[MATRIX_STARTS])->len / 8 < p->rows) {
         refuse("the starts do not fit the rows");
         return 0;
     }
@@ -188,7 +185,7 @@ static int buffers_fit(const Matrix *m) {
 }
 
 static void matrix_dealloc(Matrix *m) {
-    for (int i = 0; i < m->held; i++) PyBuffer_Release(&m->views[i]);
+    for (int i = 0; i < m->held; i++) Py_DECREF(m->views[i]);
     for (int i = 0; i < m->watched; i++) Py_DECREF(m->tensors[i]);
     PyTypeObject *type = Py_TYPE(m);
     type->tp_free((PyObject *)m);
@@ -222,15 +219,18 @@ static PyObject *matrix_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (p->kind == NEGATED || p->kind == SECOND) m->wide = m->narrow = m->rare = 0; /* zero bits stand for values */
     p->half = !WAYS[m->way].few;
     const Py_ssize_t item = p->half ? 2 : 4, items[MATRIX_BUFFERS] = {1, item, item, 8};
-    for (; m->held < MATRIX_BUFFERS; m->held++)
-        if (get(objects[m->held], &m->views[m->held], 0, items[m->held])) goto failed;
-    p->bits = m->views[MATRIX_BITS].buf;
-    p->size = m->views[MATRIX_BITS].len;
-    p->first.values = m->views[MATRIX_FIRST].buf;
-    p->first.length = m->views[MATRIX_FIRST].len / item;
-    p->second.values = m->views[MATRIX_OTHER].buf;
-    p->second.length = m->views[MATRIX_OTHER].len / item;
-    p->starts = m->views[MATRIX_STARTS].buf;
+    for (Py_buffer view; m->held < MATRIX_BUFFERS; m->held++) {
+        if (get(objects[m->held], &view, 0, items[m->held])) goto failed; /* in one piece */
+        PyBuffer_Release(&view);
+        if (!(m->views[m->held] = PyMemoryView_FromObject(objects[m->held]))) goto failed;
+    }
+    p->bits = PyMemoryView_GET_BUFFER(m->views[MATRIX_BITS])->buf;
+    p->size = PyMemoryView_GET_BUFFER(m->views[MATRIX_BITS])->len;
+    p->first.values = PyMemoryView_GET_BUFFER(m->views[MATRIX_FIRST])->buf;
+    p->first.length = PyMemoryView_GET_BUFFER(m->views[MATRIX_FIRST])->len / item;
+    p->second.values = PyMemoryView_GET_BUFFER(m->views[MATRIX_OTHER])->buf;
+    p->second.length = PyMemoryView_GET_BUFFER(m->views[MATRIX_OTHER])->len / item;
+    p->starts = PyMemoryView_GET_BUFFER(m->views[MATRIX_STARTS])->buf;
     if (!buffers_fit(m)) goto failed;
     p->width = (p->columns + SPARE - 1) / SPARE * SPARE;
     return (PyObject *)m;
