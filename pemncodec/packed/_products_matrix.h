@@ -25,30 +25,24 @@ static PyTypeObject *matrix_type;
 
 enum { WIDE_SPARSE = 4 };
 
-/* Memory that all calls of a process share, of so many floats, of which only those that were written to are resident. It
-   is never given back: free() of large pieces would make malloc() keep the memory of tensors, too. What is read from it
-   begins at a line of the cache: registers as wide as that would be read from two. */
+/* Memory that one call after the other takes, of which only what was written to is resident. It is no piece of malloc(),
+   which would keep the memory of freed tensors around it. What is read begins at a line of the cache: registers as wide
+   as that would be read from two. */
 enum { MOST_SPARE = 1 << 21, LINE = 64 };
-static float *spare;
-static int spare_made;
+static float spare[MOST_SPARE];
+static int spare_taken;
 
 static float *take_memory(size_t floats) {
-    float *found = spare;
-    if (floats > MOST_SPARE) return malloc(floats * sizeof(float));
-    if (!spare_made) {
-        found = malloc(MOST_SPARE * sizeof(float));
-        spare_made = found != NULL;
-        return found;
-    }
-    spare = NULL;
-    return found ? found : malloc(MOST_SPARE * sizeof(float)); /* another thread has it */
+    if (floats > MOST_SPARE || spare_taken) return malloc(floats * sizeof(float));
+    spare_taken = 1;
+    return spare;
 }
 
-static void give_memory(float *memory, size_t floats) {
-    if (floats > MOST_SPARE || spare)
-        free(memory);
+static void give_memory(float *memory) {
+    if (memory == spare)
+        spare_taken = 0;
     else
-        spare = memory;
+        free(memory);
 }
 
 /* How the vectors of a product are laid out and taken: decided by their number and the matrix alone. */
@@ -143,7 +137,7 @@ static int run_matrix(const Matrix *m, const float *x, int64_t batch, float *out
         done = multiply_matrix(m, &plan, memory, x, batch, out, bias, begin, end, threads);
         Py_END_ALLOW_THREADS
     }
-    give_memory(taken, size);
+    give_memory(taken);
     if (!done) PyErr_NoMemory();
     return done;
 }
