@@ -1,11 +1,13 @@
 """Time and memory of networks whose weights stay packed, beside dense, bfloat16, CSR and int8 ones.
 
     python benchmarks/packed.py [--networks NAME …] [--batches 1 8 32] [--rounds 5] [--threads 1] [--linear]
-                                [--load] [--tasks] [--plot-of results.jsonl] [--out results.jsonl] [--plot packed.png]
+                                [--small [SIZE …]] [--dtype float32] [--load] [--tasks] [--plot-of results.jsonl]
+                                [--out results.jsonl] [--plot packed.png]
 
 All variants of a network run in one process, interleaved, and medians are of the rounds; memory is that of a process of
 its own for each variant, which loads the weights and runs once: private memory and that of shared memory beside the
-network's code. Instead of networks, `--linear` measures one 4096 × 4096 matrix, `--load` loading, `--tasks` ten tasks.
+network's code. Instead of networks, `--linear` measures one 4096 × 4096 matrix, `--small` matrices that stay in the
+cache, with a bias and without one, `--load` loading, `--tasks` ten tasks.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from packed_matrices import SIZES, emit, linear, pemncodec_dtype, small, times
 from torch import nn
 
 import pemncodec
@@ -140,13 +143,6 @@ def packed_file(name: str, path: Path, length: int | None = None) -> None:
     pemncodec.save_file(network, path)
 
 
-def pemncodec_dtype(dtype: torch.dtype) -> Any:
-    """Return the format's type of a type of torch."""
-    from pemncodec.common.torch_tensors import dtype_of
-
-    return dtype_of(torch.empty(0, dtype=dtype), "")
-
-
 def variant(name: str, kind: str, path: Path) -> nn.Module | None:
     """Return the network with its weights held in a way; None where torch cannot."""
     with torch.device("meta"):
@@ -171,18 +167,6 @@ def inputs(name: str, kind: str, batch: int) -> torch.Tensor:
     """Return inputs of a network."""
     x = torch.randn(batch, *NETWORKS[name][1], generator=torch.Generator().manual_seed(batch))
     return x.to(torch.bfloat16) if kind == "bfloat16" else x
-
-
-def times(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median time of each, interleaved."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            made = run()
-            found[name].append(time.perf_counter() - start)
-            del made  # what it takes to free memory is not counted
-    return {name: statistics.median(all_of[1:]) for name, all_of in found.items()}
 
 
 def memory(name: str, kind: str, path: Path) -> int:
@@ -216,40 +200,6 @@ def print_memory(name: str, kind: str, path: Path) -> None:
     with torch.no_grad():
         model(inputs(name, kind, 1)[:, :1] if name == "blocks" else inputs(name, kind, 1))
     print(private() - before)
-
-
-def linear(rounds: int, out: Path | None) -> None:
-    """Measure one matrix of 4096 × 4096: RP 1e-2 at half density, and 90 % pruned."""
-    size = 4096
-    rng = np.random.default_rng(0)
-    for kind, keep in (("RP 1e-2, keep 0.5", 0.5), ("pruned 90 %", 0.1)):
-        flags = rng.random(size * size) < keep
-        network = pemncodec.MaskedNetwork(masks=[pemncodec.Mask.from_bool(flags)])
-        fill: Any = pemncodec.TileFill(0)
-        if keep == 0.5:
-            network.prototypes.append(
-                pemncodec.GeneratedPrototype(pemncodec.Generator("normal", size * size // 100, 1))
-            )
-        else:
-            words = rng.standard_normal(int(flags.sum())).astype(np.float32).view(np.uint32)
-            fill = pemncodec.KeptFill(pemncodec_dtype(torch.float32), words)
-        network.entries.append(pemncodec.Layer("w", (size, size), 0, fill))
-        data = pemncodec.save(network)
-        packed, dense = pemncodec.load(data, layout="packed")["w"], pemncodec.load(data)["w"]
-        for batch in (1, 8, 32, 256):
-            x = torch.randn(batch, size)
-            runs: dict[str, Callable[[], Any]] = {
-                "float32": partial(nn.functional.linear, x, dense),
-                "packed": partial(nn.functional.linear, x, packed),
-                "bfloat16": partial(nn.functional.linear, x.to(torch.bfloat16), dense.to(torch.bfloat16)),
-            }
-            if keep < 0.5:
-                runs["csr"] = partial(torch.matmul, dense.to_sparse_csr(), x.t().contiguous())
-            found = times(runs, rounds)
-            row: dict[str, Any] = {"case": f"linear 4096, {kind}", "batch": batch, "threads": torch.get_num_threads()}
-            row |= {name: round(seconds * 1e3, 3) for name, seconds in found.items()}
-            row["packed_of_float32"] = round(found["packed"] / found["float32"], 3)
-            emit(row, out)
 
 
 def loading(rounds: int, out: Path | None) -> None:
@@ -326,14 +276,6 @@ def tasks(out: Path | None, count: int = 10) -> None:
         emit(row | {"switch_ms": round(statistics.median(again[1:]) * 1e3, 2)}, out)
 
 
-def emit(row: dict[str, Any], out: Path | None) -> None:
-    """Print a row, and keep it."""
-    print(json.dumps(row), flush=True)
-    if out is not None:
-        with out.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
-
-
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw items a second against the batch, and private memory, a column a network."""
     import matplotlib as mpl
@@ -373,6 +315,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--linear", action="store_true")
+    parser.add_argument("--small", nargs="*", metavar="ROWSxCOLUMNS", help=f"these sizes; by default {' '.join(SIZES)}")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of --small")
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--tasks", action="store_true")
     parser.add_argument("--out", type=Path)
@@ -390,6 +334,11 @@ def main() -> None:
         return
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
+    if arguments.small is not None:
+        for biased in (True, False):
+            sizes = arguments.small or list(SIZES)
+            small(arguments.rounds, arguments.out, sizes, biased, getattr(torch, arguments.dtype))
+        return
     if arguments.linear or arguments.load or arguments.tasks:
         if arguments.linear:
             linear(arguments.rounds, arguments.out)

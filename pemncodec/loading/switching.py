@@ -42,7 +42,7 @@ def switch_task(model: torch.nn.Module, task: str) -> None:
     """Give a model another task of the file that `load_model(model, path, layout="packed")` has loaded.
 
     Masks, and tensors that each task has of its own, are replaced; what tasks share is not read again. A task that was
-    used before is there at once.
+    used before is there at once. A model that was moved to another dtype keeps it.
 
     Args:
         model: that very module; a copy of it is not known.
@@ -65,7 +65,7 @@ def switch_task(model: torch.nn.Module, task: str) -> None:
     with torch.no_grad():
         for name, tensor in tensors.items():
             if name in state:
-                state[name].copy_(tensor)
+                state[name].copy_(tensor.to(state[name].dtype))  # a packed weight takes over its own dtype only
 
 
 def _own(loaded: _Loaded, task: str) -> dict[str, torch.Tensor]:

@@ -45,11 +45,14 @@ INLINE int COUNT_ZEROS(uint64_t word) {
 #define UNROLL _Pragma("unroll")
 #endif
 
-enum { ZERO, NEGATED, SECOND, KEPT };
+enum { ZERO, NEGATED, SECOND, KEPT, PLAIN }; /* PLAIN: expanded already */
 enum { NEAR, DENSE, SPARSE }; /* the order of summation, which the caller chooses */
-enum { SPARE = 64, ROWS_SPARSE = 48 };
-/* WIDE registers of vectors times a tile of rows; STRETCH, a multiple of SPARE, and CACHED: floats in a cache. */
-enum { WIDE = 2, MOST_TILE = 12, BLOCK = 192, VECTORS = 384, STRETCH = 640, CACHED = 1 << 17, WEIGHTS = 9216, VECTORS_AMX = 512 };
+enum { SPARE = 64, ROWS_SPARSE = 48, BESIDE = 4 };
+/* WIDE registers of vectors times a tile of rows; LONG and STRETCH, multiples of SPARE, and CACHED: floats in a cache. */
+enum { WIDE = 2, MOST_TILE = 12, BLOCK = 192, VECTORS = 384, LONG = 1024, STRETCH = 640, CACHED = 1 << 17 };
+enum { APART = LONG + 16, WEIGHTS = MOST_TILE * APART, VECTORS_AMX = 512, REST = 8 };
+/* Floats of a prototype that lie in the second-level cache, or the first-level one, without being fetched. */
+enum { NEAR_BY = 1 << 16, FIRST_LEVEL = 1 << 13 };
 
 /* Columns are padded to `width`, a multiple of SPARE: there bits and values are zero. */
 typedef struct {
@@ -75,6 +78,8 @@ typedef struct {
     const float *bias; /* of each row, or NULL */
     int64_t group; /* vectors in lanes, of SPARSE */
     int64_t apart; /* rows that begin near each other in the prototype are so far apart */
+    const float *rest; /* of DENSE: vectors beside each other that follow those in lanes */
+    int64_t rests;     /* at most REST of them, where columns are a multiple of SPARE and at most LONG */
 } Product;
 
 typedef struct {
@@ -88,10 +93,42 @@ INLINE float result(const Product *p, float sum, int64_t row) {
     return p->bias ? sum * p->scale + p->bias[row] : sum * p->scale;
 }
 
-/* The values of a prototype for a row, straight from it where they lie in one piece. */
-static const float *read_tile(const Tile *tile, const Product *p, int64_t row, float *copy) {
-    int64_t at = (int64_t)(((uint64_t)tile->phase + (uint64_t)row * (uint64_t)p->columns) % (uint64_t)tile->period);
-    if (p->columns == p->width && at + p->width <= tile->length) return tile->values + at;
+/* Where rows begin in the prototypes: a division for the first one only. */
+typedef struct {
+    int64_t first, second;
+} Places;
+
+INLINE int64_t place_in(const Tile *tile, const Product *p, int64_t row) {
+    return (int64_t)(((uint64_t)tile->phase + (uint64_t)row * (uint64_t)p->columns) % (uint64_t)tile->period);
+}
+
+INLINE Places places_of(const int kind, const Product *p, int64_t row) {
+    Places at = {0, 0};
+    if (kind != KEPT) at.first = place_in(&p->first, p, row);
+    if (kind == SECOND) at.second = place_in(&p->second, p, row);
+    return at;
+}
+
+/* The distance from a row to the one so many after it. */
+INLINE Places steps_of(const int kind, const Product *p, int64_t rows) {
+    Places step = {0, 0};
+    if (kind != KEPT) step.first = rows * p->columns % p->first.period;
+    if (kind == SECOND) step.second = rows * p->columns % p->second.period;
+    return step;
+}
+
+/* Without a branch: which rows go over the end of the prototype is as good as random. */
+INLINE int64_t after(int64_t at, int64_t step, int64_t period) {
+    const int64_t back = at + step - period;
+    return back + (period & -(int64_t)(back < 0));
+}
+
+INLINE void go_on(const int kind, const Product *p, Places *at, const Places *step) {
+    if (kind != KEPT) at->first = after(at->first, step->first, p->first.period);
+    if (kind == SECOND) at->second = after(at->second, step->second, p->second.period);
+}
+
+static const float *copy_tile(const Tile *tile, const Product *p, int64_t at, float *copy) {
     for (int64_t done = 0; done < p->columns;) {
         int64_t count = tile->period - at < p->columns - done ? tile->period - at : p->columns - done;
         memcpy(copy + done, tile->values + at, (size_t)count * sizeof(float));
@@ -102,34 +139,64 @@ static const float *read_tile(const Tile *tile, const Product *p, int64_t row, f
     return copy;
 }
 
-static const Byte *read_bits(const Product *p, int64_t row, Byte *copy) {
+/* The values of a prototype for a row, straight from it where they lie in one piece. What is behind the end of the row
+   must be zero if a zero bit does not make it so. */
+INLINE const float *read_tile(const int kind, const Tile *tile, const Product *p, int64_t at, float *copy) {
+    if ((kind == ZERO || p->columns == p->width) && at + p->width <= tile->length) return tile->values + at;
+    return copy_tile(tile, p, at, copy);
+}
+
+static const Byte *copy_bits(const Product *p, int64_t row, Byte *copy) {
     int64_t bit = row * p->columns, at = bit / 8, shift = bit % 8;
-    if (p->columns == p->width) return p->bits + at; /* a multiple of 64 */
     int64_t bytes = p->width / 8, whole = (p->columns + 7) / 8;
-    for (int64_t i = 0; i < whole; i++) {
-        unsigned two = p->bits[at + i] | (at + i + 1 < p->size ? (unsigned)p->bits[at + i + 1] << 8 : 0);
-        copy[i] = (Byte)(two >> shift);
-    }
+    if (!shift)
+        memcpy(copy, p->bits + at, (size_t)whole);
+    else
+        for (int64_t i = 0; i < whole; i++) {
+            unsigned two = p->bits[at + i] | (at + i + 1 < p->size ? (unsigned)p->bits[at + i + 1] << 8 : 0);
+            copy[i] = (Byte)(two >> shift);
+        }
     if (p->columns % 8) copy[whole - 1] &= (Byte)((1u << p->columns % 8) - 1);
     memset(copy + whole, 0, (size_t)(bytes - whole));
     return copy;
 }
 
-/* Memory for it, in one piece, which begins at `sums`; NULL there if there is none. */
-static Scratch scratch_for(const Product *p) {
-    size_t wide = (size_t)p->width, most = (size_t)(p->batch < VECTORS ? p->batch : VECTORS);
-    size_t sums = p->order == NEAR ? 0 : p->half ? BLOCK * ((size_t)VECTORS_AMX + 16) : (BLOCK + MOST_TILE) * most, weights = WEIGHTS;
-    size_t rows = p->order == NEAR ? 4 : p->order == DENSE ? MOST_TILE : ROWS_SPARSE, values = 2 * rows * (wide + SPARE);
-    float *all = malloc((sums + weights + values) * sizeof(float) + rows * wide / 8);
-    Scratch scratch = {NULL, NULL, NULL, NULL};
-    if (all) scratch = (Scratch){(Byte *)(all + sums + weights + values), all + sums + weights, all + sums, all};
-    return scratch;
+INLINE const Byte *read_bits(const Product *p, int64_t row, Byte *copy) {
+    return p->columns == p->width ? p->bits + row * p->columns / 8 : copy_bits(p, row, copy); /* a multiple of 64 */
 }
 
-static void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row *out) {
+/* Vectors in lanes that are multiplied by rows which are expanded once for them. */
+static int64_t dense_group(const Product *p, int lanes) {
+    const int64_t panel = WIDE * lanes, most = p->columns <= LONG ? CACHED / p->columns / panel * panel : VECTORS;
+    return most > VECTORS ? VECTORS : most < panel ? panel : most;
+}
+
+typedef struct {
+    size_t sums, weights, values, all; /* in floats */
+} Sizes;
+
+static Sizes scratch_sizes(const Product *p) {
+    const size_t rows = p->order == NEAR ? 4 : p->order == DENSE ? MOST_TILE : ROWS_SPARSE, wide = (size_t)p->width;
+    Sizes sizes = {0, p->order == DENSE ? WEIGHTS : 0, 2 * rows * (wide + SPARE), 0};
+    if (p->half)
+        sizes.sums = BLOCK * ((size_t)VECTORS_AMX + 16);
+    else if (p->order == SPARSE || (p->order == DENSE && p->columns > LONG))
+        sizes.sums = (BLOCK + MOST_TILE) * (size_t)(p->batch < VECTORS ? p->batch : VECTORS);
+    sizes.all = sizes.sums + sizes.weights + sizes.values + rows * wide / 32;
+    return sizes;
+}
+
+/* The parts of so much memory. */
+static Scratch scratch_in(const Product *p, float *all) {
+    const Sizes sizes = scratch_sizes(p);
+    float *weights = all + sizes.sums, *values = weights + sizes.weights;
+    return (Scratch){(Byte *)(values + sizes.values), values, weights, all};
+}
+
+INLINE void read_row(const int kind, const Product *p, int64_t row, const Places *at, Scratch *scratch, int k, Row *out) {
     out->bits = read_bits(p, row, scratch->bits + k * (p->width / 8));
     float *copy = scratch->values + 2 * k * (p->width + SPARE);
-    if (p->kind == KEPT) {
+    if (kind == KEPT) {
         int64_t start = p->starts[row], left;
         if (start < 0 || start > p->first.length) start = p->first.length;
         left = p->first.length - start;
@@ -142,8 +209,15 @@ static void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row
         }
         return;
     }
-    out->values = out->others = read_tile(&p->first, p, row, copy);
-    if (p->kind == SECOND) out->others = read_tile(&p->second, p, row, copy + p->width + SPARE);
+    out->values = out->others = read_tile(kind, &p->first, p, at->first, copy);
+    if (kind == SECOND) out->others = read_tile(kind, &p->second, p, at->second, copy + p->width + SPARE);
+}
+
+/* `n` rows from `row` on. */
+INLINE void read_rows(const int kind, const Product *p, int64_t row, int n, Scratch *scratch, Row *rows) {
+    const Places step = steps_of(kind, p, 1);
+    Places at = places_of(kind, p, row);
+    for (int k = 0; k < n; k++, go_on(kind, p, &at, &step)) read_row(kind, p, row + k, &at, scratch, k, rows + k);
 }
 
 /* --- plain C ------------------------------------------------------------------------------------------------ */
@@ -152,11 +226,14 @@ static void read_row(const Product *p, int64_t row, Scratch *scratch, int k, Row
 #define TILE 2
 #define UNROLLED /* the registers are not those of the machine: unrolled, they would take half a minute to compile */
 #define FEW 2 /* registers of vectors in lanes, at most */
+#define SUMS 8 /* of rows and vectors beside each other, at most */
 #define NAME(x) x##_plain
 typedef struct {
     float f[8];
 } V_plain;
 #define V V_plain
+#define B const Byte *
+#define v_bits(bits) (bits)
 #define EACH for (int k = 0; k < 8; k++)
 INLINE V none_plain(void) {
     V out;
@@ -185,6 +262,10 @@ INLINE V fma_plain(V a, V b, V sum) {
 INLINE float sum_plain(V v) {
     return ((v.f[0] + v.f[4]) + (v.f[2] + v.f[6])) + ((v.f[1] + v.f[5]) + (v.f[3] + v.f[7]));
 }
+INLINE void sums_plain(const V *v, const int count, float *out) {
+    for (int i = 0; i < count; i++) out[i] = sum_plain(v[i]);
+}
+INLINE void some_plain(float *to, V v, int count) { memcpy(to, &v, (size_t)count * sizeof(float)); }
 INLINE V chosen_plain(const Byte *bits, V one, V zero) {
     uint32_t a[8], b[8];
     memcpy(a, &one, sizeof a);
@@ -219,18 +300,23 @@ INLINE V mul_plain(V a, V b) {
 #define v_all all_plain
 #define v_add add_plain
 #define v_fma fma_plain
-#define v_sum sum_plain
-#define v_zero(bits, i, p) chosen_plain(bits, load_plain(p), none_plain())
-#define v_negated(bits, i, p) negated_plain(bits, load_plain(p))
-#define v_second(bits, i, p, q) chosen_plain(bits, load_plain(p), load_plain(q))
-#define v_kept(bits, i, kept) kept_plain(bits, kept)
+#define v_sums sums_plain
+#define v_some some_plain
+#define v_once(v) (void)(v)
+#define v_zero(bits, i, p) chosen_plain(bits + i / 8, load_plain(p), none_plain())
+#define v_negated(bits, i, p) negated_plain(bits + i / 8, load_plain(p))
+#define v_second(bits, i, p, q) chosen_plain(bits + i / 8, load_plain(p), load_plain(q))
+#define v_kept(bits, i, kept) kept_plain(bits + i / 8, kept)
 #include "_products_body.h"
 #undef v_load
 #undef v_store
 #undef v_all
 #undef v_add
 #undef v_fma
-#undef v_sum
+#undef v_sums
+#undef v_some
+#undef v_once
+#undef v_bits
 #undef v_zero
 #undef v_negated
 #undef v_second
@@ -254,9 +340,12 @@ static int32_t places[256][8]; /* of the kept values of eight columns among them
 #define LANES 8
 #define TILE 6
 #define FEW 13
+#define SUMS 8
 #define UNROLLED UNROLL
 #define NAME(x) x##_avx2
 #define V __m256
+#define B const Byte *
+#define v_bits(bits) (bits)
 INLINE __m256 bits_avx2(const Byte *bits) {
     const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(*bits), each), each));
@@ -270,10 +359,15 @@ INLINE __m256 kept_avx2(const Byte *bits, const float **kept) {
     *kept += __builtin_popcount(*bits);
     return _mm256_and_ps(found, bits_avx2(bits));
 }
-INLINE float sum_avx2(__m256 v) {
-    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+INLINE void sums_avx2(const __m256 *v, const int count, float *out) {
+    UNROLL for (int i = 0; i < count; i += 4) {
+        __m256 s = _mm256_hadd_ps(_mm256_hadd_ps(v[i], v[i + 1]), _mm256_hadd_ps(v[i + 2], v[i + 3]));
+        _mm_storeu_ps(out + i, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+    }
+}
+INLINE void some_avx2(float *to, __m256 v, int count) {
+    const __m256i each = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_maskstore_ps(to, _mm256_cmpgt_epi32(_mm256_set1_epi32(count), each), v);
 }
 INLINE void turn_avx2(__m256 *t) {
     __m256 a[8], b[8];
@@ -298,18 +392,23 @@ INLINE void turn_avx2(__m256 *t) {
 #define v_all _mm256_set1_ps
 #define v_add _mm256_add_ps
 #define v_fma _mm256_fmadd_ps
-#define v_sum sum_avx2
-#define v_zero(bits, i, p) _mm256_and_ps(bits_avx2(bits), _mm256_loadu_ps(p))
-#define v_negated(bits, i, p) negated_avx2(bits, _mm256_loadu_ps(p))
-#define v_second(bits, i, p, q) _mm256_blendv_ps(_mm256_loadu_ps(q), _mm256_loadu_ps(p), bits_avx2(bits))
-#define v_kept(bits, i, kept) kept_avx2(bits, kept)
+#define v_sums sums_avx2
+#define v_some some_avx2
+#define v_once(v) __asm__("" : "+x"(v)) /* read from memory once, not for each use */
+#define v_zero(bits, i, p) _mm256_and_ps(bits_avx2(bits + i / 8), _mm256_loadu_ps(p))
+#define v_negated(bits, i, p) negated_avx2(bits + i / 8, _mm256_loadu_ps(p))
+#define v_second(bits, i, p, q) _mm256_blendv_ps(_mm256_loadu_ps(q), _mm256_loadu_ps(p), bits_avx2(bits + i / 8))
+#define v_kept(bits, i, kept) kept_avx2(bits + i / 8, kept)
 #include "_products_body.h"
 #undef v_load
 #undef v_store
 #undef v_all
 #undef v_add
 #undef v_fma
-#undef v_sum
+#undef v_sums
+#undef v_some
+#undef v_once
+#undef v_bits
 #undef v_zero
 #undef v_negated
 #undef v_second
@@ -325,24 +424,54 @@ INLINE void turn_avx2(__m256 *t) {
 #define LANES 16
 #define TILE 12
 #define FEW 13
+#define SUMS 16
 #define UNROLLED UNROLL
 #define NAME(x) x##_avx512
 #define V __m512
-INLINE __mmask16 bits_avx512(const Byte *bits) {
-    uint16_t found;
-    memcpy(&found, bits, sizeof found);
-    return found;
+#define B __mmask64
+#define v_bits load_bits_avx512
+INLINE __mmask64 load_bits_avx512(const Byte *bits) { return _load_mask64((__mmask64 *)(uintptr_t)bits); }
+INLINE __mmask16 bits_avx512(__mmask64 bits, const int i) {
+    switch (i) { /* what is shifted is not read from memory again */
+    case 0: return (__mmask16)bits;
+    case 16: return (__mmask16)_kshiftri_mask64(bits, 16);
+    case 32: return (__mmask16)_kshiftri_mask64(bits, 32);
+    default: return (__mmask16)_kshiftri_mask64(bits, 48);
+    }
 }
-INLINE __m512 negated_avx512(const Byte *bits, __m512 v) {
+INLINE __m512 negated_avx512(__mmask16 bits, __m512 v) {
     __m512i words = _mm512_castps_si512(v);
     return _mm512_castsi512_ps(
-        _mm512_mask_xor_epi32(words, (__mmask16)~bits_avx512(bits), words, _mm512_set1_epi32(INT32_MIN)));
+        _mm512_mask_xor_epi32(words, (__mmask16)~bits, words, _mm512_set1_epi32(INT32_MIN)));
 }
-INLINE __m512 kept_avx512(const Byte *bits, const float **kept) {
-    __mmask16 mask = bits_avx512(bits);
+INLINE __m512 kept_avx512(__mmask16 mask, const float **kept) {
     __m512 found = _mm512_maskz_expandloadu_ps(mask, *kept);
     *kept += __builtin_popcount(mask);
     return found;
+}
+/* Four vectors -> the sums of each of their quarters. */
+INLINE __m512 quarters_avx512(const __m512 *v) {
+    __m512 a = _mm512_add_ps(_mm512_unpacklo_ps(v[0], v[1]), _mm512_unpackhi_ps(v[0], v[1]));
+    __m512 b = _mm512_add_ps(_mm512_unpacklo_ps(v[2], v[3]), _mm512_unpackhi_ps(v[2], v[3]));
+    __m512d c = _mm512_castps_pd(a), d = _mm512_castps_pd(b);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(c, d)), _mm512_castpd_ps(_mm512_unpackhi_pd(c, d)));
+}
+INLINE __m512 halves_avx512(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+INLINE void sums_avx512(const __m512 *v, const int count, float *out) {
+    __m512 a = quarters_avx512(v), b = count > 4 ? quarters_avx512(v + 4) : a;
+    __m512 c = halves_avx512(a, b), d = count > 8 ? halves_avx512(quarters_avx512(v + 8), quarters_avx512(v + 12)) : c;
+    __m512 s = _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x88), _mm512_shuffle_f32x4(c, d, 0xdd));
+    if (count > 8)
+        _mm512_storeu_ps(out, s);
+    else if (count > 4)
+        _mm256_storeu_ps(out, _mm512_castps512_ps256(s));
+    else
+        _mm_storeu_ps(out, _mm512_castps512_ps128(s));
+}
+INLINE void some_avx512(float *to, __m512 v, int count) {
+    _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), v);
 }
 INLINE void turn_avx512(__m512 *t) {
     __m512 a[16], b[16];
@@ -372,18 +501,23 @@ INLINE void turn_avx512(__m512 *t) {
 #define v_all _mm512_set1_ps
 #define v_add _mm512_add_ps
 #define v_fma _mm512_fmadd_ps
-#define v_sum _mm512_reduce_add_ps
-#define v_zero(bits, i, p) _mm512_maskz_loadu_ps(bits_avx512(bits), p)
-#define v_negated(bits, i, p) negated_avx512(bits, _mm512_loadu_ps(p))
-#define v_second(bits, i, p, q) _mm512_mask_loadu_ps(_mm512_loadu_ps(q), bits_avx512(bits), p)
-#define v_kept(bits, i, kept) kept_avx512(bits, kept)
+#define v_sums sums_avx512
+#define v_some some_avx512
+#define v_once(v) __asm__("" : "+v"(v))
+#define v_zero(bits, i, p) _mm512_maskz_loadu_ps(bits_avx512(bits, i), p)
+#define v_negated(bits, i, p) negated_avx512(bits_avx512(bits, i), _mm512_loadu_ps(p))
+#define v_second(bits, i, p, q) _mm512_mask_loadu_ps(_mm512_loadu_ps(q), bits_avx512(bits, i), p)
+#define v_kept(bits, i, kept) kept_avx512((__mmask16)((bits) >> (i)), kept)
 #include "_products_body.h"
 #undef v_load
 #undef v_store
 #undef v_all
 #undef v_add
 #undef v_fma
-#undef v_sum
+#undef v_sums
+#undef v_some
+#undef v_once
+#undef v_bits
 #undef v_zero
 #undef v_negated
 #undef v_second
@@ -408,9 +542,12 @@ INLINE void turn_avx512(__m512 *t) {
 #define LANES 4
 #define TILE 12
 #define FEW 13
+#define SUMS 16
 #define UNROLLED UNROLL
 #define NAME(x) x##_neon
 #define V float32x4_t
+#define B const Byte *
+#define v_bits(bits) (bits)
 INLINE float32x4_t none_neon(void) { return vdupq_n_f32(0); }
 INLINE uint32x4_t bits_neon(const Byte *bits, int64_t i) {
     static const uint32_t each[4] = {1, 2, 4, 8};
@@ -429,9 +566,14 @@ INLINE float32x4_t kept_neon(const Byte *bits, int64_t i, const float **kept) {
     return vld1q_f32(found);
 }
 INLINE float32x4_t fma_neon(float32x4_t a, float32x4_t b, float32x4_t sum) { return vfmaq_f32(sum, a, b); }
-INLINE float sum_neon(float32x4_t v) {
-    float32x2_t half = vadd_f32(vget_low_f32(v), vget_high_f32(v));
-    return vget_lane_f32(vpadd_f32(half, half), 0);
+INLINE void sums_neon(const float32x4_t *v, const int count, float *out) {
+    for (int i = 0; i < count; i += 4)
+        vst1q_f32(out + i, vpaddq_f32(vpaddq_f32(v[i], v[i + 1]), vpaddq_f32(v[i + 2], v[i + 3])));
+}
+INLINE void some_neon(float *to, float32x4_t v, int count) {
+    float found[4];
+    vst1q_f32(found, v);
+    memcpy(to, found, (size_t)count * sizeof(float));
 }
 #define v_none none_neon
 #define v_mul vmulq_f32
@@ -440,18 +582,23 @@ INLINE float sum_neon(float32x4_t v) {
 #define v_all vdupq_n_f32
 #define v_add vaddq_f32
 #define v_fma fma_neon
-#define v_sum sum_neon
-#define v_zero(bits, i, p) masked_neon(bits_neon(bits, i), vld1q_f32(p))
-#define v_negated(bits, i, p) negated_neon(bits_neon(bits, i), vld1q_f32(p))
-#define v_second(bits, i, p, q) vbslq_f32(bits_neon(bits, i), vld1q_f32(p), vld1q_f32(q))
-#define v_kept(bits, i, kept) kept_neon(bits, i, kept)
+#define v_sums sums_neon
+#define v_some some_neon
+#define v_once(v) __asm__("" : "+w"(v))
+#define v_zero(bits, i, p) masked_neon(bits_neon(bits + i / 8, i), vld1q_f32(p))
+#define v_negated(bits, i, p) negated_neon(bits_neon(bits + i / 8, i), vld1q_f32(p))
+#define v_second(bits, i, p, q) vbslq_f32(bits_neon(bits + i / 8, i), vld1q_f32(p), vld1q_f32(q))
+#define v_kept(bits, i, kept) kept_neon(bits + i / 8, i, kept)
 #include "_products_body.h"
 #undef v_load
 #undef v_store
 #undef v_all
 #undef v_add
 #undef v_fma
-#undef v_sum
+#undef v_sums
+#undef v_some
+#undef v_once
+#undef v_bits
 #undef v_zero
 #undef v_negated
 #undef v_second
@@ -464,19 +611,20 @@ typedef struct {
     const char *name;
     void (*multiply)(const Product *, Scratch *);
     void (*arrange)(const void *, int64_t, int64_t, int64_t, void *);
+    void (*pack)(const float *, int64_t, int64_t, int64_t, float *);
     int lanes, few; /* vectors of a register; registers of a group of SPARSE, or 0 for products of bfloat16 */
 } Way;
 
 static const Way WAYS[] = {
-    {"plain", multiply_plain, arrange_plain, 8, 2},
+    {"plain", multiply_plain, arrange_plain, pack_plain, 8, 2},
 #if defined(HAS_X86)
-    {"avx2", multiply_avx2, arrange_avx2, 8, 13},
-    {"avx512", multiply_avx512, arrange_avx512, 16, 13},
+    {"avx2", multiply_avx2, arrange_avx2, pack_avx2, 8, 13},
+    {"avx512", multiply_avx512, arrange_avx512, pack_avx512, 16, 13},
 #if defined(HAS_AMX)
-    {"amx", multiply_amx, arrange_amx, 16, 0},
+    {"amx", multiply_amx, arrange_amx, NULL, 16, 0},
 #endif
 #elif defined(HAS_NEON)
-    {"neon", multiply_neon, arrange_neon, 4, 13},
+    {"neon", multiply_neon, arrange_neon, pack_neon, 4, 13},
 #endif
 };
 enum { COUNT = sizeof WAYS / sizeof WAYS[0] };
@@ -499,35 +647,11 @@ static int usable(int way) {
 
 #if !defined(WITHOUT_PYTHON)
 
-/* --- arguments --------------------------------------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------------------------------------------------ */
 
 static PyObject *refuse(const char *what) {
     PyErr_SetString(PyExc_ValueError, what);
     return NULL;
-}
-
-/* A buffer of items of this size, in one piece. */
-static int get(PyObject *object, Py_buffer *view, int writable, Py_ssize_t item) {
-    if (PyObject_GetBuffer(object, view, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE)) return -1;
-    if (view->len % item || (uintptr_t)view->buf % (uintptr_t)item) {
-        PyBuffer_Release(view);
-        refuse("a buffer is not aligned, or holds half an item");
-        return -1;
-    }
-    return 0;
-}
-
-static int checked(const Product *p) {
-    const int64_t most = (int64_t)1 << 48;
-    if (p->rows < 1 || p->columns < 1 || p->rows > most / p->columns) return 0;
-    if (p->vectors < 1 || p->vectors > p->batch) return 0;
-    if (p->begin < 0 || p->begin > p->end || p->end > p->rows || p->batch < 1 || p->batch > most) return 0;
-    if ((p->rows * p->columns + 7) / 8 > p->size) return 0;
-    return 1;
-}
-
-static int tile_fits(const Tile *tile) {
-    return tile->period >= 1 && tile->period <= tile->length && tile->phase >= 0 && tile->phase < tile->period;
 }
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
@@ -553,21 +677,24 @@ typedef struct {
     int failed;
 } Job;
 
-static void stretch_of_rows(Job *job, int64_t begin, int64_t end) {
+/* Products of some rows, in memory of one's own if none is given. */
+static void stretch_of_rows(Job *job, int64_t begin, int64_t end, float *memory) {
     Product p = job->p;
     p.begin = begin;
     p.end = end;
     p.apart = 1;
-    if (p.kind != KEPT && p.first.period >= 2 * p.columns) {
+    if (p.kind != KEPT && p.first.period >= 2 * p.columns && p.first.period > FIRST_LEVEL) {
         p.apart = (p.first.period + p.columns / 2) / p.columns;
         if (p.apart > (p.end - p.begin) / 4) p.apart = 1;
     }
-    Scratch scratch = scratch_for(&p);
-    if (!scratch.sums)
+    float *taken = memory ? NULL : malloc(scratch_sizes(&p).all * sizeof(float) + 64);
+    if (!memory && !taken) {
         job->failed = 1; /* no thread takes it back */
-    else
-        WAYS[job->way].multiply(&p, &scratch);
-    free(scratch.sums);
+        return;
+    }
+    Scratch scratch = scratch_in(&p, memory ? memory : (float *)(((uintptr_t)taken + 63) / 64 * 64));
+    WAYS[job->way].multiply(&p, &scratch);
+    free(taken);
 }
 
 static void some_rows(void *data) {
@@ -575,123 +702,10 @@ static void some_rows(void *data) {
     int64_t rows = job->p.end - job->p.begin, count = share.count(), each = (rows + count - 1) / count;
     each = (each + MOST_TILE - 1) / MOST_TILE * MOST_TILE;
     int64_t begin = job->p.begin + each * share.number();
-    if (begin < job->p.end) stretch_of_rows(job, begin, begin + each < job->p.end ? begin + each : job->p.end);
+    if (begin < job->p.end) stretch_of_rows(job, begin, begin + each < job->p.end ? begin + each : job->p.end, NULL);
 }
 
-/* multiply(way, kind, out, x, batch, vectors, rows, columns, begin, end, bits, first, period, phase, second, second_period,
-   second_phase, starts, scale, bias, order, group, threads) */
-static PyObject *multiply(PyObject *self, PyObject *args) {
-    (void)self;
-    enum { OUT, X, BITS, FIRST, OTHER, STARTS, BUFFERS };
-    int way, threads;
-    Product p = {0};
-    PyObject *objects[BUFFERS], *bias;
-    Py_buffer added = {0};
-    Py_buffer views[BUFFERS];
-    PyObject *result = NULL;
-    int held = 0;
-    if (!PyArg_ParseTuple(args, "iiOOLLLLLLOOLLOLLOfOiLi", &way, &p.kind, &objects[OUT], &objects[X], &p.batch, &p.vectors, &p.rows,
-                          &p.columns, &p.begin, &p.end, &objects[BITS], &objects[FIRST], &p.first.period,
-                          &p.first.phase, &objects[OTHER], &p.second.period, &p.second.phase, &objects[STARTS],
-                          &p.scale, &bias, &p.order,
-                          &p.group, &threads))
-        return NULL;
-    if (way < 0 || way >= COUNT || !usable(way)) return refuse("this machine has no such instruction set");
-    if (p.kind < ZERO || p.kind > KEPT) return refuse("the kind of weights is unknown");
-    if (p.order < NEAR || p.order > SPARSE) return refuse("the order of summation is unknown");
-    const int half = !WAYS[way].few, item = half ? 2 : 4; /* bytes of a value, an input and an output */
-    p.half = half;
-    const Py_ssize_t items[BUFFERS] = {item, item, 1, item, item, 8};
-    if (half && p.order != DENSE) return refuse("products of bfloat16 have one order of summation");
-    for (; held < BUFFERS; held++)
-        if (get(objects[held], &views[held], held == OUT, items[held])) goto done;
-    p.out = views[OUT].buf;
-    p.x = views[X].buf;
-    p.bits = views[BITS].buf;
-    p.size = views[BITS].len;
-    p.first.values = views[FIRST].buf;
-    p.first.length = views[FIRST].len / item;
-    p.second.values = views[OTHER].buf;
-    p.second.length = views[OTHER].len / item;
-    p.starts = views[STARTS].buf;
-    if (bias != Py_None) {
-        if (get(bias, &added, 0, 4)) goto done;
-        p.bias = added.buf;
-        if (added.len / 4 < p.rows) {
-            refuse("the bias is too short");
-            goto done;
-        }
-    }
-    if (!checked(&p)) {
-        refuse("rows, columns or bits do not fit each other");
-        goto done;
-    }
-    p.width = (p.columns + SPARE - 1) / SPARE * SPARE;
-    if (p.order != NEAR && p.batch % WAYS[way].lanes) {
-        refuse("the batch is not a multiple of the lanes");
-        goto done;
-    }
-    if (p.order == SPARSE && (p.group < 1 || p.group % WAYS[way].lanes || p.group > WAYS[way].few * WAYS[way].lanes)) {
-        refuse("the group is not of a few registers");
-        goto done;
-    }
-    if (p.order == SPARSE && (p.kind == NEGATED || p.kind == SECOND)) {
-        refuse("zero bits stand for values");
-        goto done;
-    }
-    const int64_t wide = half ? (p.columns + 31) / 32 * 32 : p.order == NEAR ? p.width : p.columns;
-    if (p.batch > views[X].len / item / wide || p.vectors > views[OUT].len / item / p.rows) {
-        refuse("inputs or outputs are too short");
-        goto done;
-    }
-    if (p.kind == KEPT ? views[STARTS].len / 8 < p.rows
-                       : !tile_fits(&p.first) || (p.kind == SECOND && !tile_fits(&p.second))) {
-        refuse("the prototype or the starts do not fit the rows");
-        goto done;
-    }
-    Job job = {way, p, 0};
-    Py_BEGIN_ALLOW_THREADS
-    if (threads > 1 && share.parallel)
-        share.parallel(some_rows, &job, (unsigned)threads, 0);
-    else
-        stretch_of_rows(&job, p.begin, p.end);
-    Py_END_ALLOW_THREADS
-    result = job.failed ? PyErr_NoMemory() : Py_NewRef(Py_None);
-done:
-    if (added.obj) PyBuffer_Release(&added);
-    for (int i = 0; i < held; i++) PyBuffer_Release(&views[i]);
-    return result;
-}
-
-/* arrange(way, x, vectors, columns, group, out): vectors in rows -> vectors in lanes, the last group filled with zeros */
-static PyObject *arrange(PyObject *self, PyObject *args) {
-    (void)self;
-    int way;
-    long long vectors, columns, group;
-    PyObject *from, *to, *result = NULL;
-    Py_buffer x, out;
-    if (!PyArg_ParseTuple(args, "iOLLLO", &way, &from, &vectors, &columns, &group, &to)) return NULL;
-    if (way < 0 || way >= COUNT || !usable(way)) return refuse("this machine has no such instruction set");
-    const long long lanes = WAYS[way].lanes, most = (long long)1 << 40;
-    if (vectors < 1 || columns < 1 || vectors > most || columns > most / (vectors + lanes) || group < lanes || group % lanes)
-        return refuse("the vectors or the group have no such size");
-    const int half = !WAYS[way].few, item = half ? 2 : 4;
-    const long long wide = half ? (columns + 31) / 32 * 32 : columns;
-    if (get(from, &x, 0, item)) return NULL;
-    if (!get(to, &out, 1, item)) {
-        if (x.len / item < vectors * columns || out.len / item < (vectors + lanes - 1) / lanes * lanes * wide) {
-            refuse("inputs or outputs are too short");
-        } else {
-            Py_BEGIN_ALLOW_THREADS
-            WAYS[way].arrange(x.buf, vectors, columns, group, out.buf);
-            Py_END_ALLOW_THREADS
-            result = Py_NewRef(Py_None);
-        }
-        PyBuffer_Release(&out);
-    }
-    PyBuffer_Release(&x);
-    return result;
-}
+#include "_products_matrix.h"
 
 /* shares() -> the threads of torch can be used, once it is imported */
 static PyObject *shares(PyObject *self, PyObject *unused) {
@@ -715,8 +729,8 @@ static PyObject *ways(PyObject *self, PyObject *unused) {
 }
 
 static PyMethodDef methods[] = {
-    {"multiply", multiply, METH_VARARGS, "Multiply rows of packed weights with vectors."},
-    {"arrange", arrange, METH_VARARGS, "Lay vectors in lanes."},
+    {"bind", bind_torch, METH_VARARGS, "Take what `quick` needs of torch."},
+    {"quick", quick, METH_O, "Return the outputs of linear, or None."},
     {"shares", shares, METH_NOARGS, "Return whether the threads of torch can be used."},
     {"ways", ways, METH_NOARGS, "Return the instruction sets, None for those that this machine lacks."},
     {NULL, NULL, 0, NULL},
@@ -730,7 +744,13 @@ PyMODINIT_FUNC PyInit__products(void) {
     for (int bits = 0; bits < 256; bits++)
         for (int k = 0, next = 0; k < 8; k++) places[bits][k] = bits >> k & 1 ? next++ : 0;
 #endif
-    return PyModule_Create(&module);
+    PyObject *made = PyModule_Create(&module), *type = made ? PyType_FromSpec(&matrix_spec) : NULL;
+    if (type) matrix_type = (PyTypeObject *)Py_NewRef(type);
+    if (!type || PyModule_AddObject(made, "Matrix", type)) {
+        Py_XDECREF(type);
+        Py_CLEAR(made);
+    }
+    return made;
 }
 
 #endif

@@ -2,32 +2,40 @@
 
 from typing import Any
 
+class Matrix:
+    def __new__(
+        cls,
+        way: int,
+        kind: int,
+        rows: int,
+        columns: int,
+        bits: Any,
+        first: Any,
+        period: int,
+        phase: int,
+        second: Any,
+        second_period: int,
+        second_phase: int,
+        starts: Any,
+        scale: float,
+        wide: bool,
+        narrow: bool,
+        rare: bool,
+        most: int,
+        /,
+    ) -> Matrix: ...
+    def multiply(self, out: Any, x: Any, batch: int, bias: Any, begin: int, end: int, threads: int, /) -> None: ...
+    def watch(self, tensors: tuple[Any, ...], /) -> None: ...
+
+def bind(
+    exchange: Any,
+    tensor: Any,
+    parameter: Any,
+    empty: Any,
+    is_grad_enabled: Any,
+    get_num_threads: Any,
+    /,
+) -> bool: ...
+def quick(arguments: tuple[Any, ...], /) -> Any: ...
 def ways() -> list[tuple[str, int, int] | None]: ...
 def shares() -> bool: ...
-def arrange(way: int, x: Any, vectors: int, columns: int, group: int, out: Any, /) -> None: ...
-def multiply(
-    way: int,
-    kind: int,
-    out: Any,
-    x: Any,
-    batch: int,
-    vectors: int,
-    rows: int,
-    columns: int,
-    begin: int,
-    end: int,
-    bits: Any,
-    first: Any,
-    period: int,
-    phase: int,
-    second: Any,
-    second_period: int,
-    second_phase: int,
-    starts: Any,
-    scale: float,
-    bias: Any,
-    order: int,
-    group: int,
-    threads: int,
-    /,
-) -> None: ...

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..errors import NetworkError
-from . import ops
+from . import ops, products
 from .expand import expand, scratch
 from .weight import is_packed, unpacked
 
@@ -39,7 +39,10 @@ def _constant(made: Any, weight: Any) -> Any:
 def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
     if not is_packed(weight) or is_packed(input) or is_packed(bias):
         return func(*map(unpacked, (input, weight, bias)))
-    return _constant(ops.linear(input, weight, bias), weight)
+    made = ops.linear(input, weight, bias)
+    if weight.lane is None and not torch.compiler.is_compiling():
+        weight.lane = weight.device.type == "cpu" and products.lane(weight.weight)
+    return _constant(made, weight)
 
 
 def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:

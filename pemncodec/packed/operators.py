@@ -101,6 +101,7 @@ def _copy(into: Any, source: Any, *_: Any) -> Any:
         )
     for name in ("meaning", *INNER):
         setattr(into, name, getattr(source, name))
+    into.lane = None
     return into
 
 

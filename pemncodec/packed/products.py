@@ -28,14 +28,15 @@ from .weight import KEPT, ONES, Weight
 
 Floats = NDArray[np.float32]
 _KINDS = {"zero": 0, "negated": 1, "second": 2, KEPT: 3}
-_BESIDE, _DENSE, _SPARSE = 0, 1, 2  # the order of summation
-_NEAR = 3, 4  # below so much of a register, vectors lie beside each other, and not in lanes
 _MOST_BFLOAT16 = 96  # torch has better products of bfloat16 than these without matrix registers
-_MOST = 512  # vectors, above which rows are expanded for the product of torch, unless zeros are passed over
+_MOST = 512  # vectors of more than _LONG columns, above which torch multiplies them, unless zeros are passed over
+_LONG = 1024
+_ANY = 1 << 40
 _TILES = 12  # vectors of bfloat16, from which on they are multiplied in matrix registers
-_PIECE = 832  # vectors that are laid in lanes at a time
-# Kept fractions, below which zeros are passed over: for so many registers of vectors or more, and for fewer.
-_FEW, _WIDE, _VERY_FEW = 0.6, 4, 0.25
+# Kept fractions, below which zeros are passed over: for four registers of vectors or more, and for fewer; and of
+# matrices with few elements.
+_FEW, _VERY_FEW, _SMALL = 0.6, 0.35, 1 << 18
+_RARE = 0.15  # the same, below which they are for more than four vectors
 _SPARE = 64  # columns are padded to a multiple of these
 _SPLIT = 1 << 21  # products of a row's elements and vectors, from which on threads share rows
 _PANEL = 1 << 22  # elements that are expanded at a time
@@ -48,13 +49,12 @@ compiled: ModuleType | None = extension("pemncodec.packed._products")
 
 
 @cache
-def _way() -> tuple[int, int, int]:
-    """Return the number of the best instruction set that this machine has, its lanes, and registers for them."""
+def _way() -> int:
+    """Return the number of the best instruction set that this machine has."""
     assert compiled is not None
     asked = os.environ.get("PEMNCODEC_SIMD")
-    found = [(number, way) for number, way in enumerate(compiled.ways()) if way is not None and way[2]]
-    number, way = next((one for one in found if one[1][0] == asked), found[-1])
-    return number, *way[1:]
+    found = [(number, way[0]) for number, way in enumerate(compiled.ways()) if way is not None and way[2]]
+    return next((number for number, name in found if name == asked), found[-1][0])
 
 
 @cache
@@ -77,25 +77,75 @@ def product(x: torch.Tensor, weight: Weight, bias: torch.Tensor | None = None) -
     """
     how = weight.meaning
     batch = len(x)
-    if compiled is None or how.kind not in _KINDS or weight.stored.dtype not in _FLOATS or not batch * how.numel:
+    if not _is_multiplied(weight) or not batch:
         return _by_panels(x, weight, bias)
     tiles = _bfloat16_way() if x.dtype == torch.bfloat16 else None
-    most = _MOST_BFLOAT16 if x.dtype == torch.bfloat16 and tiles is None else _MOST
-    if batch > most and not (_is_sparse(weight, _FEW) and x.dtype == torch.float32):
+    if batch > _most(weight, tiles):
         return _by_panels(x, weight, bias)
     added = None if bias is None else _single(bias).numpy()
     if tiles is not None and batch >= _TILES:
         short = torch.empty(batch, how.rows, dtype=torch.bfloat16)
-        _in_tiles(x, weight, short, added, tiles)
+        _in_threads(_matrix(weight, tiles), _halves(short), _halves(x), weight, added)
         return short
-    out = torch.empty(batch, how.rows)
-    single = _single(x)
-    if batch * _NEAR[1] < _way()[1] * _NEAR[0]:
-        _near(single, weight, out, added)
-    else:
-        for first in range(0, batch, _PIECE):
-            _in_lanes(single[first : first + _PIECE], weight, out[first : first + _PIECE], added)
+    out = torch.empty(batch, how.rows, dtype=torch.float32)
+    _in_threads(_matrix(weight, _way()), out.numpy(), _single(x).numpy(), weight, added)
     return out if x.dtype == torch.float32 else out.to(x.dtype)
+
+
+def lane(weight: Weight) -> Any:
+    """Return the matrix that `quick` multiplies by, or False if it is for `product` alone."""
+    if not _is_multiplied(weight) or weight.stored.dtype != torch.float32 or weight.meaning.transposed or not _bound():
+        return False
+    made = _matrix(weight, _way())
+    width, watched = _width(weight), [weight.bits]
+    if weight.meaning.kind == KEPT or _is_long(weight.stored, width):
+        watched.append(weight.stored)
+    if weight.others is not None and _is_long(weight.others, width):
+        watched.append(weight.others)
+    made.watch(tuple(watched))
+    return made
+
+
+@cache
+def _bound() -> bool:
+    """Return whether the compiled products can see tensors of this torch, and tell them how."""
+    exchange = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+    if exchange is None or compiled is None:
+        return False
+    _shares()
+    bound: bool = compiled.bind(
+        exchange,
+        torch.Tensor,
+        torch.nn.Parameter,
+        torch.empty,
+        torch.is_grad_enabled,
+        torch.get_num_threads,
+    )
+    return bound
+
+
+def _declined(arguments: object) -> None:  # noqa: ARG001
+    return None
+
+
+# Outputs of `torch.nn.functional.linear` with the fewest steps, or None if `product` has to be asked.
+quick: Callable[[Any], Any] = _declined if compiled is None else compiled.quick
+
+
+def _is_multiplied(weight: Weight) -> bool:
+    """Return whether there is a compiled product of such a weight."""
+    how = weight.meaning
+    known = compiled is not None and how.kind in _KINDS and weight.stored.dtype in _FLOATS
+    return known and how.numel > 0
+
+
+def _most(weight: Weight, tiles: int | None = None) -> int:
+    """Return the most vectors that the compiled products take."""
+    if weight.stored.dtype == torch.bfloat16 and tiles is None:
+        return _MOST_BFLOAT16
+    if weight.stored.dtype == torch.float32 and (weight.meaning.columns <= _LONG or _is_sparse(weight, _FEW)):
+        return _ANY
+    return _MOST
 
 
 def transposed_product(x: torch.Tensor, weight: Weight) -> torch.Tensor:
@@ -107,81 +157,46 @@ def transposed_product(x: torch.Tensor, weight: Weight) -> torch.Tensor:
     return out
 
 
-def _near(x: torch.Tensor, weight: Weight, out: torch.Tensor, bias: Floats | None) -> None:
-    """Multiply vectors that lie beside each other."""
+def _matrix(weight: Weight, way: int) -> Any:
+    """Return the compiled matrix of an instruction set, which reads the weight's own memory where it can."""
     how = weight.meaning
-    width = -(-how.columns // _SPARE) * _SPARE
-    if width != how.columns:
-        x = torch.nn.functional.pad(x, (0, width - how.columns))
-    _multiply(_way()[0], out, x.contiguous(), len(x), weight, bias, _BESIDE)
-
-
-def _in_lanes(x: torch.Tensor, weight: Weight, out: torch.Tensor, bias: Floats | None) -> None:
-    """Multiply vectors in lanes, in groups; those of the last one are filled up to whole registers."""
     assert compiled is not None
-    columns, (way, lanes, most) = weight.meaning.columns, _way()
-    registers = -(-len(x) // lanes)
-    count = registers * lanes
-    sparse = _is_sparse(weight, _FEW if registers >= _WIDE else _VERY_FEW)
-    group = -(-registers // -(-registers // most)) * lanes if sparse else 2 * lanes
-    groups = scratch(count * columns, torch.float32)
-    compiled.arrange(way, x.numpy(), len(x), columns, group, groups.numpy())
-    _multiply(way, out, groups, count, weight, bias, _SPARSE if sparse else _DENSE, group)
-
-
-def _in_tiles(x: torch.Tensor, weight: Weight, out: torch.Tensor, bias: Floats | None, way: int) -> None:
-    """Multiply vectors of bfloat16 in matrix registers."""
-    assert compiled is not None
-    count, columns = -(-len(x) // 16) * 16, weight.meaning.columns
-    groups = scratch(count * (-(-columns // 32) * 32), torch.bfloat16).view(torch.int16)
-    compiled.arrange(way, _words(x).numpy(), len(x), columns, 16, groups.numpy())
-    _multiply(way, out, groups, count, weight, bias, _DENSE)
-
-
-def _multiply(
-    way: int,
-    out: torch.Tensor,
-    x: torch.Tensor,
-    batch: int,
-    weight: Weight,
-    bias: Floats | None,
-    order: int,
-    group: int = 0,
-) -> None:
-    """Call the compiled product of an instruction set for all rows."""
-    how = weight.meaning
-    read = _floats if x.dtype == torch.float32 else _halves
+    read = _halves if way == _bfloat16_way() else _floats
+    second, second_period, begins = _NONE, 1, _NO_STARTS
     if how.kind == KEPT:
-        first, period = read(weight.stored), 1
-        second, second_period, begins = _NONE, 1, starts(weight)
+        first, period, begins = read(weight.stored), 1, starts(weight)
     else:
-        width = -(-how.columns // _SPARE) * _SPARE
+        width = _width(weight)
         first, period = _stretched(weight.stored, width, read), len(weight.stored)
-        second, second_period, begins = _NONE, 1, _NO_STARTS
         if weight.others is not None:
             second, second_period = _stretched(weight.others, width, read), len(weight.others)
-    assert compiled is not None
-    call, kind = compiled.multiply, _KINDS[how.kind]
-    rows, columns, scale = how.rows, how.columns, 1.0 if how.scale is None else how.scale
-    into, of, bits = read(out), x.numpy(), weight.bits.numpy()
-
-    def part(begin: int, end: int, threads: int = 1) -> None:
-        call(way, kind, into, of, batch, len(into), rows, columns, begin, end, bits, first, period, how.phase, second,
-             second_period, how.second_phase, begins, scale, bias, order, group, threads)  # fmt: skip
-
-    _in_threads(part, rows, rows * columns * batch)
+    scale = 1.0 if how.scale is None else how.scale
+    narrow = _is_sparse(weight, _VERY_FEW)
+    wide = narrow if how.numel <= _SMALL else _is_sparse(weight, _FEW)
+    return compiled.Matrix(
+        way, _KINDS[how.kind], how.rows, how.columns, weight.bits.numpy(), first, period, how.phase, second,
+        second_period, how.second_phase, begins, scale, wide, narrow, _is_sparse(weight, _RARE), _most(weight),
+    )  # fmt: skip
 
 
-def _in_threads(part: Callable[..., None], rows: int, work: int) -> None:
-    """Call a function for all rows: on threads of torch, or else on some of its own, a stretch each."""
-    threads = min(torch.get_num_threads(), 1 + work // _SPLIT, rows)
+def _width(weight: Weight) -> int:
+    return -(-weight.meaning.columns // _SPARE) * _SPARE
+
+
+def _in_threads(matrix: Any, out: NDArray[Any], x: NDArray[Any], weight: Weight, bias: Floats | None) -> None:
+    """Multiply by all rows: on threads of torch, or else on some of its own, a stretch each."""
+    rows, batch = weight.meaning.rows, len(x)
+    threads = min(torch.get_num_threads(), 1 + weight.meaning.numel * batch // _SPLIT, rows)
     if threads < 2 or _shares():
-        part(0, rows, threads)
+        matrix.multiply(out, x, batch, bias, 0, rows, threads)
         return
     step = -(-rows // threads)
-    jobs = [(begin, min(begin + step, rows)) for begin in range(0, rows, step)]
-    waiting = [_pool(generation()).submit(part, *job) for job in jobs[1:]]
-    part(*jobs[0])
+
+    def part(begin: int) -> None:
+        matrix.multiply(out, x, batch, bias, begin, min(begin + step, rows), 1)
+
+    waiting = [_pool(generation()).submit(part, begin) for begin in range(step, rows, step)]
+    part(0)
     for one in waiting:
         one.result()
 
@@ -240,13 +255,18 @@ def _stretched(values: torch.Tensor, width: int, read: Callable[[torch.Tensor], 
 
     Of a long one, whose rows rarely reach its end, the prototype alone.
     """
-    if len(values) >= 8 * width:
+    if _is_long(values, width):
         return read(values)
     made = _STRETCHED.get(values, dict)
     found = made.get(read)
     if found is None or len(found) < len(values) + width:
         found = made[read] = np.resize(read(values), len(values) + width)
     return found
+
+
+def _is_long(values: torch.Tensor, width: int) -> bool:
+    """Return whether rows rarely reach the end of a prototype."""
+    return len(values) >= 8 * width
 
 
 def _panels(weight: Weight) -> Iterator[tuple[int, int, torch.Tensor]]:

@@ -14,7 +14,11 @@ from .expand import expand
 from .functions import FUNCTIONS
 from .on_device import expanded
 from .operators import OPERATORS
+from .products import quick
 from .weight import INNER, Meaning, Weight, unpacked
+
+_LINEAR = torch.nn.functional.linear
+_is_compiling = torch.compiler.is_dynamo_compiling  # a graph of torch.export has fake tensors, which `quick` declines
 
 
 class PackedTensor(torch.Tensor):
@@ -39,6 +43,7 @@ class PackedTensor(torch.Tensor):
     presence: torch.Tensor | None
     others_presence: torch.Tensor | None
     meaning: Meaning
+    lane: Any = None  # what multiplies inputs with the fewest steps, made at the first product; False for nothing
 
     # The names that torchao's tensor subclasses have for these.
     tensor_data_names, optional_tensor_data_names = INNER[:2], INNER[2:]
@@ -95,6 +100,7 @@ class PackedTensor(torch.Tensor):
             inner = getattr(self, name)
             if inner is not None:
                 inner.share_memory_()
+        self.lane = None  # it reads the memory that they had
         return self
 
     def __deepcopy__(self, memo: dict[int, Any]) -> torch.Tensor:
@@ -107,6 +113,7 @@ class PackedTensor(torch.Tensor):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         checks.check(self.bits)
+        self.__dict__.pop("lane", None)
         return super().__reduce_ex__(protocol)  # type: ignore[no-untyped-call]
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
@@ -134,6 +141,10 @@ class PackedTensor(torch.Tensor):
     def __torch_function__(
         cls, func: Callable[..., Any], types: object, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func is _LINEAR and not kwargs and not _is_compiling():
+            made = quick(args)
+            if made is not None:
+                return made
         handler = FUNCTIONS.get(func)
         if handler is not None:
             return handler(func, *args, **(kwargs or {}))

@@ -259,6 +259,25 @@ def test_switching_tasks(tasks: tuple[Path, dict[str, Any]]) -> None:
         pemncodec.switch_task(stock(), "task 1")
 
 
+def test_switching_tasks_of_a_model_in_another_dtype(tasks: tuple[Path, dict[str, Any]]) -> None:
+    path, models = tasks
+    model = stock()
+    pemncodec.load_model(model, path, layout="packed", task="task 0")
+    model.to(torch.bfloat16)
+    prototype = model[0].weight.stored.data_ptr()
+    for task in ("task 1", "task 2", "task 1"):
+        pemncodec.switch_task(model, task)
+        for name, value in model.state_dict().items():
+            expected = dict(pemncodec.load(path.read_bytes(), task=task))[name]
+            found = value.dense() if isinstance(value, pemncodec.PackedTensor) else value
+            if expected.dtype.is_floating_point:
+                assert found.dtype == torch.bfloat16
+                expected = expected.to(torch.bfloat16)
+            assert torch.equal(found, expected), name
+        assert model[0].weight.stored.data_ptr() == prototype
+    assert len(models) == 3
+
+
 def test_the_command_does_not_offer_it(path: Path) -> None:
     """Packed tensors are a form in memory, not in a file."""
     program = [sys.executable, "-m", "pemncodec", "unpack", "--layout", "packed", str(path)]

@@ -25,10 +25,11 @@ static void *halved(float *values, int64_t count) {
 static int sparse_wide = 1; /* registers of a group */
 
 /* Where input c of vector j lies. */
-static int64_t place(int order, int lanes, int64_t full, int64_t columns, int64_t width, int64_t j, int64_t c) {
-    int64_t most = (order == SPARSE ? sparse_wide : WIDE) * lanes, group = j / most * most;
-    int64_t size = full - group < most ? full - group : most;
-    return order == NEAR ? j * width + c : group * columns + c * size + j - group;
+static int64_t place(int order, int way, int64_t full, int64_t columns, int64_t width, int64_t j, int64_t c) {
+    int64_t lanes = WAYS[way].lanes, most = order == NEAR ? BESIDE : (order == SPARSE ? sparse_wide : WIDE) * lanes;
+    int64_t group = j / most * most, size = full - group < most ? full - group : most;
+    if (order == NEAR) return group * width + (c / lanes * size + j - group) * lanes + c % lanes;
+    return group * columns + c * size + j - group;
 }
 
 static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch, int order, int density) {
@@ -36,10 +37,14 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
     if (!half) sparse_wide = sparse_wide % WAYS[way].few + 1;
     int64_t count = rows * columns, width = (columns + SPARE - 1) / SPARE * SPARE, wrong = 0;
     int lanes = WAYS[way].lanes;
+    int64_t rests = order == DENSE && !half && columns <= LONG && columns == width && batch >= lanes ? batch % lanes : 0;
+    if (rests > REST) rests = 0;
+    const int64_t all = batch;
+    batch -= rests; /* these lie beside each other, after those in lanes */
     int64_t full = order ? (batch + lanes - 1) / lanes * lanes : batch, period = 1 + draw() % (2 * count), other = 7;
     Byte *bits = calloc(1, (size_t)(count / 8 + 1));
     float *values = malloc((size_t)(period + count) * 4), others[7], *x = calloc((size_t)(full * width), 4);
-    float *out = calloc((size_t)(batch * rows), 4);
+    float *out = calloc((size_t)(all * rows), 4), *rest = calloc((size_t)(rests * width + 1), 4);
     int64_t *starts = malloc((size_t)(rows + 1) * 8), ones = 0;
     double *dense = malloc((size_t)count * 8);
     for (int64_t i = 0; i < count; i++) bits[i / 8] |= (Byte)(((int)(draw() % 100) < density) << i % 8);
@@ -58,25 +63,34 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
         dense[i] = bit ? one : zero;
     }
     starts[rows] = ones;
-    float *given = malloc((size_t)(batch * columns) * 4);
-    for (int64_t i = 0; i < batch * columns; i++) given[i] = drawn();
+    float *given = malloc((size_t)(all * columns) * 4);
+    for (int64_t i = 0; i < all * columns; i++) given[i] = drawn();
     void *inputs = x, *short_inputs = half ? halved(given, batch * columns) : NULL;
     if (half) WAYS[way].arrange(short_inputs, batch, columns, lanes, inputs = malloc((size_t)(full * (columns + 31)) * 2));
     for (int64_t j = 0; !half && j < batch; j++)
-        for (int64_t c = 0; c < columns; c++) x[place(order, lanes, full, columns, width, j, c)] = given[j * columns + c];
+        for (int64_t c = 0; c < columns; c++) x[place(order, way, full, columns, width, j, c)] = given[j * columns + c];
     if (order != NEAR && !half) {
         float *laid = malloc((size_t)(full * columns) * 4);
         WAYS[way].arrange(given, batch, columns, (order == SPARSE ? sparse_wide : WIDE) * lanes, laid);
         wrong += memcmp(laid, x, (size_t)(full * columns) * 4) != 0;
         free(laid);
     }
+    if (order == NEAR) {
+        float *packed = malloc((size_t)(batch * width) * 4);
+        WAYS[way].pack(given, batch, columns, width, packed);
+        wrong += memcmp(packed, x, (size_t)(batch * width) * 4) != 0;
+        free(packed);
+    }
+    if (rests) WAYS[way].pack(given + batch * columns, rests, columns, width, rest);
     Product p = {.kind = kind, .order = order, .half = half, .out = out, .x = inputs, .batch = full, .vectors = batch,
                  .rows = rows, .columns = columns, .width = width, .begin = 0, .end = rows, .bits = bits,
                  .size = count / 8 + 1, .first = {first, kind == KEPT ? ones : period, period, phase},
-                 .second = {second_values, 7, other, second}, .starts = starts, .scale = 1.5f, .group = sparse_wide * lanes, .apart = 1 + draw() % 3};
-    Scratch s = scratch_for(&p);
+                 .second = {second_values, 7, other, second}, .starts = starts, .scale = 1.5f, .group = sparse_wide * lanes, .apart = 1 + draw() % 3,
+                 .rest = rest, .rests = rests};
+    float *memory = malloc(scratch_sizes(&p).all * sizeof(float));
+    Scratch s = scratch_in(&p, memory);
     WAYS[way].multiply(&p, &s);
-    for (int64_t j = 0; j < batch; j++)
+    for (int64_t j = 0; j < all; j++)
         for (int64_t r = 0; r < rows; r++) {
             double sum = 0, bound = 0;
             for (int64_t c = 0; c < columns; c++) {
@@ -91,8 +105,8 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
             }
             wrong += !(fabs(found - 1.5 * sum) <= (half ? 1e-5 * bound + fabs(sum) / 128 : 1e-5 * bound) + 1e-30);
         }
-    free(given), free(bits), free(values), free(x), free(out), free(starts), free(dense);
-    free(s.sums);
+    free(given), free(bits), free(values), free(x), free(out), free(starts), free(dense), free(rest);
+    free(memory);
     if (half) free(first), free(second_values), free(inputs), free(short_inputs);
     if (wrong) printf("%s kind %d, %ld x %ld, batch %ld, order %d: %ld wrong\n", WAYS[way].name, kind,
                       (long)rows, (long)columns, (long)batch, order, (long)wrong);
@@ -105,18 +119,18 @@ int main(void) {
         for (int k = 0, next = 0; k < 8; k++) places[bits][k] = bits >> k & 1 ? next++ : 0;
 #endif
     static const int64_t shapes[][2] = {{1, 1}, {3, 5}, {8, 64}, {13, 100}, {7, 256}, {9, 513}};
-    static const int64_t large[][3] = {{205, 700, 17}, {13, 700, 390}}; /* more than a block, a stretch, a group */
+    static const int64_t large[][3] = {{205, 700, 17}, {13, 700, 390}, {205, 1100, 17}, {13, 1100, 390}, {13, 64, 5000}}; /* more than a block, a stretch, a group */
     int cases = 0, wrong = 0;
     for (int way = 0; way < COUNT; way++)
         for (int kind = 0; usable(way) && kind < 4; kind++) {
             const int from = WAYS[way].few ? NEAR : DENSE; /* products of bfloat16 have one order */
             const int orders = !WAYS[way].few ? 2 : kind == ZERO || kind == KEPT ? 3 : 2;
             for (int shape = 0; shape < 6; shape++)
-                for (int batch = 1; batch < 150; batch = 2 * batch + 1)
+                for (int batch = 1; batch < 150; batch = 2 * batch + 1 + batch % 4)
                     for (int density = 5; density < 100; density += 45)
                         for (int order = from; order < orders; order++, cases++)
                             wrong += check(way, kind, shapes[shape][0], shapes[shape][1], batch, order, density);
-            for (int i = 0; i < 2; i++)
+            for (int i = 0; i < 5; i++)
                 for (int order = from; order < orders; order++, cases++)
                     wrong += check(way, kind, large[i][0], large[i][1], large[i][2], order, 50);
         }

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from pemncodec.packed import products
 from .weights import KINDS, weight
 
 SHAPES = [(1, 1), (3, 5), (8, 64), (13, 100), (30, 7), (65, 256), (9, 513), (70, 1024)]
-BATCHES = (1, 2, 3, 4, 5, 11, 12, 17, 64, 65, 97, 400)
+BATCHES = (1, 2, 3, 4, 5, 11, 12, 13, 17, 24, 64, 65, 97, 400)
 LIMITS = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 1e-2, torch.float16: 2e-3}
 WAYS = [way[0] for way in products.compiled.ways() if way is not None] if products.compiled is not None else []
 
@@ -69,10 +70,11 @@ def test_all_dtypes(dtype: torch.dtype, kind: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("batch", [1, 3, 40, 200])
-def test_the_same_bits_with_any_number_of_threads(batch: int, dtype: torch.dtype) -> None:
-    packed, _ = weight((1111, 2048), period=5000, dtype=dtype)
-    x = torch.randn(batch, 2048).to(dtype)
+@pytest.mark.parametrize("batch", [1, 3, 19, 40, 200])
+@pytest.mark.parametrize("columns", [960, 2048])
+def test_the_same_bits_with_any_number_of_threads(columns: int, batch: int, dtype: torch.dtype) -> None:
+    packed, _ = weight((1111, columns), period=5000, dtype=dtype)
+    x = torch.randn(batch, columns).to(dtype)
     before = torch.get_num_threads()
     found = []
     try:
@@ -108,54 +110,74 @@ def test_infinities_of_columns_that_are_padding() -> None:
     assert dense.shape == packed.shape
 
 
+def arguments() -> dict[str, Any]:
+    """A matrix of 8 × 50 in plain C."""
+    return {
+        "way": 0, "kind": 0, "rows": 8, "columns": 50, "bits": np.zeros(50, np.uint8),
+        "first": np.zeros(40, np.float32), "period": 40, "phase": 3, "second": np.zeros(1, np.float32),
+        "second_period": 1, "second_phase": 0, "starts": np.zeros(1, np.int64), "scale": 1.0,
+        "wide": False, "narrow": False, "rare": False, "most": 100,
+    }  # fmt: skip
+
+
 @pytest.mark.skipif(products.compiled is None, reason="the compiled products are not built here")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"way": 9}, "instruction set"),
+        ({"way": -1}, "instruction set"),
         ({"kind": 4}, "kind of weights"),
-        ({"rows": 9}, "do not fit|too short"),
-        ({"rows": -1}, "do not fit"),
-        ({"columns": 1 << 60}, "do not fit"),
-        ({"end": 9}, "do not fit"),
-        ({"begin": 5, "end": 3}, "do not fit"),
-        ({"batch": 100}, "too short"),
-        ({"vectors": 3}, "do not fit"),
-        ({"vectors": 0}, "do not fit"),
-        ({"kind": 1, "order": 2, "batch": 16, "group": 8}, "stand for values|too short"),
-        ({"batch": 0}, "do not fit"),
-        ({"batch": 0, "vectors": 0}, "do not fit"),
-        ({"batch": 1 << 62}, "do not fit|too short"),
+        ({"kind": -1}, "kind of weights"),
+        ({"rows": 9}, "do not fit each other"),
+        ({"rows": -1}, "do not fit each other"),
+        ({"columns": 1 << 60}, "do not fit each other"),
+        ({"columns": 0}, "do not fit each other"),
         ({"period": 0}, "prototype"),
         ({"period": 1000}, "prototype"),
         ({"phase": 40}, "prototype"),
         ({"phase": -1}, "prototype"),
-        ({"bits": np.zeros(3, np.uint8)}, "do not fit"),
+        ({"kind": 2, "second_period": 2}, "prototype"),
         ({"kind": 3}, "starts"),
+        ({"bits": np.zeros(3, np.uint8)}, "do not fit each other"),
+        ({"first": np.zeros(161, np.uint8)[1:]}, "half an item|aligned"),
+    ],
+)
+def test_matrices_that_would_leave_a_buffer_are_refused(change: dict[str, object], reason: str) -> None:
+    assert products.compiled is not None
+    if change == {"rows": 9}:
+        change = {"rows": 9, "bits": np.zeros(50, np.uint8)}
+    products.compiled.Matrix(*arguments().values())
+    with pytest.raises(ValueError, match=reason):
+        products.compiled.Matrix(*(arguments() | change).values())
+
+
+@pytest.mark.skipif(products.compiled is None, reason="the compiled products are not built here")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"batch": 0}, "no such number"),
+        ({"batch": 1 << 62}, "no such number"),
+        ({"batch": 3}, "too short"),
+        ({"begin": -1}, "no such number"),
+        ({"end": 9}, "no such number"),
+        ({"begin": 5, "end": 5}, "no such number"),
         ({"out": np.zeros(3, np.float32)}, "too short"),
         ({"x": np.zeros(3, np.float32)}, "too short"),
-        ({"x": np.zeros(399, np.uint8)[1:]}, "half an item|aligned"),
-        ({"order": 1, "batch": 9}, "multiple of the lanes"),
-        ({"order": 3}, "order of summation"),
-        ({"order": 2, "batch": 8, "group": 7}, "few registers"),
-        ({"order": 2, "batch": 8, "group": 8 * 14}, "few registers"),
+        ({"x": np.zeros(401, np.uint8)[1:]}, "half an item|aligned"),
         ({"bias": np.zeros(7, np.float32)}, "bias is too short"),
         ({"bias": np.zeros(33, np.uint8)[1:]}, "half an item|aligned"),
     ],
 )
-def test_arguments_that_would_leave_a_buffer_are_refused(change: dict[str, object], reason: str) -> None:
-    arguments: dict[str, object] = {
-        "way": 0, "kind": 0, "out": np.zeros((2, 8), np.float32), "x": np.zeros((2, 64), np.float32), "batch": 2,
-        "vectors": 2,
-        "rows": 8, "columns": 50, "begin": 0, "end": 8, "bits": np.zeros(50, np.uint8),
-        "first": np.zeros(40, np.float32), "period": 40, "phase": 3, "second": np.zeros(1, np.float32),
-        "second_period": 1, "second_phase": 0, "starts": np.zeros(1, np.int64), "scale": 1.0, "bias": None,
-        "order": 0, "group": 8, "threads": 1,
-    }  # fmt: skip
+def test_vectors_that_would_leave_a_buffer_are_refused(change: dict[str, object], reason: str) -> None:
     assert products.compiled is not None
-    products.compiled.multiply(*arguments.values())
+    matrix = products.compiled.Matrix(*arguments().values())
+    right: dict[str, Any] = {
+        "out": np.zeros((2, 8), np.float32), "x": np.zeros((2, 50), np.float32), "batch": 2, "bias": None, "begin": 0,
+        "end": 8, "threads": 1,
+    }  # fmt: skip
+    matrix.multiply(*right.values())
     with pytest.raises(ValueError, match=reason):
-        products.compiled.multiply(*(arguments | change).values())
+        matrix.multiply(*(right | change).values())
 
 
 @pytest.mark.skipif(products.compiled is None, reason="the compiled products are not built here")
@@ -163,12 +185,98 @@ def test_starts_that_lie_beyond_the_values() -> None:
     """Whatever starts and bits say, only values of the buffer are read, or zeros."""
     assert products.compiled is not None
     for start in (-(1 << 62), -1, 0, 3, 1 << 62):
+        changed = {
+            "kind": 3, "rows": 4, "columns": 64, "bits": np.full(32, 255, np.uint8), "first": np.ones(5, np.float32),
+            "starts": np.full(4, start, np.int64),
+        }  # fmt: skip
         out, x = np.full((1, 4), np.nan, np.float32), np.ones((1, 64), np.float32)
-        products.compiled.multiply(
-            0, 3, out, x, 1, 1, 4, 64, 0, 4, np.full(32, 255, np.uint8), np.ones(5, np.float32), 1, 0,
-            np.zeros(1, np.float32), 1, 0, np.full(4, start, np.int64), 1.0, None, 0, 8, 1,
-        )  # fmt: skip
+        products.compiled.Matrix(*(arguments() | changed).values()).multiply(out, x, 1, None, 0, 4, 1)
         assert np.isin(out, [0, 2, 5]).all()
+
+
+@pytest.mark.skipif(products.compiled is None or not products._bound(), reason="torch shows no tensors to C here")
+class TestQuick:
+    """What `torch.nn.functional.linear` takes at first sight, and what it declines."""
+
+    def made(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        packed, dense = weight((8, 64))
+        x = torch.randn(3, 64)
+        assert products.quick((x, packed)) is None  # before the first product
+        torch.nn.functional.linear(x, packed)
+        return packed, dense, x
+
+    def test_the_bits_are_those_of_the_other_way(self) -> None:
+        packed, dense, x = self.made()
+        bias = torch.nn.Parameter(torch.randn(8), requires_grad=False)
+        for of in (x, x[0], torch.randn(2, 3, 64), torch.randn(100, 64), torch.nn.Parameter(x, requires_grad=False)):
+            for more in ((), (None,), (bias,)):
+                found = products.quick((of, packed, *more))
+                expected = products.product(of.reshape(-1, 64), packed.weight, bias if more == (bias,) else None)
+                assert type(found) is torch.Tensor
+                assert found.shape == (*of.shape[:-1], 8)
+                assert torch.equal(found.view(torch.uint8), expected.view(found.shape).view(torch.uint8))
+                exact = of.double().reshape(-1, 64) @ dense.double().t()
+                exact = exact + bias.double() if more == (bias,) else exact
+                assert torch.allclose(expected.double(), exact, atol=1e-4)
+
+    def test_all_else_is_declined(self) -> None:
+        packed, _, x = self.made()
+        bias = torch.randn(8)
+        for arguments in (
+            (x.double(), packed),
+            (torch.randn(64, 3).t(), packed),
+            (torch.randn(3, 63), packed),
+            (torch.empty(0, 64), packed),
+            (torch.tensor(1.0), packed),
+            (x.to_sparse(), packed),
+            (x.to("meta"), packed),
+            (x, packed, bias[:7]),
+            (x, packed, bias.double()),
+            (x, packed, torch.randn(16)[::2]),
+            (x, packed, 3),
+            (3, packed),
+            (x, x),
+            (x, None),
+            (x,),
+            (packed, packed),
+        ):
+            assert products.quick(arguments) is None, arguments
+
+    def test_gradients_are_recorded_elsewhere(self) -> None:
+        packed, _, x = self.made()
+        bias = torch.randn(8).requires_grad_()
+        assert products.quick((x.requires_grad_(), packed)) is None
+        assert products.quick((x.detach(), packed, bias)) is None
+        assert products.quick((x.detach(), packed.requires_grad_())) is None
+        with torch.no_grad():
+            assert products.quick((x, packed, bias)) is not None
+
+    def test_memory_that_moved_is_not_read(self) -> None:
+        packed, dense, x = self.made()
+        other = packed.replaced(packed.meaning)
+        other.share_memory_()
+        assert products.quick((x, packed)) is None
+        assert torch.allclose(torch.nn.functional.linear(x, packed), x @ dense.t(), atol=1e-5)
+        torch.nn.functional.linear(x, other)
+        assert products.quick((x, other)) is not None
+
+    def test_another_weight_that_is_taken_over(self) -> None:
+        packed, _, x = self.made()
+        other, dense = weight((8, 64), "negated", seed=3)
+        packed.copy_(other)
+        assert torch.allclose(torch.nn.functional.linear(x, packed), x @ dense.t(), atol=1e-5)
+
+    def test_defaults_of_torch(self) -> None:
+        packed, dense, x = self.made()
+        torch.set_default_dtype(torch.float64)
+        try:
+            found = torch.nn.functional.linear(x, packed)
+        finally:
+            torch.set_default_dtype(torch.float32)
+        assert found.dtype == torch.float32
+        with torch.device("meta"):
+            found = torch.nn.functional.linear(x, packed)
+        assert torch.allclose(found, x @ dense.t(), atol=1e-5)
 
 
 def test_without_the_extension() -> None:
