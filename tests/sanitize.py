@@ -25,6 +25,7 @@ TESTS = [
     "common/test_kernels_hostile",
     "coding/test_rans",
     "network/test_fill",
+    "packed/test_products",
     "conformance/test_vectors",
     "conformance/test_damage",
 ]
@@ -151,14 +152,16 @@ def build(compiler: list[str]) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.so", "__pycache__", "cache"))
         else:
             shutil.copy(source, target)
-    library = BUILD / "pemncodec" / "common" / f"_kernels{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = f"-I{sysconfig.get_paths()['include']}"
-    command = [*compiler, *FLAGS, *FLOATS, *_shared_runtime(compiler), include]
-    command += [str(BUILD / "pemncodec" / "common" / "_kernels.c"), "-o", str(library), "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SanitizeError(f"{compiler[0]} does not compile _kernels.c: {done.stderr.strip().splitlines()[-1]}")
-    return library
+    made = []
+    for name in ("packed/_products", "common/_kernels"):
+        source = BUILD / "pemncodec" / f"{name}.c"
+        made.append(source.with_name(source.stem + str(sysconfig.get_config_var("EXT_SUFFIX"))))
+        command = [*compiler, *FLAGS, *FLOATS, *_shared_runtime(compiler), include, str(source), "-o", str(made[-1])]
+        done = subprocess.run([*command, "-lm"], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SanitizeError(f"{compiler[0]} does not compile {name}.c: {done.stderr.strip().splitlines()[-1]}")
+    return made[-1]
 
 
 def show_that_faults_are_found(library: Path, variables: dict[str, str]) -> None:
