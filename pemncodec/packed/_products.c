@@ -14,6 +14,7 @@
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #endif
 #include <dlfcn.h>
+#include <sys/mman.h>
 #endif
 #include <Python.h>
 #endif

@@ -25,24 +25,42 @@ static PyTypeObject *matrix_type;
 
 enum { WIDE_SPARSE = 4 };
 
-/* Memory that one call after the other takes, of which only what was written to is resident. It is no piece of malloc(),
-   which would keep the memory of freed tensors around it. What is read begins at a line of the cache: registers as wide
-   as that would be read from two. */
-enum { MOST_SPARE = 1 << 21, LINE = 64 };
+/* Memory of a call. A little is there always; more comes from the system and goes back to it. It is no piece of malloc(),
+   which would keep the memory of freed tensors around it: a network would seem to take twice of what it does. What is read
+   begins at a line of the cache: registers as wide as that would be read from two. */
+enum { MOST_SPARE = 1 << 16, LINE = 64 };
 static float spare[MOST_SPARE];
 static int spare_taken;
 
+#if defined(__unix__) || defined(__APPLE__)
+static void *from_system(size_t bytes) {
+    void *found = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    return found == MAP_FAILED ? NULL : found;
+}
+static void to_system(void *memory, size_t bytes) { munmap(memory, bytes); }
+#else
+static void *from_system(size_t bytes) { return malloc(bytes); }
+static void to_system(void *memory, size_t bytes) { (void)bytes, free(memory); }
+#endif
+
 static float *take_memory(size_t floats) {
-    if (floats > MOST_SPARE || spare_taken) return malloc(floats * sizeof(float));
-    spare_taken = 1;
-    return spare;
+    size_t bytes = floats * sizeof(float) + LINE, *taken;
+    if (floats <= MOST_SPARE && !spare_taken) {
+        spare_taken = 1;
+        return spare;
+    }
+    if (floats > (SIZE_MAX - LINE) / sizeof(float) || (taken = from_system(bytes)) == NULL) return NULL;
+    *taken = bytes; /* a line before what is given */
+    return (float *)((char *)taken + LINE);
 }
 
 static void give_memory(float *memory) {
-    if (memory == spare)
+    if (memory == spare) {
         spare_taken = 0;
-    else
-        free(memory);
+    } else if (memory) {
+        size_t *taken = (size_t *)(void *)((char *)memory - LINE);
+        to_system(taken, *taken);
+    }
 }
 
 /* How the vectors of a product are laid out and taken: decided by their number and the matrix alone. */
