@@ -170,9 +170,13 @@ def inputs(name: str, kind: str, batch: int) -> torch.Tensor:
 
 
 def memory(name: str, kind: str, path: Path) -> int:
-    """Return the private bytes that a process takes more for the loaded network than for an empty one."""
+    """Return the private bytes that a process takes more for the loaded network than for an empty one.
+
+    The median of five processes: what malloc keeps of the outputs of layers is another thing each time.
+    """
     program = [sys.executable, __file__, "--memory-of", name, kind, str(path)]
-    return int(subprocess.run(program, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    runs = [subprocess.run(program, check=True, capture_output=True, text=True) for _ in range(5)]
+    return int(statistics.median(int(run.stdout.splitlines()[-1]) for run in runs))
 
 
 def private() -> int:
