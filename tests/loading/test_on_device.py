@@ -110,9 +110,9 @@ def test_valid_vectors(name: str) -> None:
     assert_same((VECTORS / "valid" / f"{name}.pemn").read_bytes())
 
 
-def outcome(data: bytes, max_bytes: int, task: str | None) -> tuple[type[Exception], str] | str:
+def outcome(data: bytes, max_bytes: int, task: str | None, base: Path | None) -> tuple[type[Exception], str] | str:
     try:
-        pemncodec.load(data, max_bytes=max_bytes, task=task, threads=1)
+        pemncodec.load(data, max_bytes=max_bytes, task=task, threads=1, base=base)
     except pemncodec.PemnError as reason:
         return type(reason), str(reason)
     return "loaded"
@@ -123,9 +123,10 @@ def test_invalid_vectors_give_the_same_error(name: str, monkeypatch: pytest.Monk
     data = (VECTORS / "invalid" / f"{name}.pemn").read_bytes()
     row = EXPECTED[name]
     limit, task = row.get("max_bytes", 16 << 30), row.get("task")
-    ordinary = outcome(data, limit, task)
+    base = (VECTORS / "invalid" / row["base"]).resolve() if "base" in row else None  # or is it missing, or the rest bad
+    ordinary = outcome(data, limit, task, base)
     monkeypatch.setattr(devices, "_EXPANDING", ("cpu",))
-    assert outcome(data, limit, task) == ordinary
+    assert outcome(data, limit, task, base) == ordinary
     assert ordinary != "loaded"
 
 
