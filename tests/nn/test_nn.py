@@ -165,13 +165,15 @@ def test_a_state_dict_resumes(tmp_path: Path) -> None:
 
 
 def test_a_state_dict_of_another_recipe_is_refused() -> None:
-    state = mask_network(network(), strategy="random-vector", ratio=0.1, seed=3).state_dict()
-    for options in ({"seed": 4}, {"ratio": 0.2}, {"keep": 0.4}, {"zeros": 0.1}, {"strategy": "full"}):
-        other = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options})  # type: ignore[arg-type]
+    own: dict[str, Any] = {"strategy": "random-vector", "ratio": 0.1, "seed": 3}
+    state = mask_network(network(), **own).state_dict()
+    others: list[dict[str, Any]] = [{"seed": 4}, {"ratio": 0.2}, {"keep": 0.4}, {"zeros": 0.1}, {"strategy": "full"}]
+    for options in others:
+        other = mask_network(network(), **{**own, **options})
         with pytest.raises(RuntimeError, match=r"0\.parametrizations\.weight\.0\.recipe does not match this network"):
             other.load_state_dict(state)
         fill: Any = other[0]
-        before = mask_network(network(), **{"ratio": 0.1, "seed": 3, **options}).state_dict()  # type: ignore[arg-type]
+        before = mask_network(network(), **{**own, **options}).state_dict()
         assert torch.equal(fill.parametrizations.weight[0].recipe, before["0.parametrizations.weight.0.recipe"])
 
 
@@ -320,7 +322,7 @@ def values_of(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def test_strategies_share_what_they_say() -> None:
     full, one, mp, rp = (
-        values_of(mask_network(Everything(), strategy=s, ratio=0.02, keep=1.0))
+        values_of(mask_network(Everything(), strategy=s, ratio=0.02, keep=1.0, init="kaiming-normal"))
         for s in ("full", "one-layer", "max-layer", "random-vector")
     )
     largest = max(full.values(), key=torch.Tensor.numel)
