@@ -229,5 +229,10 @@ def read_front(read: Callable[[slice], Payload], size: int, length: int, ones: i
     return read_table(front, size, length, ones, kind)
 
 
+def power_for(length: int, wished: int) -> int:
+    """Return the power that an encoder takes: the wished one, or more where chunks would be too many."""
+    return max(wished, (length - 1).bit_length() - (MOST_CHUNKS.bit_length() - 1))
+
+
 def _count(power: int, length: int) -> int:
     return -(-length >> power)

@@ -100,7 +100,7 @@ def test_bernoulli_probabilities() -> None:
 
 
 def test_names_under_wrappers() -> None:
-    """What wraps the whole model is added or removed; a part that is called `module` is a part."""
+    """A wrapper of the whole model is added or removed; a part that is called `module` is a part."""
     saved = network(0)
     data = pemncodec.save(saved)
     wrapped: Any = nn.Module()

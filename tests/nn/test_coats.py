@@ -53,7 +53,7 @@ def trained(**options: Any) -> nn.Sequential:
 
 
 def levels(scores: torch.Tensor, keeps: list[float]) -> torch.Tensor:
-    """How many masks keep each weight: a sum of masks by the published rule."""
+    """The number of masks that keep each weight: a sum of masks by the published rule."""
     return torch.stack([published.top_k_mask(scores.detach(), keep) for keep in keeps]).sum(0)
 
 
@@ -154,7 +154,7 @@ def test_sizes(keep: float) -> None:
 
 
 def test_a_layer_is_stored_in_the_smaller_form() -> None:
-    """Where nearly all kept weights are kept twice, signs are cheaper than another mask."""
+    """Signs are cheaper than another mask if nearly all kept weights are kept twice."""
     for share, form in ((0.2, "tiled"), (0.95, "kept")):
         model = mask_network(nn.Sequential(nn.Linear(100, 100, bias=False)), keep=0.2, coats=(share,), **CONSTANTS)
         with pemncodec.PemnFile(pemncodec.save(model)) as file:

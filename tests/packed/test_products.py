@@ -196,7 +196,7 @@ def test_starts_that_lie_beyond_the_values() -> None:
 
 @pytest.mark.skipif(products.compiled is None or not products._bound(), reason="torch shows no tensors to C here")
 class TestQuick:
-    """What `torch.nn.functional.linear` takes at first sight, and what it declines."""
+    """The calls of `torch.nn.functional.linear` that are taken at first sight, and those that are declined."""
 
     def made(self) -> tuple[Any, torch.Tensor, torch.Tensor]:
         packed, dense = weight((8, 64))

@@ -1,4 +1,4 @@
-"""What several tests of the decoder in JavaScript need."""
+"""The bundle, for several tests of the decoder in JavaScript."""
 
 from __future__ import annotations
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
-import http.server
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 
 from .browser import Browser
 from .node import VECTORS, WEB, decode
+from .serving import serving
 
 PARTS = ["chunks", "delta", "messages", "ranges", "seeds", "torch", "xxh64"]
 # A file, and the parts that are imported for it.
@@ -35,15 +33,6 @@ NEEDS = {
 }
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and says nothing. Scripts are scripts on every system."""
-
-    extensions_map = {".js": "text/javascript", ".html": "text/html"}  # noqa: RUF012
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module", params=["src/index.js", "bundle/pemncodec.js"])
 def module(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the decoder, as sources or as the bundle, on a server that has the vectors and an empty page."""
@@ -55,11 +44,8 @@ def module(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         (site / name).symlink_to(VECTORS / name)
     shutil.copyfile(WEB / "demo" / "digits.pemn", site / "digits.pemn")
     (site / "index.html").write_text("<!doctype html><title>Parts</title>")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/{request.param}"
-    server.shutdown()
-    server.server_close()
+    with serving(site) as address:
+        yield f"{address}/{request.param}"
 
 
 @pytest.fixture(scope="module")

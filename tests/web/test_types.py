@@ -13,7 +13,7 @@ TSC = WEB / "node_modules" / "typescript" / "bin" / "tsc"
 
 
 def names(text: str) -> set[str]:
-    """What a module, or its types, exports; types of comments are left out."""
+    """The exports of a module, or of its types; types of comments are left out."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     found = set(re.findall(r"^export (?:declare )?(?:async )?(?:function|class|const|let) (\w+)", text, re.MULTILINE))
     for group in re.findall(r"^export \{([^}]*)\}", text, re.MULTILINE):

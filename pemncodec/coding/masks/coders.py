@@ -50,8 +50,7 @@ def encode_in_chunks(packed: Packed, length: int) -> tuple[MaskRow, Payload]:
     ones = bits.count_ones(packed)
     if length < _LEAST_BITS or ones in (0, length):
         return encode_mask(packed, length)
-    power = min(_POWER, length.bit_length() - 1 - _POWER_OF_COUNT)
-    power = max(power, (length - 1).bit_length() - (chunks.MOST_CHUNKS.bit_length() - 1))
+    power = chunks.power_for(length, min(_POWER, length.bit_length() - 1 - _POWER_OF_COUNT))
     starts = range(0, length, 1 << power)
     parts = [(start, min(start + (1 << power), length)) for start in starts]
     coded = [encode_mask(bits.part(packed, *part), part[1] - part[0]) for part in parts]
