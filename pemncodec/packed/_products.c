@@ -11,7 +11,7 @@
 #define PY_SSIZE_T_CLEAN
 #if defined(__unix__) || defined(__APPLE__)
 #if !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* RTLD_DEFAULT */
+#define _GNU_SOURCE 1 /* RTLD_DEFAULT; as Python itself defines it */
 #endif
 #include <dlfcn.h>
 #include <sys/mman.h>
