@@ -80,6 +80,7 @@ typedef struct {
     int64_t group; /* vectors in lanes, of SPARSE */
     int64_t apart; /* rows that begin near each other in the prototype are so far apart */
     const float *rest; /* of DENSE: vectors beside each other that follow those in lanes */
+    const float *turned; /* of PLAIN and DENSE: all rows, expanded, in lanes */
     int64_t rests;     /* at most REST of them, where columns are a multiple of SPARE and at most LONG */
 } Product;
 
@@ -103,9 +104,11 @@ INLINE int64_t place_in(const Tile *tile, const Product *p, int64_t row) {
     return (int64_t)(((uint64_t)tile->phase + (uint64_t)row * (uint64_t)p->columns) % (uint64_t)tile->period);
 }
 
+INLINE int is_tiled(const int kind) { return kind != KEPT && kind != PLAIN; }
+
 INLINE Places places_of(const int kind, const Product *p, int64_t row) {
     Places at = {0, 0};
-    if (kind != KEPT) at.first = place_in(&p->first, p, row);
+    if (is_tiled(kind)) at.first = place_in(&p->first, p, row);
     if (kind == SECOND) at.second = place_in(&p->second, p, row);
     return at;
 }
@@ -113,7 +116,7 @@ INLINE Places places_of(const int kind, const Product *p, int64_t row) {
 /* The distance from a row to the one so many after it. */
 INLINE Places steps_of(const int kind, const Product *p, int64_t rows) {
     Places step = {0, 0};
-    if (kind != KEPT) step.first = rows * p->columns % p->first.period;
+    if (is_tiled(kind)) step.first = rows * p->columns % p->first.period;
     if (kind == SECOND) step.second = rows * p->columns % p->second.period;
     return step;
 }
@@ -125,7 +128,7 @@ INLINE int64_t after(int64_t at, int64_t step, int64_t period) {
 }
 
 INLINE void go_on(const int kind, const Product *p, Places *at, const Places *step) {
-    if (kind != KEPT) at->first = after(at->first, step->first, p->first.period);
+    if (is_tiled(kind)) at->first = after(at->first, step->first, p->first.period);
     if (kind == SECOND) at->second = after(at->second, step->second, p->second.period);
 }
 
@@ -195,8 +198,13 @@ static Scratch scratch_in(const Product *p, float *all) {
 }
 
 INLINE void read_row(const int kind, const Product *p, int64_t row, const Places *at, Scratch *scratch, int k, Row *out) {
-    out->bits = read_bits(p, row, scratch->bits + k * (p->width / 8));
     float *copy = scratch->values + 2 * k * (p->width + SPARE);
+    if (kind == PLAIN) {
+        out->values = out->others = p->first.values + row * p->width;
+        out->bits = (const Byte *)out->values; /* which are not looked at */
+        return;
+    }
+    out->bits = read_bits(p, row, scratch->bits + k * (p->width / 8));
     if (kind == KEPT) {
         int64_t start = p->starts[row], left;
         if (start < 0 || start > p->first.length) start = p->first.length;
@@ -684,7 +692,7 @@ static void stretch_of_rows(Job *job, int64_t begin, int64_t end, float *memory)
     p.begin = begin;
     p.end = end;
     p.apart = 1;
-    if (p.kind != KEPT && p.first.period >= 2 * p.columns && p.first.period > FIRST_LEVEL) {
+    if (is_tiled(p.kind) && p.first.period >= 2 * p.columns && p.first.period > FIRST_LEVEL) {
         p.apart = (p.first.period + p.columns / 2) / p.columns;
         if (p.apart > (p.end - p.begin) / 4) p.apart = 1;
     }

@@ -174,6 +174,51 @@ INLINE void NAME(near)(const int kind, const Product *p, Scratch *scratch) {
     }
 }
 
+#if SUMS == 16
+/* `height` rows that are expanded, `width` from each other, times `count` vectors beside each other: the sums of
+   `block`, taken of more rows, for which there are registers where masks need none. */
+INLINE void NAME(tall)(const int height, const int count, const float *w, const float *x, int64_t width, float *out) {
+    enum { MOST = 24 };
+    const int all = height * count, deep = 4 * count <= SUMS / 2 ? 2 : 1;
+    V s[MOST];
+    UNROLLED for (int k = 0; k < MOST; k++) s[k] = v_none();
+    for (const float *end = w + width; w < end;) {
+        UNROLLED for (int i = 0; i < 2; i++, w += LANES, x += count * LANES) {
+            V v[BESIDE], *sums = s + i % deep * all;
+            UNROLLED for (int k = 0; k < count; k++) v[k] = v_load(x + k * LANES);
+            UNROLLED for (int r = 0; r < height; r++) {
+                V one = v_load(w + r * width);
+                UNROLLED for (int k = 0; k < count; k++) sums[k * height + r] = v_fma(one, v[k], sums[k * height + r]);
+            }
+        }
+    }
+    if (deep == 2) UNROLLED for (int k = 0; k < all; k++) s[k] = v_add(s[k], s[(all + k) % MOST]);
+    v_sums(s, all < 16 ? all : 16, out);
+    if (all > 16) v_sums(s + 16, all - 16, out + 16);
+}
+
+/* Two or three vectors; returns the first row that is left. */
+INLINE int64_t NAME(tall_rows)(const int height, const int count, const Product *p) {
+    int64_t row = p->begin;
+    for (; row + height <= p->end; row += height) {
+        float found[32];
+        NAME(tall)(height, count, p->first.values + row * p->width, p->x, p->width, found);
+        for (int b = 0; b < count; b++)
+            for (int k = 0; k < height; k++) p->out[b * p->rows + row + k] = result(p, found[b * height + k], row + k);
+    }
+    return row;
+}
+
+static void NAME(plain_rows)(const Product *p, Scratch *scratch) {
+    Product rest = *p;
+    if (p->batch == 2) rest.begin = NAME(tall_rows)(6, 2, p);
+    if (p->batch == 3) rest.begin = NAME(tall_rows)(8, 3, p);
+    if (rest.begin < rest.end) NAME(near)(PLAIN, &rest, scratch);
+}
+#else
+static void NAME(plain_rows)(const Product *p, Scratch *scratch) { NAME(near)(PLAIN, p, scratch); }
+#endif
+
 /* `tall` rows, expanded APART from each other, times `few` * LANES vectors in lanes: added to `s`, column after column.
    Meanwhile `count` stretches of values are fetched, which lie `apart` from each other. */
 INLINE void NAME(tile)(const int tall, const int few, const float *w, int64_t columns, const float *x, V s[TILE][WIDE], const float *next,
@@ -420,7 +465,60 @@ INLINE void NAME(dense)(const int kind, const Product *p, Scratch *scratch) {
     } while (group < p->batch);
 }
 
-/* The same of long rows: a stretch of the columns of many vectors lies in the second-level cache while rows are
+/* `tall` of the vectors, which lie APART from each other, times `few` * LANES rows in lanes: outputs of `n` vectors. */
+INLINE void NAME(tile_turned)(const int tall, const int few, const Product *p, const float *x, const float *w, int n, int64_t row, float *out) {
+    V s[TILE][WIDE];
+    const V scale = v_all(p->scale);
+    UNROLLED for (int k = 0; k < tall; k++)
+        UNROLLED for (int b = 0; b < few; b++) s[k][b] = v_none();
+    NAME(tile)(tall, few, x, p->columns, w, s, w, 0, 0);
+    UNROLLED for (int b = 0; b < few; b++) {
+        const int64_t left = p->rows - row - b * LANES;
+        const int some = left < LANES ? (int)left : LANES;
+        float added[LANES] = {0};
+        if (p->bias) memcpy(added, p->bias + row + b * LANES, (size_t)some * sizeof(float));
+        const V more = v_load(added);
+        float *to = out + row + b * LANES;
+        UNROLLED for (int k = 0; k < tall; k++, to += p->rows)
+            if (k < n) v_some(to, v_add(v_mul(s[k][b], scale), more), some);
+    }
+}
+
+INLINE void NAME(turned_rows)(const int tall, const Product *p, const float *x, int n, float *out) {
+    const float *w = p->turned;
+    for (int64_t row = 0; row < p->rows; row += WIDE * LANES)
+        if (p->rows - row > LANES) {
+            NAME(tile_turned)(tall, WIDE, p, x, w, n, row, out);
+            w += WIDE * LANES * p->columns;
+        } else {
+            NAME(tile_turned)(tall, 1, p, x, w, n, row, out);
+        }
+}
+
+/* All rows in lanes, as `arrange` leaves them, times vectors as they are given: the sums of `dense`, without vectors or
+   outputs to turn. */
+static void NAME(turned)(const Product *p, Scratch *scratch) {
+    const size_t size = (size_t)p->columns * sizeof(float);
+    for (int64_t j = 0; j < p->vectors; j += TILE) {
+        const int n = p->vectors - j < TILE ? (int)(p->vectors - j) : TILE;
+        float *out = p->out + j * p->rows;
+        for (int k = 0; k < TILE; k++) /* the last vector in place of those that lack */
+            memcpy(scratch->weights + k * APART, p->x + (j + (k < n ? k : n - 1)) * p->columns, size);
+#if TILE > 8
+        if (n <= 4) {
+            NAME(turned_rows)(4, p, scratch->weights, n, out);
+            continue;
+        }
+        if (n <= 8) {
+            NAME(turned_rows)(8, p, scratch->weights, n, out);
+            continue;
+        }
+#endif
+        NAME(turned_rows)(TILE, p, scratch->weights, n, out);
+    }
+}
+
+/* `dense` of long rows: a stretch of the columns of many vectors lies in the second-level cache while rows are
    expanded; sums of BLOCK rows go on from stretch to stretch. */
 INLINE void NAME(dense_long)(const int kind, const Product *p, Scratch *scratch) {
     for (int64_t group = 0; group < p->batch; group += VECTORS) {
@@ -481,6 +579,12 @@ static void NAME(multiply)(const Product *p, Scratch *scratch) {
     case ZERO: NAME(kind)(ZERO, p, scratch); break;
     case NEGATED: NAME(kind)(NEGATED, p, scratch); break;
     case SECOND: NAME(kind)(SECOND, p, scratch); break;
+    case PLAIN:
+        if (p->order == NEAR)
+            NAME(plain_rows)(p, scratch);
+        else
+            NAME(turned)(p, scratch);
+        break;
     default: NAME(kind)(KEPT, p, scratch);
     }
 }

@@ -13,12 +13,14 @@ typedef struct {
     PyObject_HEAD
     Product p; /* of no vectors */
     int way, held;
-    int wide, narrow, rare; /* zeros are passed over: of WIDE_SPARSE registers or more, of fewer, of more than BESIDE vectors */
+    int wide, narrow, rare; /* zeros are passed over: of WIDE_SPARSE registers or more, of fewer, of more than 2 * BESIDE vectors */
     int64_t most; /* vectors that `quick` takes; more are for a product of torch */
     PyObject *views[MATRIX_BUFFERS]; /* memoryviews: with Py_buffer in it, malloc() would have it, amid freed tensors */
     PyObject *tensors[MOST_WATCHED]; /* those that a call reads, and where they lay */
     void *addresses[MOST_WATCHED];
     int watched;
+    PyObject *resident[2]; /* or NULL; memoryviews of the rows, expanded, each `width` floats, and of these in lanes */
+    const float *expanded, *turned;
 } Matrix;
 
 static PyTypeObject *matrix_type;
@@ -28,7 +30,7 @@ enum { WIDE_SPARSE = 4 };
 /* Memory of a call. A little is there always; more comes from the system and goes back to it. It is no piece of malloc(),
    which would keep the memory of freed tensors around it: a network would seem to take twice of what it does. What is read
    begins at a line of the cache: registers as wide as that would be read from two. */
-enum { MOST_SPARE = 1 << 16, LINE = 64 };
+enum { MOST_SPARE = 1 << 18, LINE = 64 };
 static float spare[MOST_SPARE];
 static int spare_taken;
 
@@ -78,7 +80,7 @@ static Plan plan_for(const Matrix *m, int64_t batch, int threads) {
     if (p.half) {
         plan.order = DENSE;
         plan.inputs = (size_t)(registers * lanes * ((p.columns + 31) / 32 * 32) / 2);
-    } else if (4 * batch <= 3 * lanes && (batch <= BESIDE || !m->rare)) {
+    } else if (4 * batch <= 3 * lanes && (batch <= 2 * BESIDE || !m->rare)) {
         plan.inputs = batch == 1 && p.columns == p.width ? 0 : (size_t)(batch * p.width);
     } else {
         plan.order = (registers >= WIDE_SPARSE ? m->wide : m->narrow) ? SPARSE : DENSE;
@@ -101,6 +103,26 @@ static Plan plan_for(const Matrix *m, int64_t batch, int threads) {
     return plan;
 }
 
+/* Products with all vectors of a plan of DENSE by the rows in lanes. */
+static void multiply_turned(const Matrix *m, const Plan *plan, float *memory, const float *x, Product *p) {
+    const Way *way = &WAYS[m->way];
+    float *rest = memory;
+    p->kind = PLAIN;
+    p->first.values = m->expanded;
+    p->turned = m->turned;
+    p->apart = 1;
+    p->x = x;
+    Scratch scratch = scratch_in(p, memory + plan->inputs);
+    way->multiply(p, &scratch);
+    if (!plan->rests) return;
+    way->pack(x + p->vectors * p->columns, plan->rests, p->columns, p->width, rest);
+    p->order = NEAR;
+    p->out += p->vectors * p->rows;
+    p->x = rest;
+    p->vectors = p->batch = plan->rests;
+    way->multiply(p, &scratch);
+}
+
 /* Rows `begin` … of the products with `batch` vectors; 0 if there is no memory. */
 static int multiply_matrix(const Matrix *m, const Plan *plan, float *memory, const float *x, int64_t batch, float *out,
                            const float *bias, int64_t begin, int64_t end, int threads) {
@@ -113,6 +135,17 @@ static int multiply_matrix(const Matrix *m, const Plan *plan, float *memory, con
     p->begin = begin;
     p->end = end;
     p->group = plan->group;
+    /* The same values, summed in the same order. */
+    if (plan->order == DENSE && m->turned && threads < 2 && end - begin == p->rows) {
+        p->out = out;
+        p->vectors = full;
+        multiply_turned(m, plan, memory, x, p);
+        return 1;
+    }
+    if (plan->order == NEAR && m->expanded) {
+        p->kind = PLAIN;
+        p->first.values = m->expanded;
+    }
     for (int64_t first = 0; first < full; first += plan->chunk) {
         const float *from = x + first * p->columns;
         p->vectors = full - first < plan->chunk ? full - first : plan->chunk;
@@ -199,6 +232,7 @@ static int buffers_fit(const Matrix *m) {
 static void matrix_dealloc(Matrix *m) {
     for (int i = 0; i < m->held; i++) Py_DECREF(m->views[i]);
     for (int i = 0; i < m->watched; i++) Py_DECREF(m->tensors[i]);
+    for (int i = 0; i < 2; i++) Py_XDECREF(m->resident[i]);
     PyTypeObject *type = Py_TYPE(m);
     type->tp_free((PyObject *)m);
     Py_DECREF(type);
@@ -249,6 +283,33 @@ static PyObject *matrix_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 failed:
     Py_DECREF(m);
     return NULL;
+}
+
+/* hold(rows, lanes): take the rows, expanded, for products with few vectors; and write them in lanes into other memory,
+   or None, for products with many. */
+static PyObject *matrix_hold(Matrix *m, PyObject *args) {
+    const Product *p = &m->p;
+    const int64_t lanes = WAYS[m->way].lanes;
+    PyObject *objects[2];
+    Py_buffer view;
+    if (!PyArg_ParseTuple(args, "OO", &objects[0], &objects[1])) return NULL;
+    if (m->resident[0] || p->half) return refuse("rows are taken once, and of float32");
+    if (objects[1] != Py_None && (p->columns != p->width || p->columns > LONG)) return refuse("these rows have no lanes");
+    for (int i = 0; i < 2 && objects[i] != Py_None; i++) {
+        const int64_t count = i ? (p->rows + lanes - 1) / lanes * lanes : p->rows;
+        if (get(objects[i], &view, i, sizeof(float))) return NULL;
+        const int enough = view.len / (Py_ssize_t)sizeof(float) / p->width >= count;
+        PyBuffer_Release(&view);
+        if (!enough) return refuse("the memory of expanded rows is too small");
+        if (!(m->resident[i] = PyMemoryView_FromObject(objects[i]))) return NULL;
+    }
+    m->expanded = PyMemoryView_GET_BUFFER(m->resident[0])->buf;
+    if (m->resident[1]) {
+        float *to = PyMemoryView_GET_BUFFER(m->resident[1])->buf;
+        WAYS[m->way].arrange(m->expanded, p->rows, p->columns, WIDE * lanes, to);
+        m->turned = to;
+    }
+    Py_RETURN_NONE;
 }
 
 /* multiply(out, x, batch, bias, begin, end, threads) */
@@ -431,6 +492,7 @@ static PyObject *quick(PyObject *self, PyObject *args) {
 
 static PyMethodDef matrix_methods[] = {
     {"multiply", (PyCFunction)matrix_multiply, METH_VARARGS, "Multiply vectors, all in buffers."},
+    {"hold", (PyCFunction)matrix_hold, METH_VARARGS, "Take the expanded rows, and write them in lanes."},
     {"watch", (PyCFunction)matrix_watch, METH_O, "Take the tensors whose memory is read, for `quick`."},
     {NULL, NULL, 0, NULL},
 };

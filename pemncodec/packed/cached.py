@@ -28,6 +28,11 @@ class Cached(Generic[T]):
                 self._found[tensor] = found
         return found
 
+    def find(self, tensor: torch.Tensor) -> T | None:
+        """Return the value of a tensor; None if there is none."""
+        found: T | None = self._found.get(tensor)
+        return found
+
     def put(self, tensor: torch.Tensor, value: T) -> None:
         """Set the value of a tensor."""
         with self._lock:

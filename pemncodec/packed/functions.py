@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ import torch
 from ..errors import NetworkError
 from . import ops, products
 from .expand import expand, scratch
+from .resident import resident
 from .weight import is_packed, unpacked
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
@@ -55,7 +57,16 @@ def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, 
     tracked = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
     if traced or tracked or weight.device.type != "cpu" or weight.meaning.transposed:
         return _constant(func(input, weight.dense(), *others, **named), weight)
-    return func(input, _in_scratch(weight), *others, **named)
+    return func(input, _expanded(weight), *others, **named)
+
+
+def _expanded(weight: Any) -> torch.Tensor:
+    """Return the dense weight: one that stays, if it is small, or else in memory that all layers share."""
+    if weight.lane is None:
+        found = weight.weight
+        values = resident(found, found.meaning.shape, partial(expand, found))
+        weight.lane = False if values is None else values
+    return _in_scratch(weight) if weight.lane is False else weight.lane
 
 
 def _in_scratch(weight: Any) -> torch.Tensor:

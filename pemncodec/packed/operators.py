@@ -11,6 +11,7 @@ import torch
 from ..errors import NetworkError
 from . import ops
 from .cached import Cached
+from .resident import release
 from .weight import INNER, is_packed
 
 _ATEN = torch.ops.aten
@@ -99,6 +100,7 @@ def _copy(into: Any, source: Any, *_: Any) -> Any:
         raise NetworkError(
             "values cannot be copied into a packed weight, which is a constant: load with assign=True to replace it"
         )
+    release(into.bits)
     for name in ("meaning", *INNER):
         setattr(into, name, getattr(source, name))
     into.lane = None

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..common.forks import generation
 from ..common.kernels import extension
 from .cached import Cached
 from .expand import expand, scratch, starts
+from .resident import resident
 from .weight import KEPT, ONES, Weight
 
 Floats = NDArray[np.float32]
@@ -36,9 +38,11 @@ _TILES = 12  # vectors of bfloat16, from which on they are multiplied in matrix 
 # Kept fractions, below which zeros are passed over: for four registers of vectors or more, and for fewer; and of
 # matrices with few elements.
 _FEW, _VERY_FEW, _SMALL = 0.6, 0.35, 1 << 18
-_RARE = 0.15  # the same, below which they are for more than four vectors
+_RARE = 0.15  # the same, below which they are for more than eight vectors
 _SPARE = 64  # columns are padded to a multiple of these
 _SPLIT = 1 << 21  # products of a row's elements and vectors, from which on threads share rows
+_SHORT = 512  # columns of small matrices, to which their rows are in lanes, too
+_MOST_LANES = 16
 _PANEL = 1 << 22  # elements that are expanded at a time
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 _NONE = np.zeros(1, dtype=np.float32)
@@ -97,6 +101,7 @@ def lane(weight: Weight) -> Any:
     if not _is_multiplied(weight) or weight.stored.dtype != torch.float32 or weight.meaning.transposed or not _bound():
         return False
     made = _matrix(weight, _way())
+    _hold(made, weight)
     width, watched = _width(weight), [weight.bits]
     if weight.meaning.kind == KEPT or _is_long(weight.stored, width):
         watched.append(weight.stored)
@@ -104,6 +109,26 @@ def lane(weight: Weight) -> Any:
         watched.append(weight.others)
     made.watch(tuple(watched))
     return made
+
+
+def _hold(matrix: Any, weight: Weight) -> None:
+    """Let a matrix have its rows expanded, if there is room for them; in lanes, too, if they are short."""
+    how, width = weight.meaning, _width(weight)
+    turned = -(-how.rows // _MOST_LANES) * _MOST_LANES if how.columns == width <= _SHORT else 0
+    rows = resident(weight, (how.rows + turned, width), partial(_write_rows, weight))
+    if rows is not None:
+        matrix.hold(rows[: how.rows].numpy(), rows[how.rows :].numpy() if turned else None)
+
+
+def _write_rows(weight: Weight, rows: torch.Tensor) -> None:
+    """Write the rows of a matrix before they are scaled, with zeros behind their columns."""
+    how = weight.meaning
+    plain, rows = Weight(replace(how, scale=None), weight.bits, weight.stored, weight.others), rows[: how.rows]
+    if rows.shape[1] == how.columns:
+        expand(plain, rows)
+        return
+    rows[:, : how.columns] = expand(plain, torch.empty(how.rows, how.columns, dtype=rows.dtype))
+    rows[:, how.columns :] = 0
 
 
 @cache

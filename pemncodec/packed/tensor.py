@@ -43,7 +43,8 @@ class PackedTensor(torch.Tensor):
     presence: torch.Tensor | None
     others_presence: torch.Tensor | None
     meaning: Meaning
-    lane: Any = None  # what multiplies inputs with the fewest steps, made at the first product; False for nothing
+    # What takes the fewest steps, made at the first use: a matrix, or the dense values of a convolution; or False.
+    lane: Any = None
 
     # The names that torchao's tensor subclasses have for these.
     tensor_data_names, optional_tensor_data_names = INNER[:2], INNER[2:]

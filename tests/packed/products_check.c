@@ -32,6 +32,44 @@ static int64_t place(int order, int way, int64_t full, int64_t columns, int64_t 
     return group * columns + c * size + j - group;
 }
 
+/* The same product by expanded rows, in bits: those outputs that do not come from the rests. */
+static int expanded(const Product *p, int way, const double *dense, const float *given) {
+    const int64_t lanes = WAYS[way].lanes, rows = (p->rows + lanes - 1) / lanes * lanes;
+    float *plain = calloc((size_t)(p->rows * p->width), 4), *turned = calloc((size_t)(rows * p->width), 4);
+    float *out = calloc((size_t)(p->vectors * p->rows), 4), bias[256] = {0}, *expected = out;
+    int wrong = 0;
+    Product q = *p;
+    for (int64_t r = 0; r < p->rows; r++)
+        for (int64_t c = 0; c < p->columns; c++) plain[r * p->width + c] = (float)dense[r * p->columns + c];
+    q.kind = PLAIN;
+    q.first.values = plain;
+    q.turned = turned;
+    q.out = out;
+    q.rests = 0;
+    if (p->order == DENSE) {
+        if (p->columns != p->width || p->columns > LONG) goto done;
+        WAYS[way].arrange(plain, p->rows, p->columns, WIDE * lanes, turned);
+        q.x = given;
+    }
+    float *memory = malloc(scratch_sizes(p).all * sizeof(float));
+    Scratch s = scratch_in(p, memory);
+    WAYS[way].multiply(&q, &s);
+    wrong += memcmp(out, p->out, (size_t)(p->vectors * p->rows) * 4) != 0;
+    for (int i = 0; i < 256; i++) bias[i] = drawn(); /* added to a product with the scale, not in one step */
+    expected = malloc((size_t)((p->vectors + p->rests) * p->rows) * 4);
+    q.bias = bias;
+    Product with = *p;
+    with.bias = bias;
+    with.out = expected;
+    WAYS[way].multiply(&q, &s);
+    WAYS[way].multiply(&with, &s);
+    wrong += memcmp(out, expected, (size_t)(p->vectors * p->rows) * 4) != 0;
+    free(expected), free(memory);
+done:
+    free(plain), free(turned), free(out);
+    return wrong;
+}
+
 static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch, int order, int density) {
     const int half = !WAYS[way].few;
     if (!half) sparse_wide = sparse_wide % WAYS[way].few + 1;
@@ -105,6 +143,7 @@ static int check(int way, int kind, int64_t rows, int64_t columns, int64_t batch
             }
             wrong += !(fabs(found - 1.5 * sum) <= (half ? 1e-5 * bound + fabs(sum) / 128 : 1e-5 * bound) + 1e-30);
         }
+    if (!half && order != SPARSE) wrong += expanded(&p, way, dense, given);
     free(given), free(bits), free(values), free(x), free(out), free(starts), free(dense), free(rest);
     free(memory);
     if (half) free(first), free(second_values), free(inputs), free(short_inputs);
