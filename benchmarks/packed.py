@@ -13,6 +13,7 @@ cache, with a bias and without one, `--load` loading, `--tasks` ten tasks.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import statistics
@@ -172,16 +173,19 @@ def inputs(name: str, kind: str, batch: int) -> torch.Tensor:
 def memory(name: str, kind: str, path: Path) -> int:
     """Return the private bytes that a process takes more for the loaded network than for an empty one.
 
-    The median of five processes: what malloc keeps of the outputs of layers is another thing each time.
+    The median of three processes.
     """
     program = [sys.executable, __file__, "--memory-of", name, kind, str(path)]
-    runs = [subprocess.run(program, check=True, capture_output=True, text=True) for _ in range(5)]
+    runs = [subprocess.run(program, check=True, capture_output=True, text=True) for _ in range(3)]
     return int(statistics.median(int(run.stdout.splitlines()[-1]) for run in runs))
 
 
 def private() -> int:
-    """Return the anonymous resident bytes of this process."""
+    """Return the anonymous resident bytes of this process, once malloc has given back what was freed."""
     gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * int(next(line for line in lines if line.startswith("RssAnon")).split()[1])
 
