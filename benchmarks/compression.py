@@ -75,7 +75,32 @@ def ways(architecture: Architecture) -> dict[str, Setting]:
         # About as large as "ternary 20 %" and "constants".
         "ternary 15 %, 2 coats": way(keep=0.15, sampler="ternary", coats=2),
         "constants 20 %, 2 coats": way("full", keep=0.2, init=SIGNED, coats=2),
+        "ternary 20 %, by shape": way(keep=0.2, sampler="ternary", layers="erdos-renyi"),
+        "ternary 20 %, annealed": way(keep=0.2, sampler="ternary", annealed=True),
+        "constants 30 %, both": way("full", keep=0.3, init=SIGNED, layers="erdos-renyi", annealed=True),
     }
+
+
+# Fractions and coats: ternary masks by shape and annealed, what is best of all here.
+LEADING = ((0.1, 1), (0.15, 1), (0.2, 1), (0.1, 2), (0.15, 2), (0.2, 2))
+
+
+def leading(architecture: Architecture, *wanted: tuple[float, int]) -> list[Setting]:
+    """Return ternary networks whose layers keep fractions by their shape, fewer and fewer, for fractions and coats."""
+    return [
+        Setting(
+            architecture,
+            "masked",
+            "random-vector",
+            RATIO,
+            keep,
+            sampler="ternary",
+            coats=coats,
+            layers="erdos-renyi",
+            annealed=True,
+        )
+        for keep, coats in wanted
+    ]
 
 
 def choose(epochs: int) -> Preset:
@@ -91,6 +116,19 @@ def choose(epochs: int) -> Preset:
         return all_of(*(Setting(widths[width], method, pruned=fraction) for fraction in fractions))
 
     default = all_of(masked[16]["paper"], masked[16]["constants"])
+    best = {width: all_of(*leading(architecture, *LEADING)) for width, architecture in widths.items()}
+    duel = [*all_of(*leading(widths[16], (0.15, 2), (0.15, 1))), *trained(16, "gradual", 0.9)]
+    around = [
+        *all_of(*leading(widths[16], (0.1, 1))),
+        *trained(16, "gradual", 0.95),
+        *all_of(*leading(widths[24], (0.1, 2), (0.15, 2))),
+        *trained(24, "gradual", 0.9),
+        *all_of(*leading(widths[16], (0.2, 2), (0.2, 1), (0.1, 2))),
+        *all_of(*leading(widths[12], (0.15, 2), (0.15, 1))),
+        *trained(12, "gradual", 0.9),
+        *all_of(masked[16]["ternary 20 %, by shape"], masked[16]["ternary 20 %, annealed"]),
+        *trained(16, "gradual", 0.98, 0.8),
+    ]
     narrow = [
         *trained(16, "magnitude", 0.9),
         *all_of(*(masked[16][name] for name in ("ternary 20 %", "signs", "trained vector"))),
@@ -114,7 +152,7 @@ def choose(epochs: int) -> Preset:
         *all_of(Setting(widths[16], "dense")),
         *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
     ]
-    leading = [
+    more = [
         *all_of(masked[24]["ternary 10 %"]),
         *elsewhere,
         *all_of(masked[24]["ternary 20 %"]),
@@ -134,9 +172,13 @@ def choose(epochs: int) -> Preset:
         *all_of(ways(replace(widths[16], affine=False))["paper"]),
     ]
     ternary = all_of(masked[16]["ternary 20 %"])
-    blocks = [narrow, ternary, smaller, wider, compared, leading]
-    order = [((0, 1, 2), default), *(((1, 2) if block is ternary else (0,), block) for block in blocks)]
-    points = dict.fromkeys(point for block in (default, *blocks, rest) for point in block)
+    blocks = [narrow, ternary, around, smaller, compared, wider, more, *best.values()]
+    order = [
+        ((0, 1, 2), default),
+        ((0, 1, 2), duel),
+        *(((1, 2) if block is ternary else (0,), block) for block in blocks),
+    ]
+    points = dict.fromkeys(point for block in (default, duel, *blocks, rest) for point in block)
     return Preset(list(points), seeds=3, first=order)
 
 

@@ -85,6 +85,10 @@ class Setting:
             epoch and a new cycle of the rate); `"random"` (pruned at random before training).
         strategy, ratio, keep, zeros, permute, init, zero, sampler, trained, rescale, coats: of a masked network, as
             `mask_network` takes them.
+        layers: of a masked network, the fraction of each layer: `"uniform"`, `keep` for all, or `"erdos-renyi"`, by its
+            shape, `keep` for all together.
+        annealed: whether it begins with all weights, and keeps cubically fewer over the first three quarters of the
+            training (`KeepSchedule`).
         pruned: fraction that a pruned network loses.
     """
 
@@ -102,6 +106,8 @@ class Setting:
     trained: bool = False
     rescale: bool = False
     coats: int = 1
+    layers: str = "uniform"
+    annealed: bool = False
 
     @property
     def name(self) -> str:
@@ -134,4 +140,6 @@ class Setting:
             *(["trained values"] if self.trained else []),
             *(["rescaled"] if self.rescale else []),
             *([f"{self.coats} coats"] if self.coats > 1 else []),
+            *(["Erdős–Rényi"] if self.layers == "erdos-renyi" else []),
+            *(["annealed"] if self.annealed else []),
         ]

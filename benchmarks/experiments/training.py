@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pemncodec.nn import mask_network
+from pemncodec.nn import KeepSchedule, erdos_renyi, mask_network
 
 from . import pruning
 from .augmenting import augmented
@@ -31,7 +31,7 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
             model,
             strategy=setting.strategy,
             ratio=setting.ratio if setting.strategy == "random-vector" else None,
-            keep=setting.keep,
+            keep=_fractions(setting, model),
             zeros=setting.zeros,
             permute=setting.permute,
             init=setting.init,
@@ -44,6 +44,19 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
         )
     pruning.prepare(model, setting)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _fractions(setting: Setting, model: nn.Module) -> float | dict[str, float]:
+    """What `model`, before it is masked, is to keep."""
+    return erdos_renyi(model, setting.keep) if setting.layers == "erdos-renyi" else setting.keep
+
+
+def _annealing(setting: Setting, model: nn.Module, images: Images, steps: int) -> KeepSchedule | None:
+    """The schedule of what a masked network keeps, by steps."""
+    if not setting.annealed:
+        return None
+    keep = _fractions(setting, setting.architecture.build(images))
+    return KeepSchedule(model, keep, steps=max(3 * steps // 4, 1))
 
 
 def train(
@@ -64,6 +77,7 @@ def train(
     batches = -(-len(images.train) // recipe.batch)
     plan = pruning.plan(setting, recipe.epochs)
     optimizer, schedule = _optimizer(model, recipe, plan.rewind or recipe.epochs, batches)
+    annealing = _annealing(setting, model, images, recipe.epochs * batches)
     order = torch.Generator().manual_seed(seed)
     pictures, labels = images.train.to(place), images.train_labels.to(place)
     mean, std = (values.to(place) for values in images.statistics())
@@ -74,6 +88,8 @@ def train(
         first, early = int(saved["epoch"]), saved["early"]
         if plan.rewind and first > plan.rewind:
             optimizer, schedule = _optimizer(model, recipe, recipe.epochs - plan.rewind, batches)
+        if annealing is not None:
+            annealing.load_state_dict({"steps": first * batches})
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         schedule.load_state_dict(saved["schedule"])
@@ -99,6 +115,8 @@ def train(
             loss.backward()
             optimizer.step()
             schedule.step()
+            if annealing is not None:
+                annealing.step()
             total += loss.detach() * len(picked)
         if plan.rewind and epoch == 0:
             early = {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -74,11 +74,21 @@ def test_compression(tmp_path: Path) -> None:
     assert (tmp_path / "compression.png").read_bytes().startswith(PNG)
 
 
-@pytest.mark.parametrize("method", ["masked", "magnitude"])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_been(method: str, tmp_path: Path) -> None:
+NARROW = Architecture("resnet", 4, 8, patch=1)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting(NARROW, "masked", "random-vector", 0.1, 0.5, 0.3, True),
+        Setting(NARROW, "magnitude", pruned=0.9),
+        Setting(NARROW, "masked", "full", keep=0.2, sampler="ternary", layers="erdos-renyi", annealed=True),
+    ],
+    ids=["masked", "magnitude", "annealed"],
+)
+def test_an_interrupted_run_goes_on_as_if_nothing_had_been(setting: Setting, tmp_path: Path) -> None:
     images = data.digits()
     images = data.Images("few", images.train[:200], images.train_labels[:200], images.test, images.test_labels, True)
-    setting = Setting(Architecture("resnet", 4, 8, patch=1), method, "random-vector", 0.1, 0.5, 0.3, True, pruned=0.9)
     recipe, epochs = Recipe(epochs=4, batch=50), []
 
     class Interrupted(Exception):  # noqa: N818 (no error)
@@ -96,6 +106,12 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(method: str, tmp_path
     whole = training.train(setting, images, recipe, 7, tmp_path / "b.pt", lambda _: None)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
+    if setting.annealed:
+        weights = [module.weight for module in whole.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+        shares = [float((weight != 0).float().mean()) for weight in weights]
+        kept = sum(share * weight.numel() for share, weight in zip(shares, weights, strict=True))
+        assert abs(kept / sum(weight.numel() for weight in weights) - 0.2) < 0.01
+        assert len(set(shares)) > 3, "by shape"
 
 
 def fills(model: nn.Module) -> list[tuple[MaskedFill, torch.Size]]:
