@@ -30,7 +30,7 @@ enum { WIDE_SPARSE = 4 };
 /* Memory of a call. A little is there always; more comes from the system and goes back to it. It is no piece of malloc(),
    which would keep the memory of freed tensors around it: a network would seem to take twice of what it does. What is read
    begins at a line of the cache: registers as wide as that would be read from two. */
-enum { MOST_SPARE = 1 << 18, LINE = 64 };
+enum { MOST_SPARE = 1 << 21, LINE = 64 };
 static float spare[MOST_SPARE];
 static int spare_taken;
 
