@@ -1,13 +1,13 @@
 """Time and memory of networks whose weights stay packed, beside dense, bfloat16, CSR and int8 ones.
 
     python benchmarks/packed.py [--networks NAME …] [--batches 1 8 32] [--rounds 5] [--threads 1] [--linear]
-                                [--small [SIZE …]] [--dtype float32] [--load] [--tasks] [--plot-of results.jsonl]
-                                [--out results.jsonl] [--plot packed.png]
+                                [--small [SIZE …]] [--stacks] [--dtype float32] [--load] [--tasks]
+                                [--plot-of results.jsonl] [--out results.jsonl] [--plot packed.png]
 
 All variants of a network run in one process, interleaved, and medians are of the rounds; memory is that of a process of
 its own for each variant, which loads the weights and runs once: private memory and that of shared memory beside the
 network's code. Instead of networks, `--linear` measures one 4096 × 4096 matrix, `--small` matrices that stay in the
-cache, with a bias and without one, `--load` loading, `--tasks` ten tasks.
+cache, with a bias and without one, `--stacks` several of these in turn, `--load` loading, `--tasks` ten tasks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from packed_matrices import SIZES, emit, linear, pemncodec_dtype, small, times
+from packed_matrices import SIZES, emit, linear, pemncodec_dtype, small, stacks, times
 from torch import nn
 
 import pemncodec
@@ -324,6 +324,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--linear", action="store_true")
     parser.add_argument("--small", nargs="*", metavar="ROWSxCOLUMNS", help=f"these sizes; by default {' '.join(SIZES)}")
+    parser.add_argument("--stacks", action="store_true", help="small matrices one after the other")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"], help="of --small")
     parser.add_argument("--load", action="store_true")
     parser.add_argument("--tasks", action="store_true")
@@ -347,9 +348,11 @@ def main() -> None:
             sizes = arguments.small or list(SIZES)
             small(arguments.rounds, arguments.out, sizes, biased, getattr(torch, arguments.dtype))
         return
-    if arguments.linear or arguments.load or arguments.tasks:
+    if arguments.linear or arguments.stacks or arguments.load or arguments.tasks:
         if arguments.linear:
             linear(arguments.rounds, arguments.out)
+        if arguments.stacks:
+            stacks(arguments.rounds, arguments.out)
         if arguments.load:
             loading(arguments.rounds, arguments.out)
         if arguments.tasks:

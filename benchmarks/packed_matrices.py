@@ -61,19 +61,27 @@ def pemncodec_dtype(dtype: torch.dtype) -> Any:
 
 def matrix(rows: int, columns: int, keep: float, pruned: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a packed matrix and the dense one: RP 1e-2 with a fraction kept, or that fraction kept by pruning."""
+    return matrices(1, rows, columns, keep, pruned)[0]
+
+
+def matrices(count: int, rows: int, columns: int, keep: float, pruned: bool) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Return several of them, of one random vector."""
     rng = np.random.default_rng(0)
-    flags = rng.random(rows * columns) < keep
-    network = pemncodec.MaskedNetwork(masks=[pemncodec.Mask.from_bool(flags)])
-    fill: Any = pemncodec.TileFill(0)
-    if pruned:
-        words = rng.standard_normal(int(flags.sum())).astype(np.float32).view(np.uint32)
-        fill = pemncodec.KeptFill(pemncodec_dtype(torch.float32), words)
-    else:
+    network = pemncodec.MaskedNetwork()
+    if not pruned:
         length = rows * columns // 100
         network.prototypes.append(pemncodec.GeneratedPrototype(pemncodec.Generator("normal", length, 1)))
-    network.entries.append(pemncodec.Layer("w", (rows, columns), 0, fill))
+    for number in range(count):
+        flags = rng.random(rows * columns) < keep
+        network.masks.append(pemncodec.Mask.from_bool(flags))
+        fill: Any = pemncodec.TileFill(0)
+        if pruned:
+            words = rng.standard_normal(int(flags.sum())).astype(np.float32).view(np.uint32)
+            fill = pemncodec.KeptFill(pemncodec_dtype(torch.float32), words)
+        network.entries.append(pemncodec.Layer(str(number), (rows, columns), number, fill))
     data = pemncodec.save(network)
-    return pemncodec.load(data, layout="packed")["w"], pemncodec.load(data)["w"]
+    packed, dense = pemncodec.load(data, layout="packed"), pemncodec.load(data)
+    return [(packed[name], dense[name]) for name in dense]
 
 
 def linear(rounds: int, out: Path | None) -> None:
@@ -155,3 +163,31 @@ def small(rounds: int, out: Path | None, sizes: list[str], biased: bool, dtype: 
             row |= {"packed_of_dense": ratios, "worst": max(ratios.values())}
             row |= {"commit": commit}
             emit(row | {"packed_us": micros, "dense_us": dense_micros}, out)
+
+
+def _through(x: torch.Tensor, weights: list[torch.Tensor], bias: torch.Tensor) -> torch.Tensor:
+    for weight in weights:
+        x = nn.functional.linear(x, weight, bias)
+    return x
+
+
+def stacks(rounds: int, out: Path | None) -> None:
+    """Measure layers one after the other, from one that lies in the cache to more than it holds."""
+    commit = revision()
+    for size in (256, 384, 512):
+        for kind, keep, pruned in (
+            ("RP 1e-2, keep 0.5", 0.5, False),
+            ("pruned 50%", 0.5, True),
+            ("pruned 90%", 0.1, True),
+        ):
+            for count in (1, 2, 4, 8, 16, 32):
+                pairs, bias = matrices(count, size, size, keep, pruned), torch.randn(size)
+                ratios = {}
+                for batch in SMALL_BATCHES[:5]:
+                    runs = [
+                        partial(_through, torch.randn(batch, size), [pair[k] for pair in pairs], bias) for k in (1, 0)
+                    ]
+                    ratios[str(batch)] = round(paired(runs[0], runs[1], 3 * rounds)[2], 2)
+                row: dict[str, Any] = {"case": f"stack {size}x{size}, {kind}", "layers": count}
+                row |= {"dense_mib": round(count * size * size / 2**18, 1), "threads": torch.get_num_threads()}
+                emit(row | {"packed_of_dense": ratios, "worst": max(ratios.values()), "commit": commit}, out)

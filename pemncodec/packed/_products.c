@@ -359,6 +359,18 @@ INLINE __m256 bits_avx2(const Byte *bits) {
     const __m256i each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
     return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(*bits), each), each));
 }
+/* The same of column `i` to `i` + 7 of 32, whose bits are in each element of a word. */
+INLINE __m256i word_avx2(const Byte *bits) {
+    int32_t word;
+    memcpy(&word, bits, sizeof word);
+    return _mm256_set1_epi32(word);
+}
+INLINE __m256 of_word_avx2(__m256i word, const int i) {
+    const uint32_t one = 1u << i;
+    const __m256i each = _mm256_setr_epi32((int)one, (int)(one << 1), (int)(one << 2), (int)(one << 3), (int)(one << 4),
+                                           (int)(one << 5), (int)(one << 6), (int)(one << 7));
+    return _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(word, each), each));
+}
 INLINE __m256 negated_avx2(const Byte *bits, __m256 v) {
     return _mm256_xor_ps(v, _mm256_andnot_ps(bits_avx2(bits), _mm256_set1_ps(-0.0f)));
 }
@@ -408,7 +420,13 @@ INLINE void turn_avx2(__m256 *t) {
 #define v_negated(bits, i, p) negated_avx2(bits + i / 8, _mm256_loadu_ps(p))
 #define v_second(bits, i, p, q) _mm256_blendv_ps(_mm256_loadu_ps(q), _mm256_loadu_ps(p), bits_avx2(bits + i / 8))
 #define v_kept(bits, i, kept) kept_avx2(bits + i / 8, kept)
+#define W __m256i
+#define v_word word_avx2
+#define v_zero_of(word, i, p) _mm256_and_ps(of_word_avx2(word, i), _mm256_loadu_ps(p))
 #include "_products_body.h"
+#undef W
+#undef v_word
+#undef v_zero_of
 #undef v_load
 #undef v_store
 #undef v_all

@@ -105,8 +105,40 @@ INLINE void NAME(block)(const int kind, const int height, const int count, const
     v_sums(s, all, out);
 }
 
+#if defined(v_word)
+/* `block` of four rows and one vector where a zero bit stands for zero: the bits of 32 columns are spread at a time. */
+INLINE void NAME(block_one)(const Row *rows, const float *x, int64_t width, float *out) {
+    V s[SUMS];
+    Row at[4];
+    UNROLLED for (int r = 0; r < 4; r++) at[r] = rows[r];
+    UNROLLED for (int k = 0; k < SUMS; k++) s[k] = v_none();
+    for (const float *end = x + width; x < end; x += 32) {
+        V v[32 / LANES];
+        UNROLLED for (int i = 0; i < 32 / LANES; i++) v[i] = v_load(x + i * LANES);
+        UNROLLED for (int r = 0; r < 4; r++) {
+            PREFETCH(at[r].bits + 2048);
+            const W word = v_word(at[r].bits);
+            UNROLLED for (int i = 0; i < 32 / LANES; i++) {
+                V *sum = s + i % 2 * 4 + r;
+                *sum = v_fma(v_zero_of(word, i * LANES, at[r].values + i * LANES), v[i], *sum);
+            }
+            at[r].bits += 4;
+            at[r].values += 32;
+        }
+    }
+    UNROLLED for (int k = 0; k < 4; k++) s[k] = v_add(s[k], s[4 + k]);
+    v_sums(s, 4, out);
+}
+#endif
+
 /* Four rows, of which those after the first may be the first again, times `count` vectors. */
 INLINE void NAME(block_rows)(const int kind, const int count, const Row *rows, const float *x, int64_t width, float *out) {
+#if defined(v_word)
+    if (kind == ZERO && count == 1) {
+        NAME(block_one)(rows, x, width, out);
+        return;
+    }
+#endif
     if (4 * count <= SUMS) {
         NAME(block)(kind, 4, count, rows, x, width, out);
     } else {

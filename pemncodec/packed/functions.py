@@ -12,9 +12,10 @@ from ..errors import NetworkError
 from . import ops, products
 from .expand import expand, scratch
 from .resident import resident
-from .weight import is_packed, unpacked
+from .weight import Weight, is_packed, unpacked
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+_SHORT = (torch.bfloat16, torch.float16)  # which torch multiplies faster than what a mask is expanded to
 
 
 class _Constant(torch.autograd.Function):
@@ -34,17 +35,32 @@ class _Constant(torch.autograd.Function):
 
 def _constant(made: Any, weight: Any) -> Any:
     """Return what was made of a weight, whose gradient is refused if it is asked for."""
-    asked = weight.requires_grad and torch.is_grad_enabled()
+    asked = torch.is_grad_enabled() and weight.requires_grad  # which is a call of a function of torch, too
     return _Constant.apply(made, weight) if asked else made  # type: ignore[no-untyped-call]
 
 
 def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
     if not is_packed(weight) or is_packed(input) or is_packed(bias):
         return func(*map(unpacked, (input, weight, bias)))
+    traced = torch.compiler.is_compiling() or not _is_plain(input)
+    if isinstance(weight.lane, torch.Tensor) and not traced:
+        return _constant(func(input, weight.lane, bias), weight)
     made = ops.linear(input, weight, bias)
-    if weight.lane is None and not torch.compiler.is_compiling():
-        weight.lane = weight.device.type == "cpu" and products.lane(weight.weight)
+    if weight.lane is None and not traced:
+        weight.lane = weight.device.type == "cpu" and _lane(weight.weight)
     return _constant(made, weight)
+
+
+def _lane(weight: Weight) -> Any:
+    """Return what multiplies with the fewest steps: of short floats the dense values, if they are small."""
+    if weight.stored.dtype in _SHORT and weight.meaning.columns > 0 and not weight.meaning.transposed:
+        values = resident(weight, (weight.meaning.rows, weight.meaning.columns), partial(expand, weight))
+        return False if values is None else values
+    return products.lane(weight)
+
+
+def _is_plain(input: Any) -> bool:
+    return type(input) is torch.Tensor or type(input) is torch.nn.Parameter
 
 
 def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +69,7 @@ def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, 
     named = {name: unpacked(one) for name, one in kwargs.items()}
     if not is_packed(weight):
         return func(unpacked(input), weight, *others, **named)
-    traced = torch.compiler.is_compiling() or type(input) not in (torch.Tensor, torch.nn.Parameter)
+    traced = torch.compiler.is_compiling() or not _is_plain(input)
     tracked = torch.is_grad_enabled() and (input.requires_grad or weight.requires_grad)
     if traced or tracked or weight.device.type != "cpu" or weight.meaning.transposed:
         return _constant(func(input, weight.dense(), *others, **named), weight)

@@ -19,10 +19,10 @@ from ..common.forks import ProcessLock
 from .cached import Cached
 from .weight import Weight
 
-# Bytes in a process, and of one weight. The rows of linear layers are there twice, of which a product reads one.
+# Bytes in a process. The rows of linear layers are there twice, of which a product reads one.
 _asked = os.environ.get("PEMNCODEC_RESIDENT", "")
 MOST = int(_asked) if _asked.isdecimal() else 1 << 22
-_EACH = 1 << 21
+_EACH = 1 << 18  # elements of a weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def resident(weight: Weight, shape: tuple[int, ...], make: Callable[[torch.Tenso
     size = weight.stored.element_size()
     for length in shape:
         size *= length
-    if not size or not _take(size):
+    if not size or weight.meaning.numel > _EACH or not _take(size):
         return None
     values = torch.empty(shape, dtype=weight.stored.dtype)
     finalize(values, _give, size)
@@ -80,7 +80,7 @@ def release(bits: torch.Tensor) -> None:
 def _take(size: int) -> bool:
     global _taken
     with _LOCK:
-        if size > _EACH or _taken + size > MOST:
+        if _taken + size > MOST:
             return False
         _taken += size
     return True
