@@ -136,6 +136,7 @@ def choose(epochs: int) -> Preset:
     # On the CPU bfloat16 makes these slower.
     others = [ways(Architecture(kind, 64, 4)) for kind in ("convmixer", "vit")]
     elsewhere: Points = [(other[name], Recipe(epochs)) for other in others for name in ("paper", "constants")]
+    elsewhere += [(leading(other["paper"].architecture, (0.15, 2))[0], Recipe(epochs)) for other in others]
     wider = [
         *all_of(masked[24]["paper"], masked[24]["constants"]),
         *trained(24, "magnitude", 0.95),
@@ -153,8 +154,8 @@ def choose(epochs: int) -> Preset:
         *all_of(*(setting for setting in masked[16].values() if setting.coats > 1)),
     ]
     more = [
-        *all_of(masked[24]["ternary 10 %"]),
         *elsewhere,
+        *all_of(masked[24]["ternary 10 %"]),
         *all_of(masked[24]["ternary 20 %"]),
         *all_of(ways(replace(widths[16], affine=False))["constants"]),
         *trained(24, "magnitude", 0.9),
@@ -172,7 +173,7 @@ def choose(epochs: int) -> Preset:
         *all_of(ways(replace(widths[16], affine=False))["paper"]),
     ]
     ternary = all_of(masked[16]["ternary 20 %"])
-    blocks = [narrow, ternary, around, smaller, compared, wider, more, *best.values()]
+    blocks = [narrow, ternary, around, smaller, compared, more, wider, *best.values()]
     order = [
         ((0, 1, 2), default),
         ((0, 1, 2), duel),
