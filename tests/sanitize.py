@@ -26,6 +26,7 @@ TESTS = [
     "coding/test_rans",
     "network/test_fill",
     "packed/test_products",
+    "packed/test_resident",
     "conformance/test_vectors",
     "conformance/test_damage",
 ]
