@@ -11,6 +11,7 @@ import torch
 from ..errors import NetworkError
 from . import ops, products
 from .expand import expand, scratch
+from .operators import OPERATORS
 from .resident import resident
 from .weight import Weight, is_packed, unpacked
 
@@ -95,6 +96,16 @@ def _detached(func: Callable[..., Any], tensor: Any) -> Any:  # noqa: ARG001
     return tensor.replaced(tensor.meaning)
 
 
+def _copied(func: Callable[..., Any], into: Any, source: Any, *args: Any, **kwargs: Any) -> Any:
+    """Take over another packed weight, without the import that `_detached` avoids."""
+    if is_packed(into) and not (into.requires_grad and torch.is_grad_enabled()):
+        made = OPERATORS[torch.ops.aten.copy_.default](into, source)
+        if made is not NotImplemented:
+            return made
+    with torch._C.DisableTorchFunctionSubclass():
+        return func(into, source, *args, **kwargs)
+
+
 def _of_dense(func: Callable[..., Any], tensor: Any, *args: Any, **kwargs: Any) -> Any:
     """Call what looks at memory with the dense weight."""
     return func(unpacked(tensor), *args, **kwargs)
@@ -104,5 +115,6 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     torch.nn.functional.linear: _linear,
     **{getattr(torch.nn.functional, name): _convolution for name in _CONVOLUTIONS},
     torch.Tensor.detach: _detached,
+    torch.Tensor.copy_: _copied,
     **dict.fromkeys((torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__), _of_dense),
 }

@@ -259,6 +259,25 @@ def test_switching_tasks(tasks: tuple[Path, dict[str, Any]]) -> None:
         pemncodec.switch_task(stock(), "task 1")
 
 
+def test_switching_the_first_time_imports_nothing(tasks: tuple[Path, dict[str, Any]]) -> None:
+    """Below autograd torch imports its distributed tensors, and sympy with them: half a second, and 40 MB."""
+    code = (
+        "import sys, pemncodec; from tests.loading.test_packed import stock\n"
+        f"m = stock(); pemncodec.load_model(m, {str(tasks[0])!r}, layout='packed', task='task 0')\n"
+        "before = set(sys.modules); pemncodec.switch_task(m, 'task 1'); print(*set(sys.modules) - before)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert [name for name in done.stdout.split() if not name.startswith("pemncodec")] == []
+
+
 def test_switching_tasks_of_a_model_in_another_dtype(tasks: tuple[Path, dict[str, Any]]) -> None:
     path, models = tasks
     model = stock()
