@@ -51,7 +51,11 @@ def run_all(runs: list[Run], command: Command) -> list[Row]:
         with ProcessPoolExecutor(jobs, context, _start, (data, share)) as pool:
             futures = [pool.submit(_one, run, number, folder, head, command.text) for number, run in enumerate(left, 1)]
             for count, future in enumerate(as_completed(futures), 1):
-                row = future.result()
+                try:
+                    row = future.result()
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)  # what is not begun would have no row either
+                    raise
                 with rows.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
                 done.append(row)
