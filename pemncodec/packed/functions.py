@@ -43,13 +43,20 @@ def _constant(made: Any, weight: Any) -> Any:
 def _linear(func: Callable[..., Any], input: Any, weight: Any, bias: Any = None) -> Any:
     if not is_packed(weight) or is_packed(input) or is_packed(bias):
         return func(*map(unpacked, (input, weight, bias)))
-    traced = torch.compiler.is_compiling() or not _is_plain(input)
-    if isinstance(weight.lane, torch.Tensor) and not traced:
-        return _constant(func(input, weight.lane, bias), weight)
+    values = _staying(input, weight)
+    if values is not None:
+        return _constant(func(input, values, bias), weight)
     made = ops.linear(input, weight, bias)
-    if weight.lane is None and not traced:
+    if weight.lane is None and not torch.compiler.is_compiling() and _is_plain(input):
         weight.lane = weight.device.type == "cpu" and _lane(weight.weight)
     return _constant(made, weight)
+
+
+def _staying(input: Any, weight: Any) -> torch.Tensor | None:
+    """Return the dense values of a weight, if they stay in memory and nothing is traced."""
+    values = getattr(weight, "lane", None)
+    found = isinstance(values, torch.Tensor) and _is_plain(input) and not torch.compiler.is_compiling()
+    return values if found else None
 
 
 def _lane(weight: Weight) -> Any:
@@ -66,6 +73,9 @@ def _is_plain(input: Any) -> bool:
 
 def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, **kwargs: Any) -> Any:
     """Expand the weight into memory that all layers share, unless it is needed for a gradient or a trace."""
+    values = _staying(input, weight)
+    if values is not None:
+        return _constant(func(input, values, *args, **kwargs), weight)
     others = [unpacked(one) for one in args]
     named = {name: unpacked(one) for name, one in kwargs.items()}
     if not is_packed(weight):
