@@ -52,9 +52,11 @@ COLOURS = {
     "random vector 1e-2": "0.5",
     "signed constants": "tab:red",
     "masks of signs": "tab:orange",
-    "ternary": "tab:purple",
+    "ternary": "plum",
+    "ternary, by shape, annealed": "tab:purple",
+    "the same, 2 coats": "indigo",
     "trained vector": "tab:pink",
-    "several coats": "gold",
+    "several coats": "goldenrod",
     "other masks": "tab:olive",
     "pruned, float32 or bfloat16": "tab:cyan",
     "pruned, 8 bits": "tab:green",
@@ -64,6 +66,8 @@ COLOURS = {
 
 
 def _masked_method(row: Row) -> str:
+    if row.get("annealed") and row["sampler"] == "ternary":
+        return "ternary, by shape, annealed" if row["coats"] == 1 else "the same, 2 coats"
     if row.get("coats", 1) != 1:
         return "several coats"
     if row["sampler"] == "ternary":
@@ -173,7 +177,7 @@ def picture(rows: list[Row], path: Path) -> None:
     """Accuracy against bytes: a colour a method, a bar for the spread over seeds, a line for what nothing beats."""
     if not rows:
         return
-    figure, axes = plt.subplots(figsize=(9, 5.6))
+    figure, axes = plt.subplots(figsize=(11, 5.6))
     every = points(rows)
     for method, colour in COLOURS.items():
         group = [point for point in every if point.method == method]
@@ -195,7 +199,7 @@ def picture(rows: list[Row], path: Path) -> None:
         FuncFormatter(lambda size, _: f"{size / 1000:g} kB" if f"{size:.0f}"[0] in "235" else "")
     )
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     axes.set_title(caption(rows), fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
