@@ -8,14 +8,15 @@ bits.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from weakref import finalize
 
 import torch
 
-from ..common.forks import ProcessLock
 from .cached import Cached
 from .weight import Weight
 
@@ -38,8 +39,9 @@ class _Made:
 
 
 _MADE: Cached[_Made] = Cached()
-_LOCK = ProcessLock()
-_taken = 0
+# Bytes of the values that live, by number. Without a lock, which the collector could find taken by its own thread.
+_SIZES: dict[int, int] = {}
+_numbers = count()
 
 
 def resident(weight: Weight, shape: tuple[int, ...], make: Callable[[torch.Tensor], object]) -> torch.Tensor | None:
@@ -53,13 +55,13 @@ def resident(weight: Weight, shape: tuple[int, ...], make: Callable[[torch.Tenso
     made = _MADE.find(weight.bits)
     if made is not None:
         return made.values if made.is_of(weight) else None
-    size = weight.stored.element_size()
-    for length in shape:
-        size *= length
-    if not size or weight.meaning.numel > _EACH or not _take(size):
+    size = weight.stored.element_size() * math.prod(shape)
+    if not size or weight.meaning.numel > _EACH or taken() + size > MOST:
         return None
     values = torch.empty(shape, dtype=weight.stored.dtype)
-    finalize(values, _give, size)
+    number = next(_numbers)
+    _SIZES[number] = size
+    finalize(values, _SIZES.pop, number, None)
     make(values)
     # Without the bits, which would keep themselves.
     held = Weight(weight.meaning, values[:0], weight.stored, weight.others)
@@ -69,24 +71,9 @@ def resident(weight: Weight, shape: tuple[int, ...], make: Callable[[torch.Tenso
 
 def taken() -> int:
     """Return the bytes of all such values."""
-    return _taken
+    return sum(list(_SIZES.values()))
 
 
 def release(bits: torch.Tensor) -> None:
     """Forget the values of the weight that has this mask: another one takes its place."""
     _MADE.take(bits)
-
-
-def _take(size: int) -> bool:
-    global _taken
-    with _LOCK:
-        if _taken + size > MOST:
-            return False
-        _taken += size
-    return True
-
-
-def _give(size: int) -> None:
-    global _taken
-    with _LOCK:
-        _taken -= size
