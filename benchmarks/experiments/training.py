@@ -47,7 +47,7 @@ def prepare(setting: Setting, images: Images, seed: int) -> nn.Module:
 
 
 def _fractions(setting: Setting, model: nn.Module) -> float | dict[str, float]:
-    """What `model`, before it is masked, is to keep."""
+    """Return the fractions that the layers of a model that is not masked yet are to keep."""
     return erdos_renyi(model, setting.keep) if setting.layers == "erdos-renyi" else setting.keep
 
 

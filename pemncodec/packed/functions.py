@@ -61,10 +61,14 @@ def _staying(input: Any, weight: Any) -> torch.Tensor | None:
 
 def _lane(weight: Weight) -> Any:
     """Return what multiplies with the fewest steps: of short floats the dense values, if they are small."""
-    if weight.stored.dtype in _SHORT and weight.meaning.columns > 0 and not weight.meaning.transposed:
-        values = resident(weight, (weight.meaning.rows, weight.meaning.columns), partial(expand, weight))
-        return False if values is None else values
-    return products.lane(weight)
+    is_short = weight.stored.dtype in _SHORT and not weight.meaning.transposed
+    return _small(weight) if is_short else products.lane(weight)
+
+
+def _small(weight: Weight) -> Any:
+    """Return the dense values of a small weight, which stay in memory; False if there is no room for them."""
+    values = resident(weight, weight.meaning.shape, partial(expand, weight))
+    return False if values is None else values
 
 
 def _is_plain(input: Any) -> bool:
@@ -90,9 +94,7 @@ def _convolution(func: Callable[..., Any], input: Any, weight: Any, *args: Any, 
 def _expanded(weight: Any) -> torch.Tensor:
     """Return the dense weight: one that stays, if it is small, or else in memory that all layers share."""
     if weight.lane is None:
-        found = weight.weight
-        values = resident(found, found.meaning.shape, partial(expand, found))
-        weight.lane = False if values is None else values
+        weight.lane = _small(weight.weight)
     return _in_scratch(weight) if weight.lane is False else weight.lane
 
 

@@ -194,7 +194,13 @@ def test_starts_that_lie_beyond_the_values() -> None:
         assert np.isin(out, [0, 2, 5]).all()
 
 
-@pytest.mark.skipif(products.compiled is None or not products._bound(), reason="torch shows no tensors to C here")
+# Only what sees tensors of torch reads weights that stay in memory, too (test_resident.py).
+needs_quick = pytest.mark.skipif(
+    products.compiled is None or not products._bound(), reason="torch shows no tensors to C here"
+)
+
+
+@needs_quick
 class TestQuick:
     """The calls of `torch.nn.functional.linear` that are taken at first sight, and those that are declined."""
 

@@ -14,19 +14,16 @@ import torch
 from pemncodec import PackedTensor
 from pemncodec.packed import products, resident
 
-from .test_products import arguments
+from .test_products import arguments, needs_quick
 from .weights import KINDS, weight
 
 LINEAR = torch.nn.functional.linear
 BATCHES = (1, 2, 3, 4, 5, 8, 12, 13, 17, 24, 25, 64, 150)
-needs_products = pytest.mark.skipif(
-    products.compiled is None or not products._bound(), reason="the compiled products are not built here"
-)
 
 
 @pytest.fixture(autouse=True)
 def _none_before() -> Iterator[None]:
-    """What other tests have left is collected, so that there is room."""
+    """Collect the weights of other tests, so that there is room."""
     gc.collect()
     with torch.no_grad():
         yield
@@ -37,7 +34,7 @@ def words(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().view(torch.int32)
 
 
-@needs_products
+@needs_quick
 @pytest.mark.parametrize("shape", [(64, 64), (37, 128), (100, 192), (9, 70), (70, 512)], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_bits_are_those_of_packed_rows(kind: str, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +56,7 @@ def test_the_bits_are_those_of_packed_rows(kind: str, shape: tuple[int, int], mo
             assert torch.allclose(found.double(), x.double() @ dense.double().t(), atol=1e-4)
 
 
-@needs_products
+@needs_quick
 def test_no_more_than_is_allowed_and_room_again() -> None:
     x = torch.randn(2, 256)
     made = [weight((256, 256), seed=seed)[0] for seed in range(40)]
@@ -75,14 +72,14 @@ def test_no_more_than_is_allowed_and_room_again() -> None:
     assert resident.taken() == 0
 
 
-@needs_products
+@needs_quick
 def test_a_large_weight_is_read_as_it_is_packed() -> None:
     packed, _ = weight((1024, 1024))
     LINEAR(torch.randn(2, 1024), packed)
     assert resident.taken() == 0
 
 
-@needs_products
+@needs_quick
 def test_aliases_share_the_values() -> None:
     packed, _ = weight((64, 64))
     x = torch.randn(3, 64)
@@ -126,7 +123,7 @@ def test_a_weight_that_is_taken_over_leaves_nothing() -> None:
     assert resident.taken() == taken
 
 
-@needs_products
+@needs_quick
 def test_memory_that_is_too_small_is_refused() -> None:
     assert products.compiled is not None
     rows, short = np.zeros(8 * 64, np.float32), np.zeros(8 * 64 - 1, np.float32)
